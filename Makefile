@@ -1,0 +1,39 @@
+# make artifacts   build and check every model, run one on the sample recording
+# make test        run the tests
+# make lint        ruff and mypy
+# make clean       remove everything that was generated
+#
+# Each target installs what it needs into $(VENV) first, once, with the versions of constraints.txt.
+
+PYTHON ?= python3
+VENV ?= .venv
+
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: artifacts test lint clean
+
+artifacts: $(INSTALLED)
+	$(BIN)/python scripts/export_all.py
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest -n 2
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy --strict amt_export
+
+# setuptools comes first and without build isolation, so that it is the pinned one too.
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + ": make PYTHON=/path/to/python")'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install -c constraints.txt torch==2.13.0 setuptools
+	$(PIP) install -c constraints.txt --no-build-isolation -e '.[onnx,export,audio,plot,test]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find artifacts -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
+	find amt_export scripts tests -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,93 @@
+"""From a state-space system to the matrices that filter a whole block at once.
+
+For a block of L samples   y = T x + O h,   h' = A^L h + R x   with T the Toeplitz matrix of the
+impulse response, O = [c; cA; ...], R = [A^(L-1) b ... b]. The block states themselves are a prefix
+over blocks, solved in groups of RADIX with the powers of A^L, then in groups of groups.
+Only the generating numbers are kept: T and the group matrices are laid out from them in the graph.
+"""
+
+from typing import List, NamedTuple  # noqa: UP035  (TorchScript reads List)
+
+import torch
+from torch import Tensor
+
+from amt_export.design.state_space import StateSpace
+
+# Entries below this cannot move a float32 sum whose terms are of order 1, but as denormal numbers they
+# would make products up to a hundred times slower.
+NEGLIGIBLE = 1e-30
+# Groups of 8 blocks are a flat optimum of ONNX Runtime; four levels of groups take 4095 blocks at once.
+RADIX = 8
+LEVELS = 4
+
+
+class BlockOperators(NamedTuple):
+    """What `modules.block_filter` needs. F channels, s states, block L, J levels of radix r.
+
+    impulse : (F, L) impulse response h[0..L-1]
+    observe : (F, s, L) column k is (c A^k)^T
+    reach : (F, L, s) row j is (A^(L-1-j) b)^T
+    powers : (J, F, r, s, s) powers[l, :, m] is (A^(L r^l m))^T
+    """
+
+    impulse: Tensor
+    observe: Tensor
+    reach: Tensor
+    powers: Tensor
+
+
+def block_operators(system: StateSpace, block: int, radix: int = RADIX, levels: int = LEVELS) -> BlockOperators:
+    """Matrices of the block form, in the dtype of the system (float64 by design).
+
+    Parameters
+    ----------
+    system : StateSpace
+    block : int
+        L.
+    radix, levels : int
+        One pass of the filter takes up to radix**levels - 1 blocks.
+    """
+    step = system.A  # A^length
+    seen = system.c[:, None, :]  # rows c A^k, k < length
+    reached = system.b[:, None, :]  # rows A^k b, the last row k = 0
+    length = 1
+    digits: List[int] = []  # noqa: UP006
+    remaining = block
+    while remaining > 1:
+        digits.append(remaining % 2)
+        remaining = remaining // 2
+    digits.reverse()  # the binary digits behind the leading 1: double the length, then add one
+    for digit in digits:
+        seen = torch.cat([seen, seen @ step], dim=1)
+        reached = torch.cat([reached @ step.transpose(-1, -2), reached], dim=1)
+        step = step @ step
+        length *= 2
+        if digit == 1:
+            seen = torch.cat([seen, seen[:, -1:] @ system.A], dim=1)
+            reached = torch.cat([reached[:, :1] @ system.A.transpose(-1, -2), reached], dim=1)
+            step = step @ system.A
+            length += 1
+    echo = (seen[:, : block - 1] @ system.b[:, :, None])[:, :, 0]
+    impulse = torch.cat([system.d[:, None], echo], dim=1)
+    tables: List[Tensor] = []  # noqa: UP006
+    for _ in range(levels):
+        power = torch.eye(step.shape[-1], dtype=step.dtype, device=step.device).expand_as(step)
+        table: List[Tensor] = []  # noqa: UP006
+        for _ in range(radix):
+            table.append(power.transpose(-1, -2))
+            power = power @ step
+        tables.append(torch.stack(table, dim=1))
+        step = power
+    return BlockOperators(impulse, seen.transpose(-1, -2), reached, torch.stack(tables))
+
+
+def settled(operators: BlockOperators, dtype: torch.dtype) -> BlockOperators:
+    """Cast once to the module's dtype; numbers too small to matter become zero."""
+    impulse, observe, reach, powers = operators
+    return BlockOperators(
+        _settle(impulse, dtype), _settle(observe, dtype), _settle(reach, dtype), _settle(powers, dtype)
+    )
+
+
+def _settle(table: Tensor, dtype: torch.dtype, negligible: float = NEGLIGIBLE) -> Tensor:
+    return torch.where(table.abs() < negligible, torch.zeros_like(table), table).to(dtype)

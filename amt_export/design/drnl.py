@@ -1,0 +1,107 @@
+"""Parameters and filters of the dual-resonance nonlinear filterbank."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from amt_export.design.gammatone import gammatone_pole
+from amt_export.design.state_space import (
+    StateSpace,
+    butterworth_lowpass,
+    one_pole_cascade,
+    series,
+)
+from amt_export.erb import audfiltbw
+
+SUBJECTS = ("NH", "HIx")
+
+
+class Orders(NamedTuple):
+    """Filters in a row: gammatone order and number of low-passes, linear and nonlinear path."""
+
+    gt_lin: int
+    lp_lin: int
+    gt_nlin: int
+    lp_nlin: int
+
+
+MODELS = {
+    "paulick2024": Orders(2, 4, 2, 1),  # Paulick et al. 2024 (CASP), after Lopez-Poveda and Meddis 2001
+    "jepsen2008": Orders(3, 4, 3, 3),  # Jepsen, Ewert and Dau 2008, Table I
+}
+
+# Each parameter is 10^(p + q log10 CF), CF in Hz (Jepsen, Ewert and Dau 2008, Table I; Lopez-Poveda
+# and Meddis 2001, Table III).
+_REGRESSION = {
+    "CF_lin": (-0.06762, 1.01679),
+    "BW_lin": (0.03728, 0.75),
+    "LP_lin_cutoff": (-0.06762, 1.01),
+    "g": (4.20405, -0.47909),
+    "CF_nlin": (-0.05252, 1.0165),
+    "BW_nlin": (-0.03193, 0.77),
+    "LP_nlin_cutoff": (-0.05252, 1.0165),
+    "a": (1.40298, 0.81916),
+    "b": (1.61912, -0.81867),
+    "c": (-0.60206, 0.0),
+}
+# Above this CF the normal ear's a and b stay what they are here.
+_FREEZE = 1000.0
+_FROZEN_AT = 1500.0
+
+
+def drnl_parameters(cf: Tensor, subject: str) -> dict[str, Tensor]:
+    """The published parameters of each channel.
+
+    Parameters
+    ----------
+    cf : Tensor [shape=(F,)], float64, Hz
+    subject : {"NH", "HIx"}
+        Normal hearing, or without outer hair cells (a = 0: no nonlinear path).
+
+    Returns
+    -------
+    dict of Tensor [shape=(F,)], float64
+        Frequencies and cutoffs in Hz, bandwidths as multiples of `audfiltbw`.
+    """
+    log_cf = torch.log10(cf)
+    frozen = torch.where(cf > _FREEZE, torch.full_like(cf, math.log10(_FROZEN_AT)), log_cf)
+    value = {name: 10.0 ** (p + q * log_cf) for name, (p, q) in _REGRESSION.items()}
+    if subject == "NH":
+        for name in ("a", "b"):
+            p, q = _REGRESSION[name]
+            value[name] = 10.0 ** (p + q * frozen)
+    else:
+        value["a"] = torch.zeros_like(cf)
+        value["c"] = torch.full_like(cf, 0.25)
+    value["BW_lin_norm"] = value.pop("BW_lin") / audfiltbw(value["CF_lin"])
+    value["BW_nlin_norm"] = value.pop("BW_nlin") / audfiltbw(value["CF_nlin"])
+    names = (
+        "CF_lin BW_lin_norm LP_lin_cutoff g CF_nlin BW_nlin_norm LP_nlin_cutoff a b c"
+    ).split()
+    return {name: value[name] for name in names}
+
+
+def resonance(
+    cf: Tensor, bw_norm: Tensor, order: int, cutoff: Tensor, lowpasses: int, fs: float
+) -> StateSpace:
+    """Gammatone (its real part, gain (1 - |p|)^order) with `lowpasses` Butterworth filters behind it.
+
+    Parameters
+    ----------
+    cf, bw_norm, cutoff : Tensor [shape=(F,)]
+        Hz, multiples of `audfiltbw(cf)`, Hz.
+    order, lowpasses : int
+    fs : float, Hz
+    """
+    pole = gammatone_pole(cf, bw_norm * audfiltbw(cf), fs)
+    radius = torch.linalg.vector_norm(pole, dim=-1)
+    gain = torch.pow(1.0 - radius, order)
+    system = one_pole_cascade(pole, order, torch.stack([gain, torch.zeros_like(gain)], dim=-1))
+    lowpass = butterworth_lowpass(cutoff, fs)
+    for _ in range(lowpasses):
+        system = series(system, lowpass)
+    return system

@@ -1,0 +1,175 @@
+"""Frequency scales of hearing: equivalent rectangular bandwidth (ERB) and ERB number.
+
+All functions work element by element on tensors of any shape, keep the dtype of floating-point
+input and are differentiable. Frequencies and bandwidths are in Hz, ERB numbers in Cams.
+
+The two sets of constants differ in the last digits because the models that use them do: the
+filterbanks count on the scale of :func:`fc2erb`, the loudness models on that of :func:`f2erbrate`.
+
+References
+----------
+.. [1] B. R. Glasberg and B. C. J. Moore, "Derivation of auditory filter shapes from notched-noise
+   data", Hearing Research 47, 103-138 (1990). Bandwidth: eq. 3; ERB number: eq. 4.
+.. [2] ANSI S3.4-2007, "Procedure for the computation of loudness of steady sounds".
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+# ERB(f) = 24.7 (1 + 0.00437 f), and the integral of df/ERB(f) is ln(1 + 0.00437 f)/(24.7 * 0.00437).
+# That factor is 9.26449: rounded to 9.265 in the bandwidth, to 9.2645 in the ERB number.
+_MIN_BANDWIDTH = 24.7  # Hz, at f = 0
+_CAMS_PER_NEPER = 9.2645
+_SLOPE = 0.00437  # per Hz
+
+# The same with the digits of [2]: 1/(24.673 * 0.004368) = 9.2790 = 21.366/ln(10).
+_CAMS_PER_DECADE = 21.366
+_LOUDNESS_SLOPE = 0.004368  # per Hz
+
+
+def audfiltbw(fc: Tensor) -> Tensor:
+    """Bandwidth of the auditory filter, ``24.7 + fc / 9.265``.
+
+    Parameters
+    ----------
+    fc : Tensor [any shape], Hz
+        Centre frequency.
+
+    Returns
+    -------
+    Tensor [same shape], Hz
+    """
+    # Literals, because the modules script this function and TorchScript has no module constants.
+    return 24.7 + fc / 9.265
+
+
+def f2erb(f: Tensor) -> Tensor:
+    """Equivalent rectangular bandwidth, ``24.7 (4.37 f/1000 + 1)``.
+
+    Parameters
+    ----------
+    f : Tensor [any shape], Hz
+
+    Returns
+    -------
+    Tensor [same shape], Hz
+    """
+    return _MIN_BANDWIDTH * (_SLOPE * torch.as_tensor(f) + 1.0)
+
+
+def fc2erb(fc: Tensor) -> Tensor:
+    """ERB number of a frequency, ``9.2645 ln(1 + 0.00437 fc)``; inverse of :func:`erb2fc`.
+
+    Parameters
+    ----------
+    fc : Tensor [any shape], Hz
+
+    Returns
+    -------
+    Tensor [same shape], Cam
+    """
+    return _CAMS_PER_NEPER * torch.log1p(_SLOPE * torch.as_tensor(fc))
+
+
+def erb2fc(erb: Tensor) -> Tensor:
+    """Frequency of an ERB number, ``(exp(erb / 9.2645) - 1) / 0.00437``; inverse of `fc2erb`.
+
+    Parameters
+    ----------
+    erb : Tensor [any shape], Cam
+
+    Returns
+    -------
+    Tensor [same shape], Hz
+    """
+    return torch.expm1(torch.as_tensor(erb) / _CAMS_PER_NEPER) / _SLOPE
+
+
+def f2erbrate(f: Tensor) -> Tensor:
+    """ERB number in the loudness models, ``21.366 log10(4.368 f/1000 + 1)``.
+
+    Parameters
+    ----------
+    f : Tensor [any shape], Hz
+
+    Returns
+    -------
+    Tensor [same shape], Cam
+    """
+    return _CAMS_PER_DECADE / math.log(10.0) * torch.log1p(_LOUDNESS_SLOPE * torch.as_tensor(f))
+
+
+def erbrate2f(erbrate: Tensor) -> Tensor:
+    """Frequency of an ERB number in the loudness models; inverse of :func:`f2erbrate`.
+
+    Parameters
+    ----------
+    erbrate : Tensor [any shape], Cam
+
+    Returns
+    -------
+    Tensor [same shape], Hz
+    """
+    nepers = torch.as_tensor(erbrate) * (math.log(10.0) / _CAMS_PER_DECADE)
+    return torch.expm1(nepers) / _LOUDNESS_SLOPE
+
+
+def erbspacebw(
+    flow: float,
+    fhigh: float,
+    bwmul: float = 1.0,
+    basef: float | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> Tensor:
+    """Frequencies evenly spaced on the scale of :func:`fc2erb`.
+
+    Parameters
+    ----------
+    flow, fhigh : float, Hz
+        Ends of the range, 0 < flow < fhigh.
+    bwmul : float, Cam
+        Spacing, > 0. Without `basef` it is stretched so that both ends are included.
+    basef : float, Hz, optional
+        A frequency the grid must contain; the spacing is then exact and the ends are not hit.
+    device : torch.device, optional
+        Where the result is put.
+    dtype : torch.dtype
+        Of the result. The grid is computed in float64 and cast once.
+
+    Returns
+    -------
+    Tensor [shape=(F,)], Hz, ascending
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range, or the grid through `basef` misses the range.
+    """
+    if not flow > 0.0:
+        raise ValueError(f"flow must be > 0 Hz, got {flow}")
+    if not flow < fhigh < math.inf:
+        raise ValueError(f"fhigh must be > flow = {flow} Hz and finite, got {fhigh}")
+    if not 0.0 < bwmul < math.inf:
+        raise ValueError(f"bwmul must be > 0 and finite, got {bwmul}")
+    if basef is not None and not 0.0 < basef < math.inf:
+        raise ValueError(f"basef must be > 0 Hz and finite, got {basef}")
+
+    low, high = fc2erb(torch.tensor([flow, fhigh], dtype=torch.float64)).tolist()
+    if basef is None:
+        count = math.floor((high - low) / bwmul) + 1
+        grid = erb2fc(torch.linspace(low, high, count, dtype=torch.float64))
+        grid[-1] = fhigh  # exactly, not to the last rounding of exp and log
+        grid[0] = flow
+    else:
+        base = fc2erb(torch.tensor(basef, dtype=torch.float64)).item()
+        first, last = math.ceil((low - base) / bwmul), math.floor((high - base) / bwmul)
+        if first > last:
+            raise ValueError(f"no step of {bwmul} Cam from basef = {basef} Hz hits {flow}-{fhigh} Hz")
+        grid = erb2fc(base + bwmul * torch.arange(first, last + 1, dtype=torch.float64))
+        grid = grid.clamp(flow, fhigh)  # a basef at an end stays there after exp and log
+    return grid.to(device=device, dtype=dtype)

@@ -1,0 +1,6 @@
+"""The auditory modules: static torch, exportable to every format."""
+
+from amt_export.modules.drnl import DRNLFilterbank
+from amt_export.modules.gammatone import GammatoneFilterbank
+
+__all__ = ["DRNLFilterbank", "GammatoneFilterbank"]

@@ -1,0 +1,153 @@
+"""What every module shares: precise parameters under the published names, and a frozen form."""
+
+import copy
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor, nn
+
+from amt_export.modules.ports import Port
+
+
+def as_batch(value: Tensor, rank: int, like: Tensor, name: str) -> Tensor:
+    """Check an input and bring it into the form that forward computes in.
+
+    Parameters
+    ----------
+    value : Tensor [rank `rank`, or `rank - 1` without the batch], any real dtype
+    rank : int
+        Number of dimensions, the batch included.
+    like : Tensor
+        Gives the dtype to compute in. Integers are not rescaled.
+    name : str
+        For the error.
+
+    Raises
+    ------
+    TypeError
+        For complex input.
+    ValueError
+        For another rank.
+    """
+    if value.is_complex():
+        raise TypeError(name + " is complex; a real tensor is needed")
+    if value.dim() == rank - 1:
+        value = value.unsqueeze(0)
+    if value.dim() != rank:
+        raise ValueError(
+            "{} has {} dimensions; {} or {} (with a batch) are needed".format(
+                name, value.dim(), rank - 1, rank
+            )
+        )
+    return value.to(like.dtype)
+
+
+def exact(value: Tensor, designed: Tensor) -> Tensor:
+    """A stored parameter in float64, without the rounding of the dtype it is stored in.
+
+    Entries that still are the rounded design value stand for the design value itself; entries
+    that were trained or loaded stand for themselves. Differentiable with respect to `value`.
+    """
+    designed = designed.to(value.device)
+    wide = value.to(designed.dtype)
+    untouched = value == designed.to(value.dtype)
+    lost = torch.where(untouched, designed - wide, torch.zeros_like(wide))
+    return wide + lost.detach()
+
+
+class AuditoryModule(nn.Module):
+    """Base of all modules.
+
+    A module keeps torch_amt's names in its `state_dict` (see `declare`). What `forward` multiplies
+    with is designed from them in float64 by `redesign`, cast once and kept in buffers that are not
+    saved; a learnable module designs inside `forward` instead, so gradients reach the parameters.
+    """
+
+    input_ports: ClassVar[tuple[Port, ...]]
+    output_ports: ClassVar[tuple[Port, ...]]
+    # Inputs of forward that an artifact bakes in, by name.
+    baked_inputs: ClassVar[tuple[str, ...]] = ()
+
+    learnable: bool
+    fs: float
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._designed: dict[str, Tensor] = {}
+
+    def declare(self, name: str, value: Tensor, learnable: bool, dtype: torch.dtype) -> None:
+        """Register a float64 (or complex128) design value under a published name, cast to `dtype`.
+
+        It becomes a parameter if `learnable`, else a saved buffer. Complex values get the complex
+        dtype of the same precision.
+        """
+        value = value.detach()
+        if value.is_complex():
+            dtype = dtype.to_complex()
+        if learnable:
+            self.register_parameter(name, nn.Parameter(value.to(dtype)))
+        else:
+            self.register_buffer(name, value.to(dtype))
+        self._designed[name] = value
+
+    def redesign(self) -> None:
+        """Recompute what `forward` uses from the published parameters. Called when they change."""
+
+    def frozen(self, samples: int | None = None) -> Self:
+        """A copy with the current values baked in: what is traced and exported.
+
+        Parameters
+        ----------
+        samples : int, optional
+            Length of the audio it will be run on; lets recursive filters choose a block that
+            divides it.
+        """
+        static = copy.deepcopy(self)
+        static.learnable = False
+        static.choose_block(samples)
+        static.redesign()
+        for name in list(static._parameters):
+            del static._parameters[name]
+        for name in [n for n in static._buffers if n not in static._non_persistent_buffers_set]:
+            del static._buffers[name]
+        return static.eval()
+
+    def choose_block(self, samples: int | None) -> None:
+        """Prepare for audio of this length; most modules have nothing to choose."""
+
+    def centre_frequencies(self) -> list[float] | None:
+        """Centre frequency of each channel or component in Hz, for the manifest."""
+        return None
+
+    def warm_up(self) -> int:
+        """Samples before which the input no longer matters for an output sample (to 1e-12)."""
+        return 0
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """Move or cast; complex parameters follow real ones, and design values stay exact."""
+
+        def by_parts(tensor: Tensor) -> Tensor:
+            if tensor.is_complex():
+                return torch.view_as_complex(fn(torch.view_as_real(tensor)))
+            return fn(tensor)
+
+        stored = {name: getattr(self, name) for name in self._designed if hasattr(self, name)}
+        untouched = {
+            name: value.detach() == self._designed[name].to(value)
+            for name, value in stored.items()
+        }
+        super()._apply(by_parts, recurse)
+        with torch.no_grad():
+            for name, same in untouched.items():
+                value = getattr(self, name)
+                design = self._designed[name].to(value)
+                value.data = torch.where(same.to(value.device), design, value.data)
+        self.redesign()
+        return self
+
+    def _load_from_state_dict(
+        self, state_dict: Mapping[str, Any], prefix: str, *args: Any, **kwargs: Any
+    ) -> None:
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)  # type: ignore[no-untyped-call]
+        self.redesign()

@@ -1,0 +1,241 @@
+"""Dual-resonance nonlinear filterbank, exact recursive form."""
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from amt_export.design.blocks import BlockOperators, block_operators, settled
+from amt_export.design.drnl import MODELS, SUBJECTS, drnl_parameters, resonance
+from amt_export.design.settling import settling_time
+from amt_export.design.state_space import StateSpace, amplified
+from amt_export.modules.base import AuditoryModule, as_batch, exact
+from amt_export.modules.block_filter import (
+    BLOCK,
+    BlockFilter,
+    divisor_block,
+    filter_blocks,
+    from_blocks,
+    impulse_matrix,
+    run_states,
+    to_blocks,
+)
+from amt_export.modules.centre_frequencies import checked_rate, evenly_spaced
+from amt_export.modules.compression import broken_stick
+from amt_export.modules.ports import Port
+
+# The first filter's tail is amplified by up to a = 1e4 on its way through the compression, against
+# outputs of 0.1: 1e-13 of it is 1e-8 of the output. Behind the compression 1e-9 is enough.
+TAIL_BEFORE = 1e-13
+TAIL_BEHIND = 1e-9
+
+
+class DRNLParameters(AuditoryModule):
+    """What both forms of the DRNL share: checks, published parameters, filters."""
+
+    input_ports: ClassVar[tuple[Port, ...]] = (Port("audio", ("batch", "time"), "m/s"),)
+    output_ports: ClassVar[tuple[Port, ...]] = (
+        Port("velocity", ("batch", "channel", "time"), "m/s"),
+    )
+
+    def __init__(
+        self,
+        fc: Tensor | tuple[float, float],
+        fs: float,
+        n_channels: int,
+        subject: str,
+        model: str,
+        learnable: tuple[str, ...],
+        dtype: torch.dtype,
+    ) -> None:
+        super().__init__()
+        if model not in MODELS:
+            raise ValueError(f"model is {model!r}; one of {', '.join(map(repr, MODELS))}")
+        if subject not in SUBJECTS:
+            raise ValueError(f"subject is {subject!r}; one of {', '.join(map(repr, SUBJECTS))}")
+        self.fs = checked_rate(fs)
+        self.subject = subject
+        self.model = model
+        self.dtype = dtype
+        self.learnable = bool(learnable)
+        self.gt_lin, self.lp_lin, self.gt_nlin, self.lp_nlin = MODELS[model]
+        centre = evenly_spaced(fc, n_channels, fs)
+        self.num_channels = centre.shape[0]
+        self.declare("fc", centre, False, dtype)
+        for name, value in drnl_parameters(centre, subject).items():
+            self.declare(name, value, name in learnable, dtype)
+
+    def linear_path(self) -> StateSpace:
+        """g, gammatone and low-passes of the linear path, float64."""
+        system = resonance(
+            exact(self.CF_lin, self._designed["CF_lin"]),
+            exact(self.BW_lin_norm, self._designed["BW_lin_norm"]),
+            self.gt_lin,
+            exact(self.LP_lin_cutoff, self._designed["LP_lin_cutoff"]),
+            self.lp_lin,
+            float(self.fs),
+        )
+        return amplified(system, exact(self.g, self._designed["g"]))
+
+    def nonlinear_filter(self, lowpasses: int) -> StateSpace:
+        """The gammatone of the nonlinear path, which stands on both sides of the compression."""
+        return resonance(
+            exact(self.CF_nlin, self._designed["CF_nlin"]),
+            exact(self.BW_nlin_norm, self._designed["BW_nlin_norm"]),
+            self.gt_nlin,
+            exact(self.LP_nlin_cutoff, self._designed["LP_nlin_cutoff"]),
+            lowpasses,
+            float(self.fs),
+        )
+
+    def centre_frequencies(self) -> list[float]:
+        """In Hz."""
+        return [float(f) for f in self._designed["fc"]]
+
+    def extra_repr(self) -> str:
+        """Key parameters, as torch prints them."""
+        low, high = self.centre_frequencies()[0], self.centre_frequencies()[-1]
+        return (
+            f"num_channels={self.num_channels}, fc={low:.1f}...{high:.1f} Hz, fs={self.fs:g}, "
+            f"subject={self.subject!r}, model={self.model!r}, learnable={self.learnable}"
+        )
+
+
+class DRNLFilterbank(DRNLParameters):
+    """Dual-resonance nonlinear filterbank (basilar-membrane velocity).
+
+    A linear path, g x through a gammatone and low-passes, and a nonlinear path, a gammatone, the
+    broken-stick compression sign(v) min(a|v|, b|v|^c), the gammatone again and low-passes, are added.
+    All filters are exact recursions and start from silence.
+
+    Parameters
+    ----------
+    fc : Tensor [shape=(F,)] or tuple of two float
+        Centre frequencies in Hz, each in (0, fs/2]. A tuple (flow, fhigh) means `n_channels`
+        values evenly spaced in Cams, ends included.
+    fs : float
+        Sampling rate in Hz.
+    n_channels : int
+        Used with a tuple.
+    subject : {"NH", "HIx"}
+        Normal hearing, or without outer hair cells (no nonlinear path).
+    model : {"paulick2024", "jepsen2008"}
+        Filter orders.
+    learnable : bool
+        Make CF_lin, BW_lin_norm, LP_lin_cutoff, g, CF_nlin, BW_nlin_norm, LP_nlin_cutoff, a, b and
+        c parameters.
+    dtype : torch.dtype
+        Of the computation and the output. The filters are designed in float64 in any case.
+
+    Shape
+    -----
+    audio (B, T), stapes velocity -> velocity (B, F, T), in the same unit; without B when audio has
+    none.
+
+    Raises
+    ------
+    ValueError
+        For values out of range or unknown names, with the value in the message.
+
+    References
+    ----------
+    .. [1] E. A. Lopez-Poveda and R. Meddis, "A human nonlinear cochlear filterbank",
+       J. Acoust. Soc. Am. 110, 3107-3118 (2001).
+    .. [2] M. L. Jepsen, S. D. Ewert and T. Dau, "A computational model of human auditory signal
+       processing and perception", J. Acoust. Soc. Am. 124, 422-438 (2008), Table I.
+    """
+
+    def __init__(
+        self,
+        fc: Tensor | tuple[float, float],
+        fs: float,
+        n_channels: int = 50,
+        subject: str = "NH",
+        model: str = "paulick2024",
+        learnable: bool = False,
+        dtype: torch.dtype = torch.float64,
+    ) -> None:
+        trained = (
+            "CF_lin BW_lin_norm LP_lin_cutoff g CF_nlin BW_nlin_norm LP_nlin_cutoff a b c"
+        ).split()
+        super().__init__(
+            fc, fs, n_channels, subject, model, tuple(trained) if learnable else (), dtype
+        )
+        self.block = BLOCK
+        self.linear = BlockFilter()
+        self.before = BlockFilter()
+        self.behind = BlockFilter()
+        self.redesign()
+
+    def redesign(self) -> None:
+        """Set the block operators and the compression from the parameters."""
+        with torch.no_grad():
+            self.linear.design(self.linear_path(), self.block, self.fc)
+            self.before.design(self.nonlinear_filter(0), self.block, self.fc)
+            self.behind.design(self.nonlinear_filter(self.lp_nlin), self.block, self.fc)
+            for name, value in zip(("limb", "gain", "exponent"), self.compression(), strict=True):
+                self.register_buffer(name, value, persistent=False)
+
+    def compression(self) -> tuple[Tensor, Tensor, Tensor]:
+        """a, b and c - 1 as (F, 1, 1), in the module's dtype."""
+        dtype = self.a.dtype
+        a = exact(self.a, self._designed["a"]).to(dtype)
+        b = exact(self.b, self._designed["b"]).to(dtype)
+        exponent = (exact(self.c, self._designed["c"]) - 1.0).to(dtype)
+        return a[:, None, None], b[:, None, None], exponent[:, None, None]
+
+    def operators(self) -> tuple[BlockOperators, BlockOperators, BlockOperators]:
+        """Of the linear path and of the filters before and behind the compression."""
+        if self.learnable:
+            dtype = self.linear.impulse.dtype
+            linear = block_operators(self.linear_path(), self.block)
+            before = block_operators(self.nonlinear_filter(0), self.block)
+            behind = block_operators(self.nonlinear_filter(self.lp_nlin), self.block)
+            return settled(linear, dtype), settled(before, dtype), settled(behind, dtype)
+        return self.linear.operators(), self.before.operators(), self.behind.operators()
+
+    def forward(self, audio: Tensor) -> Tensor:
+        """Filter from silence.
+
+        Parameters
+        ----------
+        audio : Tensor [shape=(B, T) or (T,)], m/s
+
+        Returns
+        -------
+        Tensor [shape=(B, F, T) or (F, T)], m/s
+        """
+        signal = as_batch(audio, 2, self.linear.impulse, "audio")
+        batch = signal.shape[0]
+        blocks = to_blocks(signal.unsqueeze(1), self.block)
+        linear, before, behind = self.operators()
+        a, b, exponent = self.limb, self.gain, self.exponent
+        if self.learnable:
+            a, b, exponent = self.compression()
+        resonant, _ = filter_blocks(blocks, before, self.before.rest(batch))
+        compressed = broken_stick(resonant, a, b, exponent)
+        # Both paths ring together: their states side by side, one product for both.
+        states = torch.cat(
+            [
+                run_states(blocks, linear, self.linear.rest(batch)),
+                run_states(compressed, behind, self.behind.rest(batch)),
+            ],
+            dim=-1,
+        )[:, :, : blocks.shape[2]]
+        ringing = states @ torch.cat([linear.observe, behind.observe], dim=1)
+        direct = blocks @ impulse_matrix(linear) + compressed @ impulse_matrix(behind)
+        velocity = from_blocks(direct + ringing, signal.shape[1])
+        if audio.dim() == 1:
+            return velocity.squeeze(0)
+        return velocity
+
+    def choose_block(self, samples: int | None) -> None:
+        """A block that divides the audio spares padding and cutting."""
+        if samples is not None:
+            self.block = divisor_block(samples)
+
+    def warm_up(self) -> int:
+        """Samples of memory: the two filters of the nonlinear path in a row, or the linear path."""
+        before = settling_time(self.nonlinear_filter(0), TAIL_BEFORE)
+        behind = settling_time(self.nonlinear_filter(self.lp_nlin), TAIL_BEHIND)
+        return max(settling_time(self.linear_path(), TAIL_BEHIND), before + behind)
