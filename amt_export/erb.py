@@ -20,8 +20,8 @@ import math
 import torch
 from torch import Tensor
 
-# ERB(f) = 24.7 (1 + 0.00437 f), and the integral of df/ERB(f) is ln(1 + 0.00437 f)/(24.7 * 0.00437).
-# That factor is 9.26449: rounded to 9.265 in the bandwidth, to 9.2645 in the ERB number.
+# ERB(f) = 24.7 (1 + 0.00437 f), and the integral of df/ERB(f) is ln(1 + 0.00437 f) times
+# 1/(24.7 * 0.00437) = 9.26449: rounded to 9.265 in the bandwidth, to 9.2645 in the ERB number.
 _MIN_BANDWIDTH = 24.7  # Hz, at f = 0
 _CAMS_PER_NEPER = 9.2645
 _SLOPE = 0.00437  # per Hz
@@ -44,7 +44,7 @@ def audfiltbw(fc: Tensor) -> Tensor:
     Tensor [same shape], Hz
     """
     # Literals, because the modules script this function and TorchScript has no module constants.
-    return 24.7 + fc / 9.265
+    return 24.7 + torch.as_tensor(fc) / 9.265
 
 
 def f2erb(f: Tensor) -> Tensor:
@@ -169,7 +169,7 @@ def erbspacebw(
         base = fc2erb(torch.tensor(basef, dtype=torch.float64)).item()
         first, last = math.ceil((low - base) / bwmul), math.floor((high - base) / bwmul)
         if first > last:
-            raise ValueError(f"no step of {bwmul} Cam from basef = {basef} Hz hits {flow}-{fhigh} Hz")
+            raise ValueError(f"no step of {bwmul} Cam from basef={basef} lies in {flow}-{fhigh} Hz")
         grid = erb2fc(base + bwmul * torch.arange(first, last + 1, dtype=torch.float64))
         grid = grid.clamp(flow, fhigh)  # a basef at an end stays there after exp and log
     return grid.to(device=device, dtype=dtype)

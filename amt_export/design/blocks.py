@@ -6,7 +6,7 @@ over blocks, solved in groups of RADIX with the powers of A^L, then in groups of
 Only the generating numbers are kept: T and the group matrices are laid out from them in the graph.
 """
 
-from typing import List, NamedTuple  # noqa: UP035  (TorchScript reads List)
+from typing import List, NamedTuple, Tuple  # noqa: UP035  (TorchScript reads these)
 
 import torch
 from torch import Tensor
@@ -36,7 +36,38 @@ class BlockOperators(NamedTuple):
     powers: Tensor
 
 
-def block_operators(system: StateSpace, block: int, radix: int = RADIX, levels: int = LEVELS) -> BlockOperators:
+def _march(system: StateSpace, length: int) -> Tuple[Tensor, Tensor, Tensor]:  # noqa: UP006
+    """Rows c A^k (F, n, s), rows A^(n-1-k) b (F, n, s), and A^n (F, s, s), for n = `length`."""
+    step = system.A  # A^count
+    seen = system.c[:, None, :]
+    reached = system.b[:, None, :]
+    digits: List[int] = []  # noqa: UP006
+    remaining = length
+    while remaining > 1:
+        digits.append(remaining % 2)
+        remaining = remaining // 2
+    digits.reverse()  # the binary digits behind the leading 1: double the count, then add one
+    for digit in digits:
+        seen = torch.cat([seen, seen @ step], dim=1)
+        reached = torch.cat([reached @ step.transpose(-1, -2), reached], dim=1)
+        step = step @ step
+        if digit == 1:
+            seen = torch.cat([seen, seen[:, -1:] @ system.A], dim=1)
+            reached = torch.cat([reached[:, :1] @ system.A.transpose(-1, -2), reached], dim=1)
+            step = step @ system.A
+    return seen, reached, step
+
+
+def impulse_response(system: StateSpace, length: int) -> Tensor:
+    """First `length` samples (F, length) of the impulse response: d, c b, c A b, ..."""
+    seen, _, _ = _march(system, length)
+    echo = (seen[:, : length - 1] @ system.b[:, :, None])[:, :, 0]
+    return torch.cat([system.d[:, None], echo], dim=1)
+
+
+def block_operators(
+    system: StateSpace, block: int, radix: int = RADIX, levels: int = LEVELS
+) -> BlockOperators:
     """Matrices of the block form, in the dtype of the system (float64 by design).
 
     Parameters
@@ -47,28 +78,8 @@ def block_operators(system: StateSpace, block: int, radix: int = RADIX, levels: 
     radix, levels : int
         One pass of the filter takes up to radix**levels - 1 blocks.
     """
-    step = system.A  # A^length
-    seen = system.c[:, None, :]  # rows c A^k, k < length
-    reached = system.b[:, None, :]  # rows A^k b, the last row k = 0
-    length = 1
-    digits: List[int] = []  # noqa: UP006
-    remaining = block
-    while remaining > 1:
-        digits.append(remaining % 2)
-        remaining = remaining // 2
-    digits.reverse()  # the binary digits behind the leading 1: double the length, then add one
-    for digit in digits:
-        seen = torch.cat([seen, seen @ step], dim=1)
-        reached = torch.cat([reached @ step.transpose(-1, -2), reached], dim=1)
-        step = step @ step
-        length *= 2
-        if digit == 1:
-            seen = torch.cat([seen, seen[:, -1:] @ system.A], dim=1)
-            reached = torch.cat([reached[:, :1] @ system.A.transpose(-1, -2), reached], dim=1)
-            step = step @ system.A
-            length += 1
-    echo = (seen[:, : block - 1] @ system.b[:, :, None])[:, :, 0]
-    impulse = torch.cat([system.d[:, None], echo], dim=1)
+    seen, reached, step = _march(system, block)
+    impulse = impulse_response(system, block)
     tables: List[Tensor] = []  # noqa: UP006
     for _ in range(levels):
         power = torch.eye(step.shape[-1], dtype=step.dtype, device=step.device).expand_as(step)

@@ -88,6 +88,28 @@ class DRNLParameters(AuditoryModule):
             float(self.fs),
         )
 
+    def keep_compression(self) -> None:
+        """Bake a, b and c - 1 into buffers."""
+        with torch.no_grad():
+            for name, value in zip(("limb", "gain", "exponent"), self.compression(), strict=True):
+                self.register_buffer(name, value, persistent=False)
+
+    def compression(self) -> tuple[Tensor, Tensor, Tensor]:
+        """a, b and c - 1 as (F,) in the module's dtype."""
+        dtype = self.a.dtype
+        a = exact(self.a, self._designed["a"]).to(dtype)
+        b = exact(self.b, self._designed["b"]).to(dtype)
+        exponent = (exact(self.c, self._designed["c"]) - 1.0).to(dtype)
+        return a, b, exponent
+
+    def compressed(self, resonant: Tensor) -> Tensor:
+        """`broken_stick` for (B, F, ...)."""
+        a, b, exponent = self.limb, self.gain, self.exponent
+        if self.learnable:
+            a, b, exponent = self.compression()
+        shape = [-1] + [1] * (resonant.dim() - 2)
+        return broken_stick(resonant, a.reshape(shape), b.reshape(shape), exponent.reshape(shape))
+
     def centre_frequencies(self) -> list[float]:
         """In Hz."""
         return [float(f) for f in self._designed["fc"]]
@@ -173,16 +195,7 @@ class DRNLFilterbank(DRNLParameters):
             self.linear.design(self.linear_path(), self.block, self.fc)
             self.before.design(self.nonlinear_filter(0), self.block, self.fc)
             self.behind.design(self.nonlinear_filter(self.lp_nlin), self.block, self.fc)
-            for name, value in zip(("limb", "gain", "exponent"), self.compression(), strict=True):
-                self.register_buffer(name, value, persistent=False)
-
-    def compression(self) -> tuple[Tensor, Tensor, Tensor]:
-        """a, b and c - 1 as (F, 1, 1), in the module's dtype."""
-        dtype = self.a.dtype
-        a = exact(self.a, self._designed["a"]).to(dtype)
-        b = exact(self.b, self._designed["b"]).to(dtype)
-        exponent = (exact(self.c, self._designed["c"]) - 1.0).to(dtype)
-        return a[:, None, None], b[:, None, None], exponent[:, None, None]
+        self.keep_compression()
 
     def operators(self) -> tuple[BlockOperators, BlockOperators, BlockOperators]:
         """Of the linear path and of the filters before and behind the compression."""
@@ -209,11 +222,8 @@ class DRNLFilterbank(DRNLParameters):
         batch = signal.shape[0]
         blocks = to_blocks(signal.unsqueeze(1), self.block)
         linear, before, behind = self.operators()
-        a, b, exponent = self.limb, self.gain, self.exponent
-        if self.learnable:
-            a, b, exponent = self.compression()
         resonant, _ = filter_blocks(blocks, before, self.before.rest(batch))
-        compressed = broken_stick(resonant, a, b, exponent)
+        compressed = self.compressed(resonant)
         # Both paths ring together: their states side by side, one product for both.
         states = torch.cat(
             [

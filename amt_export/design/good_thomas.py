@@ -1,0 +1,138 @@
+"""Fourier transform of length N = N1 N2, N1 and N2 coprime, as two real matrix products.
+
+With coprime factors the index n -> (n mod N1, n mod N2) turns circular convolution of length N into
+circular convolution on an N1 x N2 torus (Good 1958; Thomas 1963): a transform along each axis, no
+twiddle factors. Both transforms are taken real, as cosine and sine rows. Their four products
+(cos cos, cos sin, sin cos, sin sin) form a number with two commuting imaginary units i, j; the maps j -> i
+and j -> -i split it into two complex numbers, and convolution multiplies those. A real signal costs
+N (N1 + N2) multiply-adds, half of a complex transform that holds two.
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Torus(NamedTuple):
+    """Transform matrices of one length N = N1 N2; K = N//2 + 1 frequencies an axis. float64."""
+
+    cosine1: Tensor  # (K1, N1), left
+    sine1: Tensor
+    cosine2: Tensor  # (N2, K2), right
+    sine2: Tensor
+    back_cosine1: Tensor  # (N1, K1), left
+    back_sine1: Tensor
+    back_cosine2: Tensor  # (K2, N2), right
+    back_sine2: Tensor
+
+
+class Spectrum(NamedTuple):
+    """The two complex numbers of each frequency pair, (..., K1, K2) each: j -> i and j -> -i."""
+
+    plus_re: Tensor
+    plus_im: Tensor
+    minus_re: Tensor
+    minus_im: Tensor
+
+
+def _axis(length: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """cos, -sin rows (K, N) and their inverses (N, K)."""
+    k = torch.arange(length // 2 + 1)
+    # The angle is reduced in integers, so it is as exact as float64 can say.
+    turn = (k[:, None] * torch.arange(length)) % length
+    angle = 2.0 * math.pi / length * turn.double()
+    # A real signal has every frequency twice, but for 0 and fs/2.
+    once = (k == 0) | (2 * k == length)
+    weight = torch.where(once, 1.0, 2.0).double()[:, None] / length
+    cosine, sine = torch.cos(angle), -torch.sin(angle)
+    return cosine, sine, (weight * cosine).T, (weight * sine).T
+
+
+def torus(n1: int, n2: int) -> Torus:
+    """Transform matrices for N = n1 n2.
+
+    Raises
+    ------
+    ValueError
+        If n1 and n2 have a common factor.
+    """
+    if math.gcd(n1, n2) != 1:
+        raise ValueError(f"{n1} and {n2} have a common factor")
+    c1, s1, bc1, bs1 = _axis(n1)
+    c2, s2, bc2, bs2 = _axis(n2)
+    return Torus(c1, s1, c2.T, s2.T, bc1, bs1, bc2.T, bs2.T)
+
+
+def wrap_order(n1: int, n2: int) -> Tensor:
+    """Sample index at each place of the torus, (n1 * n2,): [i * n2 + j] is n = i mod n1 = j mod n2."""
+    n = torch.arange(n1 * n2)
+    order = torch.empty(n1 * n2, dtype=torch.long)
+    order[(n % n1) * n2 + n % n2] = n
+    return order
+
+
+def unwrap_order(n1: int, n2: int) -> Tensor:
+    """Place on the torus of each sample, (n1 * n2,)."""
+    n = torch.arange(n1 * n2)
+    return (n % n1) * n2 + n % n2
+
+
+def transform(x: Tensor, to: Torus) -> Spectrum:
+    """Spectrum of real signals on the torus, (..., N1, N2)."""
+    along2, beside2 = x @ to.cosine2, x @ to.sine2
+    cc, sc = to.cosine1 @ along2, to.sine1 @ along2
+    cs, ss = to.cosine1 @ beside2, to.sine1 @ beside2
+    return Spectrum(cc - ss, sc + cs, cc + ss, sc - cs)
+
+
+def product(x: Spectrum, h: Spectrum) -> Spectrum:
+    """Complex products; the spectrum of the convolution."""
+    return Spectrum(
+        x.plus_re * h.plus_re - x.plus_im * h.plus_im,
+        x.plus_re * h.plus_im + x.plus_im * h.plus_re,
+        x.minus_re * h.minus_re - x.minus_im * h.minus_im,
+        x.minus_re * h.minus_im + x.minus_im * h.minus_re,
+    )
+
+
+def total(x: Spectrum, y: Spectrum) -> Spectrum:
+    """Sum of two spectra."""
+    return Spectrum(
+        x.plus_re + y.plus_re,
+        x.plus_im + y.plus_im,
+        x.minus_re + y.minus_re,
+        x.minus_im + y.minus_im,
+    )
+
+
+def halved(x: Spectrum) -> Spectrum:
+    """`inverse` adds where it should average; a filter's spectrum takes the half once for all."""
+    return Spectrum(0.5 * x.plus_re, 0.5 * x.plus_im, 0.5 * x.minus_re, 0.5 * x.minus_im)
+
+
+def inverse(y: Spectrum, to: Torus) -> Tensor:
+    """Real signals (..., N1, N2) of twice the spectrum; see `halved`."""
+    along2 = to.back_cosine1 @ (y.plus_re + y.minus_re) + to.back_sine1 @ (y.plus_im + y.minus_im)
+    beside2 = to.back_cosine1 @ (y.plus_im - y.minus_im) + to.back_sine1 @ (y.minus_re - y.plus_re)
+    return along2 @ to.back_cosine2 + beside2 @ to.back_sine2
+
+
+def best_torus(samples: int, taps: int) -> tuple[int, int]:
+    """Lengths n1 and n2 = n1 + 1 that filter `samples` samples with `taps` taps at least cost.
+
+    A piece of the signal has n1 n2 - taps + 1 new samples, at least taps - 1 of them (one piece only
+    reaches into the next). The cost counts N (n1 + n2) multiply-adds a transform, and as many again as
+    100 of them for the ten-odd passes over memory that come with N samples.
+    """
+    best, least = (0, 0), math.inf
+    longest = math.isqrt(samples + taps) + 2
+    shortest = math.isqrt(2 * taps) + 1
+    for n1 in range(shortest, max(longest, shortest) + 1):
+        size = n1 * (n1 + 1)
+        pieces = -(-samples // (size - taps + 1))
+        cost = pieces * size * (2 * n1 + 1 + 100)
+        if cost < least:
+            best, least = (n1, n1 + 1), cost
+    return best

@@ -1,0 +1,76 @@
+"""ONNX: opset 18, one file, named inputs and outputs, plain operators only."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+from pathlib import Path
+
+import torch
+
+from amt_export.export.program import Program, quiet_torch
+
+OPSET = 18
+# Results of up to this many bytes are folded into the file. What is left (Toeplitz matrices laid out from
+# their rows) is small in the file and folded by ONNX Runtime when it loads.
+FOLD_LIMIT = 4096
+
+
+def export_onnx(program: Program, path: Path, metadata: dict[str, str]) -> None:
+    """Write `path`.
+
+    Parameters
+    ----------
+    program : Program
+    path : Path
+        Ends in .onnx.
+    metadata : dict of str
+        Becomes the model's `metadata_props`.
+
+    Notes
+    -----
+    The exporter's own optimizer is off: one of its rules drops `+ eps` for eps up to 1e-8. Folding constants
+    alone changes no number. Pads and fills are folded here because they come as CastLike, which
+    ONNX Runtime does not fold.
+    """
+    import onnx
+    import onnx_ir as ir
+    import onnx_ir.passes.common as passes
+    from onnxscript import optimizer
+
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with quiet_torch(), torch.no_grad(), contextlib.redirect_stdout(io.StringIO()):
+        exported = torch.onnx.export(
+            program.exported,
+            (),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=list(program.input_names),
+            output_names=list(program.output_names),
+            external_data=False,
+            optimize=False,
+            verbose=False,
+        )
+        assert exported is not None
+        model = exported.model
+        optimizer.fold_constants(model, input_size_limit=FOLD_LIMIT, output_size_limit=FOLD_LIMIT)
+        for tidy in (
+            passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0),
+            passes.IdentityEliminationPass(),
+            passes.CommonSubexpressionEliminationPass(),
+            passes.DeduplicateInitializersPass(),
+            passes.RemoveUnusedNodesPass(),
+            passes.RemoveUnusedFunctionsPass(),
+            passes.RemoveUnusedOpsetsPass(),
+            passes.ClearMetadataAndDocStringPass(),
+            passes.TopologicalSortPass(),
+        ):
+            tidy(model)
+        model.producer_name = "amt_export"
+        model.producer_version = ""
+        proto = ir.to_proto(model)
+    del proto.metadata_props[:]
+    onnx.helper.set_model_props(proto, dict(sorted(metadata.items())))
+    onnx.checker.check_model(proto, full_check=True)
+    path.write_bytes(proto.SerializeToString(deterministic=True))

@@ -1,0 +1,111 @@
+"""FFT convolution of many channels without an FFT operator; see `design.good_thomas`."""
+
+from typing import Tuple  # noqa: UP035  (TorchScript reads it)
+
+import torch
+from torch import Tensor, nn
+
+from amt_export.design.good_thomas import (
+    Spectrum,
+    Torus,
+    halved,
+    torus,
+    transform,
+    unwrap_order,
+    wrap_order,
+)
+from amt_export.modules.block_filter import pad_end
+
+
+class FilterSpectrum(nn.Module):
+    """Keeper of one filter's spectrum for every channel: buffers that are not saved."""
+
+    plus_re: Tensor
+    plus_im: Tensor
+    minus_re: Tensor
+    minus_im: Tensor
+
+    def design(self, taps: Tensor, n1: int, n2: int, like: Tensor) -> None:
+        """Transform taps (F, M), float64; dtype and device are those of `like`."""
+        padded = pad_end(taps.cpu(), n1 * n2 - taps.shape[1], 1)
+        laid_out = padded[:, wrap_order(n1, n2)].reshape(-1, 1, n1, n2)
+        spectrum = halved(transform(laid_out, torus(n1, n2)))
+        for name, part in zip(spectrum._fields, spectrum, strict=True):
+            self.register_buffer(name, part.to(like), persistent=False)
+
+    def spectrum(self) -> Spectrum:
+        """(F, 1, K1, K2) each, halved."""
+        return Spectrum(self.plus_re, self.plus_im, self.minus_re, self.minus_im)
+
+
+class TorusTransform(nn.Module):
+    """Keeper of the transform matrices, and the way of signals onto the torus and back."""
+
+    cosine1: Tensor
+    sine1: Tensor
+    cosine2: Tensor
+    sine2: Tensor
+    back_cosine1: Tensor
+    back_sine1: Tensor
+    back_cosine2: Tensor
+    back_sine2: Tensor
+    new_samples: Tensor
+    wrap: Tensor
+    unwrap: Tensor
+
+    def design(self, n1: int, n2: int, taps: int, like: Tensor) -> None:
+        """Set up for pieces of n1 n2 samples, the first taps - 1 of them the past."""
+        self.n1, self.n2, self.past = n1, n2, taps - 1
+        matrices = torus(n1, n2)
+        for name, matrix in zip(matrices._fields, matrices, strict=True):
+            self.register_buffer(name, matrix.to(like).contiguous(), persistent=False)
+        order = wrap_order(n1, n2)
+        new = (order >= self.past).to(like).reshape(n1, n2)
+        self.register_buffer("new_samples", new, persistent=False)
+        self.register_buffer("wrap", order.to(like.device), persistent=False)
+        # New samples first, then what reaches around into the next piece.
+        unwrap = unwrap_order(n1, n2).roll(-self.past)
+        self.register_buffer("unwrap", unwrap.to(like.device), persistent=False)
+
+    def matrices(self) -> Torus:
+        """The transform."""
+        return Torus(
+            self.cosine1,
+            self.sine1,
+            self.cosine2,
+            self.sine2,
+            self.back_cosine1,
+            self.back_sine1,
+            self.back_cosine2,
+            self.back_sine2,
+        )
+
+    def pieces(self, signal: Tensor) -> Tuple[Tensor, Tensor]:  # noqa: UP006
+        """Pieces of (B, T) on the torus, (B, 1, P, N1, N2), behind their past and behind zeros."""
+        batch, samples = signal.shape
+        hop = self.n1 * self.n2 - self.past
+        count = (samples + hop - 1) // hop
+        new = pad_end(signal, count * hop - samples, 1).reshape(batch, count, hop)
+        earlier = torch.cat([torch.zeros_like(new[:, :1]), new[:, : count - 1]], dim=1)
+        before = earlier[:, :, hop - self.past :]
+        both = torch.stack(
+            [
+                torch.cat([before, new], dim=2),
+                torch.cat([torch.zeros_like(before), new], dim=2),
+            ]
+        )
+        laid_out = torch.index_select(both, 3, self.wrap)
+        laid_out = laid_out.reshape(2, batch, 1, count, self.n1, self.n2)
+        return laid_out[0], laid_out[1]
+
+    def joined(self, pieces: Tensor, samples: int) -> Tensor:
+        """Overlap-add of pieces (B, F, P, N1, N2) to (B, F, T)."""
+        batch, channels, count, _, _ = pieces.shape
+        size = self.n1 * self.n2
+        hop = size - self.past
+        natural = torch.index_select(pieces.reshape(batch, channels, count, size), 3, self.unwrap)
+        signal = natural[:, :, :, :hop]
+        if count > 1:
+            reaching = pad_end(natural[:, :, : count - 1, hop:], hop - self.past, 3)
+            signal = signal + torch.cat([torch.zeros_like(signal[:, :, :1]), reaching], dim=2)
+        return signal.reshape(batch, channels, count * hop)[:, :, :samples]
