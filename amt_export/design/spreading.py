@@ -1,9 +1,9 @@
 """Distances between channels, laid out so that spreading is one sum over a few neighbours.
 
-Sources further than REACH cannot be heard: every slope is at least LEAST_SLOPE and an attenuation above
-DROP is dropped. So each source reaches H neighbours on each side, and what it adds to channel
-j = i + r - H stands in row r = 0 ... 2H, column i. `shear` moves row r by r columns, which brings
-all that one channel receives into one column.
+Every slope is at least LEAST_SLOPE and an attenuation above DROP is dropped. So each source reaches
+H neighbours on each side, and what it adds to channel j = i + r - H stands in row r = 0 ... 2H,
+column i. `shear` moves row r by r columns, which brings all that one channel receives into one
+column.
 """
 
 from typing import NamedTuple

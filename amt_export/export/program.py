@@ -43,6 +43,10 @@ def capture(
     """Capture a frozen module for the shapes of `inputs`."""
     with torch.no_grad(), quiet_torch():
         exported = torch.export.export(module, inputs, strict=False)
+    for node in exported.graph.nodes:
+        # Where in whose source tree a node came from: not the app's business, and not reproducible.
+        for key in ("stack_trace", "nn_module_stack", "source_fn_stack", "torch_fn"):
+            node.meta.pop(key, None)
     return Program(module, inputs, input_names, output_names, exported)
 
 

@@ -22,8 +22,8 @@ SLOPES = {
     "lower_slope_per_db": -0.20,
     "level_ref": 60.0,
 }
-# What an attenuation above DROP is multiplied with, so that exp(-attenuation) becomes 0. The step is
-# 1e-10 dB wide; a comparison and a selection would be five times as slow in ONNX Runtime.
+# What an attenuation's excess over DROP is multiplied with, so that exp(-attenuation) becomes 0.
+# A comparison and a selection would be twenty times as slow in ONNX Runtime.
 STEEP = 1e12
 # Power below which the sum of a float32 exp is empty: -370 dB.
 LEAST_POWER = 1e-37
@@ -45,8 +45,8 @@ class ExcitationPattern(AuditoryModule):
     learnable : bool
         Make the four slope numbers parameters.
     summation : {"power", "natural"}
-        10 log10 of the sum of powers, or the arithmetic of torch_amt 0.2.0: ln(1 + sum e^x) over the
-        values in dB of the sources with E_i >= 0.
+        10 log10 of the sum of powers, or the arithmetic of torch_amt 0.2.0: ln(1 + sum e^x) over
+        the values in dB of the sources with E_i >= 0.
 
     Attributes
     ----------
@@ -180,7 +180,9 @@ class ExcitationPattern(AuditoryModule):
         batch, frames, channels = source.shape
         rows = self.above.shape[0]
         if channels != self.above.shape[1] - rows:
-            raise ValueError(f"levels has {channels} channels; {self.above.shape[1] - rows} are needed")
+            raise ValueError(
+                f"levels has {channels} channels; {self.above.shape[1] - rows} are needed"
+            )
         source = torch.cat([source, self.room.expand(batch, frames, rows)], dim=2)
         upper, lower = self.get_spreading_slopes(source)
         attenuation = upper.unsqueeze(2) * self.above + lower.unsqueeze(2) * self.below

@@ -95,8 +95,8 @@ class TorusTransform(nn.Module):
             ]
         )
         laid_out = torch.index_select(both, 3, self.wrap)
-        laid_out = laid_out.reshape(2, batch, 1, count, self.n1, self.n2)
-        return laid_out[0], laid_out[1]
+        shape = [batch, 1, count, self.n1, self.n2]  # Core ML has no more than five dimensions
+        return laid_out[0].reshape(shape), laid_out[1].reshape(shape)
 
     def joined(self, pieces: Tensor, samples: int) -> Tensor:
         """Overlap-add of pieces (B, F, P, N1, N2) to (B, F, T)."""

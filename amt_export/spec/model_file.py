@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,31 @@ class ModelSpec:
     parity: dict[str, float]
     parity_db: dict[str, float]
     path: Path
+
+    def resized(self, samples: int | None = None, batch: int | None = None) -> ModelSpec:
+        """Return this model for audio of another length or batch.
+
+        Parameters
+        ----------
+        samples, batch : int, optional
+            Replace the last and the first size of the audio input.
+
+        Raises
+        ------
+        SpecError
+            If the module takes no audio, or a size is not above zero.
+        """
+        if samples is None and batch is None:
+            return self
+        if "audio" not in self.inputs:
+            takes = ", ".join(self.inputs)
+            raise SpecError(f"{self.path}: takes {takes}, not audio: samples and batch stay as set")
+        for what, size in (("samples", samples), ("batch", batch)):
+            if size is not None and size < 1:
+                raise SpecError(f"{self.path}: {what} is {size}; it must be above zero")
+        shape = self.inputs["audio"]
+        resized = (batch or shape[0], *shape[1:-1], samples or shape[-1])
+        return replace(self, inputs={**self.inputs, "audio": resized})
 
 
 def model_files(models_dir: str | Path | None = None) -> list[Path]:

@@ -1,0 +1,73 @@
+"""Arguments: a parser that complains in one line, and the types of options."""
+
+from __future__ import annotations
+
+import argparse
+from argparse import ArgumentTypeError
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, NoReturn
+
+USAGE_ERROR = 2
+
+Commands = Any
+"""argparse's object that `add_parser` is called on; its class is private."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that keeps the layout of its texts and complains in one line."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(
+            formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **options
+        )
+
+    def error(self, message: str) -> NoReturn:
+        """Print one line and exit."""
+        line = " ".join(message.split())
+        self.exit(USAGE_ERROR, f"amt-export: error: {line} (see {self.prog} --help)\n")
+
+
+def one_of(names: Iterable[str], what: str) -> Callable[[str], str]:
+    """Return a type that takes some words, and knows which one was probably meant."""
+    allowed = list(names)
+
+    def parse(text: str) -> str:
+        if text in allowed:
+            return text
+        close = get_close_matches(text, allowed, n=1)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        raise ArgumentTypeError(f"unknown {what} {text!r}; {hint}choose from {', '.join(allowed)}")
+
+    return parse
+
+
+def positive(text: str) -> int:
+    """Take an integer above zero."""
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise ArgumentTypeError(f"{text!r} is not an integer above zero")
+    return value
+
+
+def decibel(text: str) -> float:
+    """Take a number; whether it is a sensible level is judged where it is used."""
+    try:
+        return float(text)
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is not a number of dB") from None
+
+
+def file_ending_in(suffix: str) -> Callable[[str], Path]:
+    """Return a type that takes a path with this suffix."""
+
+    def parse(text: str) -> Path:
+        if Path(text).suffix.lower() != suffix:
+            raise ArgumentTypeError(f"{text!r} must end in {suffix}")
+        return Path(text)
+
+    return parse

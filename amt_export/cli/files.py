@@ -1,0 +1,55 @@
+"""Files that a command writes: refused before the work, and there as a whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from amt_export.errors import PublishError
+
+
+def refuse(path: Path, protected: Path) -> None:
+    """Check that a file may be written before anything is computed for it.
+
+    Parameters
+    ----------
+    path : Path
+        Where it shall go.
+    protected : Path
+        A file that it must not replace, or a folder that it must not enter.
+
+    Raises
+    ------
+    PublishError
+        If its folder does not exist, it is a folder itself, or it is protected.
+    """
+    if not path.parent.is_dir():
+        raise PublishError(f"{path}: there is no folder {path.parent}; create it first")
+    if path.is_dir():
+        raise PublishError(f"{path}: is a folder; give the name of a file")
+    target = path.resolve()
+    if protected.resolve() in (target, target.parent):
+        raise PublishError(f"{path}: would overwrite {protected}; give another place")
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give the path of a temporary file that becomes `path` when the block ends well.
+
+    Raises
+    ------
+    PublishError
+        If it cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield temporary
+        temporary.replace(path)
+    except PublishError:
+        raise  # already says which file
+    except OSError as error:
+        raise PublishError(f"{path}: {error.strerror or error}; give another place") from error
+    finally:
+        temporary.unlink(missing_ok=True)

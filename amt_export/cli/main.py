@@ -1,0 +1,114 @@
+"""``amt-export``: read the arguments, run one command, turn whatever goes wrong into one line.
+
+Exit codes: 0 when all is well, 1 for a failed check or bad data, 2 for bad usage, 130 for Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import TextIO
+
+from amt_export import __version__
+from amt_export.cli.arguments import Parser
+from amt_export.errors import AmtExportError, require
+
+DESCRIPTION = """\
+Auditory models as TorchScript, ExportedProgram, ONNX and Core ML artifacts,
+each one run against eager torch before it is published.
+
+A model is a TOML file in models/; `build` makes artifacts/<name>/ from it.
+"""
+
+EPILOG = """\
+from a model file to a picture of speech:
+  amt-export list
+  amt-export build gammatone_speech_16k
+  amt-export run artifacts/gammatone_speech_16k speech.wav --plot speech.png
+
+`amt-export COMMAND --help` explains a command, with examples.
+exit code: 0 all is well, 1 a check or the data failed, 2 bad usage.
+"""
+
+# By convention of shells: 128 + the number of the signal.
+INTERRUPTED = 130
+PIPE_CLOSED = 141
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments; default those of the process.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
+    warnings.showwarning = _show_warning
+    try:
+        code = _command(argv)
+        sys.stdout.flush()
+    except AmtExportError as error:
+        return _complain(str(error))
+    except KeyboardInterrupt:
+        _complain("interrupted; what was published before is as it was")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader (head, less) has left; Python's own flush at exit must not complain again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return _complain(f"{where}{error.strerror or error}")
+    except MemoryError as error:
+        return _complain(f"out of memory ({error}); try a shorter recording or a smaller model")
+    return code
+
+
+def parser() -> Parser:
+    """Return the parser of all commands.
+
+    Raises
+    ------
+    MissingDependencyError
+        If rich, which draws the tables, is not installed.
+    """
+    require("rich", "audio", "The command line")
+    from amt_export.cli import bench, build, check, info, listing, run
+
+    top = Parser(prog="amt-export", description=DESCRIPTION, epilog=EPILOG)
+    top.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = top.add_subparsers(metavar="COMMAND", required=True, title="commands")
+    for command in (listing, build, check, info, run, bench):
+        command.add(commands)
+    return top
+
+
+def _command(argv: Sequence[str] | None) -> int:
+    arguments = parser().parse_args(argv)
+    code: int = arguments.command(arguments)
+    return code
+
+
+def _complain(message: str) -> int:
+    """Print an error as one line, also when a library's reason has several."""
+    print(f"amt-export: error: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201
+    return 1
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Print a warning as one line, without the place in the code that means nothing to a user."""
+    print(f"amt-export: warning: {' '.join(str(message).split())}", file=file or sys.stderr)  # noqa: T201

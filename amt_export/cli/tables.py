@@ -1,0 +1,99 @@
+"""What the commands print: plain tables that are readable at 80 columns, and a last line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from amt_export.manifest import ParityRow, Port
+
+
+def output() -> Console:
+    """Return the console of standard output; texts are shown as they are."""
+    return Console(markup=False, highlight=False, emoji=False)
+
+
+def errors() -> Console:
+    """Return the console of standard error."""
+    return Console(markup=False, highlight=False, emoji=False, stderr=True)
+
+
+def plain_table(title: str, columns: Sequence[str], right: Iterable[str] = ()) -> Table:
+    """Return an empty table: no frame, a bold head, the columns in `right` aligned so."""
+    table = Table(
+        title=title or None,
+        title_justify="left",
+        title_style="bold",
+        header_style="dim",
+        box=None,
+        padding=(0, 2, 0, 0),
+        pad_edge=False,
+    )
+    for column in columns:
+        table.add_column(
+            column, justify="right" if column in right else "left", overflow="fold"
+        )
+    return table
+
+
+def parity_table(name: str, rows: Iterable[ParityRow]) -> Table:
+    """Return how far each artifact of a model is from eager torch, and what is allowed."""
+    columns = ("format", "provider", "output", "worst", "signal", "allowed", "verified by", "ok")
+    table = plain_table(name, columns, right=("worst", "allowed"))
+    for row in rows:
+        good = within(row)
+        table.add_row(
+            row.format if row.form == "whole" else f"{row.format} {row.form}",
+            row.provider.removesuffix("ExecutionProvider"),
+            row.output,
+            difference(row.worst, row.kind),
+            row.signal or "-",
+            difference(row.tolerance, row.kind),
+            row.verified_by,
+            Text("yes" if good else "NO", style="green" if good else "bold red"),
+        )
+    return table
+
+
+def within(row: ParityRow) -> bool:
+    """Whether a row is no reason to refuse its artifact; a NaN is one."""
+    return row.worst is None or row.worst <= row.tolerance
+
+
+def difference(value: float | None, kind: str) -> str:
+    """Return a difference as text: relative, or with its unit."""
+    if value is None:
+        return "-"
+    text = "0" if value == 0 else f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e+")
+    return {"db": f"{text} dB", "frequency": f"{text} Hz"}.get(kind, text)
+
+
+def size(count: int) -> str:
+    """Return a number of bytes as people read it."""
+    value = float(count)
+    for unit in ("B", "kB", "MB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.3g} {unit}"
+        value /= 1000
+    return f"{value:.3g} GB"
+
+
+def shape(sizes: Sequence[int]) -> str:
+    """Return a shape as text."""
+    return f"[{', '.join(map(str, sizes))}]"
+
+
+def ports_table(title: str, ports: Iterable[Port]) -> Table:
+    """Return the arrays at one side of an artifact."""
+    table = plain_table(title, ("name", "shape", "axes", "dtype", "unit"))
+    for port in ports:
+        table.add_row(port.name, shape(port.shape), ", ".join(port.axes), port.dtype, port.unit)
+    return table
+
+
+def count(number: int, noun: str) -> str:
+    """Return e.g. ``1 model``, ``2 models``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

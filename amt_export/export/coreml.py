@@ -1,0 +1,95 @@
+"""Core ML: ML Program in float32, converted on Linux or macOS from the ExportedProgram."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import logging
+import shutil
+import tempfile
+import uuid
+from pathlib import Path
+
+import torch
+from torch.export import ExportedProgram
+
+from amt_export.export.program import Program, quiet_torch
+
+
+def export_coreml(program: Program, path: Path, metadata: dict[str, str]) -> None:
+    """Write the folder `path` (.mlpackage); `metadata` becomes its user-defined metadata.
+
+    Converted for iOS 16 / macOS 13, with float32 weights and arithmetic (coremltools' default is
+    float16).
+
+    Raises
+    ------
+    ValueError
+        For a module that is not float32: Core ML has no float64.
+    """
+    for example in program.inputs:
+        if example.dtype != torch.float32:
+            raise ValueError(f"Core ML computes in float32, the module in {example.dtype}")
+    logging.getLogger("coremltools").setLevel(logging.CRITICAL)
+    # coremltools draws its progress on stderr, and says there that Linux cannot predict.
+    with quiet_torch(), torch.no_grad(), contextlib.redirect_stderr(io.StringIO()):
+        import coremltools as ct
+
+        converted = ct.convert(
+            _without_aliases(program.exported.run_decompositions({})),
+            inputs=[
+                ct.TensorType(name=name, shape=tuple(example.shape))
+                for name, example in zip(program.input_names, program.inputs, strict=True)
+            ],
+            outputs=[ct.TensorType(name=name) for name in program.output_names],
+            convert_to="mlprogram",
+            compute_precision=ct.precision.FLOAT32,
+            minimum_deployment_target=ct.target.iOS16,
+            skip_model_load=True,
+        )
+        # The converter's own entries hold the date of conversion.
+        converted.user_defined_metadata.clear()
+        converted.user_defined_metadata.update(dict(sorted(metadata.items())))
+        with tempfile.TemporaryDirectory() as folder:
+            package = Path(folder) / path.name
+            converted.save(str(package))
+            _name_items_by_path(package / "Manifest.json")
+            _sort_maps(package / "Data" / "com.apple.CoreML" / "model.mlmodel")
+            shutil.copytree(package, path)
+
+
+def _without_aliases(exported: ExportedProgram) -> ExportedProgram:
+    """Drop aten.alias, which decompositions leave behind and coremltools does not know."""
+    graph = exported.graph_module.graph
+    for node in list(graph.nodes):
+        if node.target is torch.ops.aten.alias.default:
+            node.replace_all_uses_with(node.args[0])
+            graph.erase_node(node)
+    exported.graph_module.recompile()
+    return exported
+
+
+def _name_items_by_path(manifest: Path) -> None:
+    """Make the identifiers in a package's own manifest a function of what they name.
+
+    coremltools draws them at random; any unique name serves.
+    """
+    content = json.loads(manifest.read_text(encoding="utf-8"))
+    entries = content["itemInfoEntries"]
+    names = {
+        old: str(uuid.uuid5(uuid.NAMESPACE_URL, entry["path"])).upper()
+        for old, entry in entries.items()
+    }
+    content["itemInfoEntries"] = {names[old]: entries[old] for old in sorted(entries, key=names.get)}
+    content["rootModelIdentifier"] = names[content["rootModelIdentifier"]]
+    manifest.write_text(json.dumps(content, indent=4) + "\n", encoding="utf-8")
+
+
+def _sort_maps(path: Path) -> None:
+    """Write a model specification again with its maps in order, so that equal models are equal bytes."""
+    from coremltools.proto import Model_pb2
+
+    model = Model_pb2.Model()
+    model.ParseFromString(path.read_bytes())
+    path.write_bytes(model.SerializeToString(deterministic=True))

@@ -1,0 +1,334 @@
+"""Power spectral density with six windows, long ones for low and short ones for high frequencies."""
+
+from typing import ClassVar, List, Tuple  # noqa: UP035  (TorchScript reads these)
+
+import torch
+from torch import Tensor, nn
+
+from amt_export.design.dft import hann
+from amt_export.design.multires import alignment, framed_columns, read_positions, read_table
+from amt_export.modules.base import AuditoryModule, as_batch, exact
+from amt_export.modules.centre_frequencies import checked_rate
+from amt_export.modules.ports import Port
+
+MERGES = ("aligned", "torch_amt")
+WINDOW_LENGTHS = (2048, 1024, 512, 256, 128, 64)
+# Glasberg & Moore (2002): each window serves from one threshold to the next, in Hz.
+THRESHOLDS = (500.0, 1000.0, 2000.0, 4000.0, 8000.0)
+
+
+class WindowBand(nn.Module):
+    """One window: the bins that its band needs, as one product of the hops with a matrix.
+
+    Buffers: window (w,); columns (hop, parts * 2 * bins); index (S * r,) and weight (S, r, 1) of
+    the frames behind each reference frame, for one length of the signal.
+    """
+
+    window: Tensor
+    columns: Tensor
+    index: Tensor
+    weight: Tensor
+
+    def __init__(self, length: int, hop: int, margin: int, reference_hop: int) -> None:
+        super().__init__()
+        self.length = length
+        self.hop = hop
+        self.parts = -(-length // hop)
+        self.margin = margin  # samples before the first frame in the padded signal
+        self.reference_hop = reference_hop
+        self.samples = -1  # length of signal that `index` and `weight` are for
+
+    def hops(self, padded: Tensor, samples: int) -> Tensor:
+        """(B, frames + parts - 1, hop): frame k is hops k, ..., k + parts - 1."""
+        count = samples // self.hop + self.parts
+        cut = padded[:, self.margin : self.margin + count * self.hop]
+        return cut.reshape(padded.shape[0], count, self.hop)
+
+    def full_power(self, padded: Tensor, samples: int) -> Tensor:
+        """|STFT|^2 in all bins (B, frames, w/2 + 1), not for export."""
+        hops = self.hops(padded, samples)
+        frames = hops.flatten(1).unfold(1, self.parts * self.hop, self.hop)[:, :, : self.length]
+        spectrum = torch.view_as_real(torch.fft.rfft(frames * self.window))
+        return (spectrum * spectrum).sum(-1)
+
+    def squares(self, padded: Tensor, samples: int) -> Tensor:
+        """Re^2 and Im^2 of the bins of the band, scaled to density, (B, frames, 2 * bins)."""
+        partial = self.hops(padded, samples) @ self.columns
+        frames = samples // self.hop + 1
+        width = self.columns.shape[1] // self.parts
+        spectrum = partial[:, :frames, :width]
+        for part in range(1, self.parts):
+            spectrum = spectrum + partial[:, part : part + frames, part * width : (part + 1) * width]
+        return spectrum * spectrum
+
+    def aligned(self, power: Tensor, samples: int) -> Tensor:
+        """Mean over the frames that stand for each reference frame, (B, S, bins)."""
+        if self.hop == self.reference_hop:
+            return power
+        index, weight = self.index, self.weight
+        if samples != self.samples:
+            index, weight = alignment(samples, self.hop, self.reference_hop, self.window)
+        frames, most, _ = weight.shape
+        picked = power.index_select(1, index)
+        picked = picked.reshape(power.shape[0], frames, most, power.shape[2])
+        return (picked * weight).sum(2)
+
+
+class MultiResolutionFFT(AuditoryModule):
+    """Short-time power spectral density whose time resolution rises with frequency.
+
+    |STFT|^2 / (sum(window^2) fs) with periodic Hann windows, frames centred at k hop (reflected
+    ends), no one-sided doubling: a tone of 94 dB SPL reads 90.3 dB after `ERBIntegration`, half of
+    its power and the Hann window's share outside the band missing. Band i belongs to window i.
+
+    Parameters
+    ----------
+    fs : float
+        Sampling rate in Hz.
+    window_lengths : list of int, optional
+        At most six, in samples; sorted descending. Default 2048, 1024, 512, 256, 128, 64.
+    hop_fraction : float
+        Hop of each window as a fraction of its length, in (0, 1].
+    learnable : bool
+        Make `freq_thresholds` a parameter. It selects bins: there is no gradient.
+    merge : {"aligned", "torch_amt"}
+        "aligned": a reference frame is the mean of the short frames within its hop, read at the
+        reference frequencies by linear interpolation. "torch_amt": what torch_amt 0.2.0 computes;
+        frame k of every window stands in frame k, so their times differ, the bins of a band are
+        stretched over it, and Nyquist is 0.
+
+    Attributes
+    ----------
+    freq_thresholds : Tensor [shape=(5,)], Hz
+    window_2048, ... : Tensor [shape=(length,)]
+    hop_lengths, window_power : dict of int
+        Hop in samples and sum(window^2), by window length.
+
+    Shape
+    -----
+    audio (B, T) in Pa -> psd (B, S, K) in Pa^2/Hz, freqs (K,) in Hz; psd without B when audio has
+    none. K = W/2 + 1 and S = 1 + T // hop for the longest window W; T > W/2.
+
+    Raises
+    ------
+    ValueError
+        For values out of range, with the value in the message.
+
+    References
+    ----------
+    .. [1] B. R. Glasberg and B. C. J. Moore, "A model of loudness applicable to time-varying
+       sounds", J. Audio Eng. Soc. 50, 331-342 (2002).
+    """
+
+    input_ports: ClassVar[tuple[Port, ...]] = (Port("audio", ("batch", "time"), "Pa"),)
+    output_ports: ClassVar[tuple[Port, ...]] = (
+        Port("psd", ("batch", "frame", "frequency"), "Pa^2/Hz"),
+        Port("freqs", ("frequency",), "Hz", "frequency"),
+    )
+
+    freq_thresholds: Tensor
+    freqs: Tensor
+    reading: Tensor
+    room: Tensor
+
+    def __init__(
+        self,
+        fs: float = 32000,
+        window_lengths: list[int] | None = None,
+        hop_fraction: float = 0.5,
+        learnable: bool = False,
+        merge: str = "aligned",
+    ) -> None:
+        super().__init__()
+        if merge not in MERGES:
+            raise ValueError(f"merge is {merge!r}; one of {MERGES}")
+        if not 0 < hop_fraction <= 1:
+            raise ValueError(f"hop_fraction is {hop_fraction}; it must be in (0, 1]")
+        self.fs = checked_rate(fs)
+        self.hop_fraction = hop_fraction
+        self.learnable = learnable
+        self.merge = merge
+        self.is_aligned = merge == "aligned"
+        self.window_lengths = checked_windows(window_lengths, hop_fraction)
+        self.longest = self.window_lengths[0]
+        self.reference_hop = int(self.longest * hop_fraction)
+        self.samples = -1
+        self.hop_lengths: dict[int, int] = {}
+        self.window_power: dict[int, float] = {}
+        thresholds = torch.tensor(THRESHOLDS, dtype=torch.float64)
+        self.declare("freq_thresholds", thresholds, learnable, torch.float32)
+        bands = []
+        for length in self.window_lengths:
+            window = hann(length, periodic=True)
+            self.declare(f"window_{length}", window, False, torch.float32)
+            hop = int(length * hop_fraction)
+            self.hop_lengths[length] = hop
+            self.window_power[length] = float((window * window).sum())
+            margin = self.longest // 2 - length // 2
+            bands.append(WindowBand(length, hop, margin, self.reference_hop))
+        self.bands = nn.ModuleList(bands)
+        # Samples by which the last frame, in whole hops, can reach beyond the reflected end.
+        reach = [band.parts * band.hop + band.margin for band in bands]
+        self.beyond = max(0, *reach) - self.longest // 2 * 2
+        self.redesign()
+
+    @torch.no_grad()
+    def redesign(self) -> None:
+        """Set the columns of every window and the table that reads their squares."""
+        like = self.freq_thresholds
+        position, selected = self.positions()
+        tables = []
+        for i, band in enumerate(self.bands):
+            assert isinstance(band, WindowBand)
+            name = f"window_{band.length}"
+            window = exact(getattr(self, name), self._designed[name])
+            first, table = read_table(position[i], selected[i], band.length // 2)
+            scale = (self.window_power[band.length] * self.fs) ** -0.5
+            columns = framed_columns(window, first, table.shape[0], band.hop, scale)
+            band.register_buffer("window", (scale * window).to(like.dtype), persistent=False)
+            band.register_buffer("columns", columns.to(like.dtype), persistent=False)
+            index, weight = alignment(max(self.samples, 0), band.hop, self.reference_hop, like)
+            band.register_buffer("index", index, persistent=False)
+            band.register_buffer("weight", weight, persistent=False)
+            band.samples = self.samples
+            tables += [table, table]  # for Re^2 and Im^2
+        reading = torch.cat(tables).to(like.dtype)
+        self.register_buffer("reading", reading, persistent=False)
+        bins = torch.arange(self.longest // 2 + 1, dtype=torch.float64, device=like.device)
+        freqs = bins * (self.fs / self.longest)
+        self.register_buffer("freqs", freqs.to(like.dtype), persistent=False)
+        room = torch.zeros(1, max(self.beyond, 0), dtype=like.dtype, device=like.device)
+        self.register_buffer("room", room, persistent=False)
+
+    def positions(self) -> Tuple[Tensor, Tensor]:  # noqa: UP006
+        """What `read_positions` says for the current thresholds."""
+        thresholds = exact(self.freq_thresholds, self._designed["freq_thresholds"])
+        return read_positions(thresholds, self.window_lengths, float(self.fs), self.is_aligned)
+
+    def reflected(self, audio: Tensor) -> Tensor:
+        """W/2 samples mirrored at either end, (B, T + W): as torch.stft centres its frames."""
+        half = self.longest // 2
+        samples = audio.shape[1]
+        parts = [
+            audio[:, 1 : half + 1].flip(1),
+            audio,
+            audio[:, samples - 1 - half : samples - 1].flip(1),
+        ]
+        if self.beyond > 0:
+            parts.append(self.room.expand(audio.shape[0], self.beyond))
+        return torch.cat(parts, dim=1)
+
+    def select(self, padded: Tensor, samples: int) -> Tensor:
+        """The density by way of all bins of all windows, for thresholds that may have changed."""
+        position, selected = self.positions()
+        psd: List[Tensor] = []  # noqa: UP006
+        for i, band in enumerate(self.bands):
+            power = band.full_power(padded, samples)
+            if self.is_aligned:
+                power = band.aligned(power, samples)
+            lower = torch.floor(position[i])
+            share = (position[i] - lower).to(power.dtype)
+            index = lower.to(torch.long)
+            upper = torch.clamp(index + 1, max=power.shape[2] - 1)
+            read = power.index_select(2, index) * (1.0 - share)
+            read = (read + power.index_select(2, upper) * share) * selected[i].to(power.dtype)
+            psd.append(read[:, : samples // self.reference_hop + 1])
+        return torch.stack(psd).sum(0)
+
+    def forward(self, audio: Tensor) -> Tuple[Tensor, Tensor]:  # noqa: UP006
+        """Spectrum.
+
+        Parameters
+        ----------
+        audio : Tensor [shape=(B, T) or (T,)], Pa
+
+        Returns
+        -------
+        psd : Tensor [shape=(B, S, K) or (S, K)], Pa^2/Hz
+        freqs : Tensor [shape=(K,)], Hz
+
+        Raises
+        ------
+        ValueError
+            For audio of W/2 samples or less.
+        """
+        signal = as_batch(audio, 2, self.freqs, "audio")
+        samples = signal.shape[1]
+        if samples <= self.longest // 2:
+            raise ValueError(
+                f"audio has {samples} samples; more than {self.longest // 2} are needed"
+            )
+        padded = self.reflected(signal)
+        if hasattr(self, "freq_thresholds") and self.learnable:
+            psd = self.select(padded, samples)
+        else:
+            squares: List[Tensor] = []  # noqa: UP006
+            for band in self.bands:
+                power = band.squares(padded, samples)
+                if self.is_aligned:
+                    power = band.aligned(power, samples)
+                squares.append(power[:, : samples // self.reference_hop + 1])
+            psd = torch.cat(squares, dim=2) @ self.reading
+        if audio.dim() == 1:
+            psd = psd.squeeze(0)
+        return psd, self.freqs
+
+    def get_window_selection_map(self) -> tuple[Tensor, Tensor]:
+        """Which window serves each frequency.
+
+        Returns
+        -------
+        freqs : Tensor [shape=(K,)], Hz
+        index : Tensor [shape=(K,)], long
+            Into `window_lengths`.
+        """
+        thresholds = exact(self.freq_thresholds, self._designed["freq_thresholds"])
+        lengths = self.window_lengths
+        _, selected = read_positions(thresholds, lengths, float(self.fs), aligned=True)
+        return self.freqs, selected.argmax(0)
+
+    def choose_block(self, samples: int | None) -> None:
+        """Keep the alignment of frames for audio of this length."""
+        if samples is not None:
+            self.samples = samples
+
+    def centre_frequencies(self) -> list[float]:
+        """Frequencies of the bins in Hz."""
+        return [float(f) for f in self.freqs]
+
+    def hop(self) -> int:
+        """Samples from one frame to the next."""
+        return self.reference_hop
+
+    def frame_length(self) -> int:
+        """Samples of audio in a frame of the longest window."""
+        return self.longest
+
+    def extra_repr(self) -> str:
+        """Key parameters, as torch prints them."""
+        return (
+            f"fs={self.fs:g}, window_lengths={self.window_lengths}, "
+            f"hop_fraction={self.hop_fraction:g}, learnable={self.learnable}, merge={self.merge!r}"
+        )
+
+
+def checked_windows(window_lengths: list[int] | None, hop_fraction: float) -> list[int]:
+    """Lengths in descending order.
+
+    Raises
+    ------
+    ValueError
+    """
+    lengths = list(WINDOW_LENGTHS) if window_lengths is None else list(window_lengths)
+    if not 0 < len(lengths) <= len(THRESHOLDS) + 1:
+        raise ValueError(
+            f"window_lengths has {len(lengths)} windows; 1 to {len(THRESHOLDS) + 1} are possible"
+        )
+    for length in lengths:
+        if isinstance(length, bool) or not isinstance(length, int) or length < 1:
+            raise ValueError(f"window_lengths holds {length!r}; positive integers are needed")
+        if int(length * hop_fraction) < 1:
+            raise ValueError(
+                f"hop_fraction is {hop_fraction}: the window of {length} samples would not move"
+            )
+    return sorted(lengths, reverse=True)
