@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 from types import ModuleType
+from typing import Any
 
 
 class AmtExportError(Exception):
@@ -40,7 +41,17 @@ class MissingDependencyError(AmtExportError, ImportError):
 
 
 class ParityError(AmtExportError, ArithmeticError):
-    """An artifact differs from eager torch by more than its tolerance."""
+    """An artifact differs from eager torch by more than its tolerance.
+
+    Attributes
+    ----------
+    rows : tuple of ParityRow
+        All comparisons, also those that hold.
+    """
+
+    def __init__(self, message: str, rows: tuple[Any, ...] = ()) -> None:
+        super().__init__(message)
+        self.rows = rows
 
 
 class PublishError(AmtExportError, OSError):

@@ -9,6 +9,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
 
+from amt_export.cli.complaint import complain
+
 USAGE_ERROR = 2
 
 Commands = Any
@@ -25,8 +27,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print one line and exit."""
-        line = " ".join(message.split())
-        self.exit(USAGE_ERROR, f"amt-export: error: {line} (see {self.prog} --help)\n")
+        complain(f"{message} (see {self.prog} --help)")
+        raise SystemExit(USAGE_ERROR)
 
 
 def one_of(names: Iterable[str], what: str) -> Callable[[str], str]:

@@ -31,7 +31,7 @@ def refuse(path: Path, protected: Path) -> None:
         raise PublishError(f"{path}: is a folder; give the name of a file")
     target = path.resolve()
     if protected.resolve() in (target, target.parent):
-        raise PublishError(f"{path}: would overwrite {protected}; give another place")
+        raise PublishError(f"{path}: would change {protected}; give another place")
 
 
 @contextmanager
@@ -47,9 +47,9 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.replace(path)
-    except PublishError:
-        raise  # already says which file
     except OSError as error:
-        raise PublishError(f"{path}: {error.strerror or error}; give another place") from error
+        cause = error.__cause__ if isinstance(error, PublishError) else error
+        reason = getattr(cause, "strerror", None) or cause
+        raise PublishError(f"{path}: {reason}; give another place") from error
     finally:
         temporary.unlink(missing_ok=True)

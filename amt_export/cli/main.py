@@ -9,10 +9,10 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
-from typing import TextIO
 
 from amt_export import __version__
 from amt_export.cli.arguments import Parser
+from amt_export.cli.complaint import complain
 from amt_export.errors import AmtExportError, require
 
 DESCRIPTION = """\
@@ -32,6 +32,8 @@ from a model file to a picture of speech:
 exit code: 0 all is well, 1 a check or the data failed, 2 bad usage.
 """
 
+FAILED = 1
+
 # By convention of shells: 128 + the number of the signal.
 INTERRUPTED = 130
 PIPE_CLOSED = 141
@@ -50,25 +52,35 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         The exit code.
     """
-    warnings.showwarning = _show_warning
-    try:
-        code = _command(argv)
-        sys.stdout.flush()
-    except AmtExportError as error:
-        return _complain(str(error))
-    except KeyboardInterrupt:
-        _complain("interrupted; what was published before is as it was")
-        return INTERRUPTED
-    except BrokenPipeError:
-        # The reader (head, less) has left; Python's own flush at exit must not complain again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return PIPE_CLOSED
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        return _complain(f"{where}{error.strerror or error}")
-    except MemoryError as error:
-        return _complain(f"out of memory ({error}); try a shorter recording or a smaller model")
-    return code
+    with warnings.catch_warnings():
+        # One line; the place in the code means nothing to a user.
+        warnings.showwarning = lambda message, *_, **__: complain(message, "warning")
+        try:
+            arguments = parser().parse_args(argv)
+            code: int = arguments.command(arguments)
+            sys.stdout.flush()
+        except KeyboardInterrupt:
+            complain("interrupted; what was published before is as it was")
+            return INTERRUPTED
+        except BrokenPipeError:
+            # The reader (head, less) has left; Python's own flush at exit must not complain again.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return PIPE_CLOSED
+        except (AmtExportError, OSError, MemoryError, ImportError) as error:
+            complain(_explained(error))
+            return FAILED
+        return code
+
+
+def _explained(error: Exception) -> str:
+    """Return what a user can do something about; our own errors say it themselves."""
+    if isinstance(error, AmtExportError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"{error.filename or 'files'}: {error.strerror or error}"
+    if isinstance(error, MemoryError):
+        return f"out of memory ({error}); try a shorter recording or a smaller model"
+    return f"{error}; pip install 'amt_export[export]'"
 
 
 def parser() -> Parser:
@@ -88,27 +100,3 @@ def parser() -> Parser:
     for command in (listing, build, check, info, run, bench):
         command.add(commands)
     return top
-
-
-def _command(argv: Sequence[str] | None) -> int:
-    arguments = parser().parse_args(argv)
-    code: int = arguments.command(arguments)
-    return code
-
-
-def _complain(message: str) -> int:
-    """Print an error as one line, also when a library's reason has several."""
-    print(f"amt-export: error: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201
-    return 1
-
-
-def _show_warning(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: TextIO | None = None,
-    line: str | None = None,
-) -> None:
-    """Print a warning as one line, without the place in the code that means nothing to a user."""
-    print(f"amt-export: warning: {' '.join(str(message).split())}", file=file or sys.stderr)  # noqa: T201

@@ -20,22 +20,22 @@ def bar(title: str) -> Iterator[Report]:
     Parameters
     ----------
     title : str
-        Stays in front, e.g. the name of the model.
+        What it is about, e.g. the name of the model; stays in front of what is being done.
     """
     columns = (
         SpinnerColumn(),
-        TextColumn("{task.fields[title]}", markup=False),
         BarColumn(bar_width=16),
         TimeElapsedColumn(),
-        TextColumn("{task.description}", markup=False, style="dim"),
+        TextColumn("{task.description}", markup=False),
     )
     console = errors()
     with Progress(
         *columns, console=console, transient=True, disable=not console.is_terminal
     ) as progress:
-        task = progress.add_task("", total=None, title=title)
+        task = progress.add_task(title, total=None)
 
         def report(what: str, fraction: float) -> None:
-            progress.update(task, description=what, total=1.0, completed=fraction)
+            text = what if what.startswith(title) else f"{title}: {what}"
+            progress.update(task, description=text, total=1.0, completed=fraction)
 
         yield report

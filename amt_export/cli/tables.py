@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 
 from rich.console import Console
@@ -17,8 +18,11 @@ def output() -> Console:
 
 
 def errors() -> Console:
-    """Return the console of standard error."""
-    return Console(markup=False, highlight=False, emoji=False, stderr=True)
+    """Return the console of standard error.
+
+    It holds on to the stream, so that a bar goes on while a converter's chatter is redirected.
+    """
+    return Console(markup=False, highlight=False, emoji=False, file=sys.stderr)
 
 
 def plain_table(title: str, columns: Sequence[str], right: Iterable[str] = ()) -> Table:
@@ -33,9 +37,7 @@ def plain_table(title: str, columns: Sequence[str], right: Iterable[str] = ()) -
         pad_edge=False,
     )
     for column in columns:
-        table.add_column(
-            column, justify="right" if column in right else "left", overflow="fold"
-        )
+        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
     return table
 
 

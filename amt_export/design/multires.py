@@ -9,7 +9,10 @@ from amt_export.design.dft import dft_columns
 
 
 def read_positions(
-    thresholds: Tensor, windows: List[int], fs: float, aligned: bool  # noqa: UP006
+    thresholds: Tensor,
+    windows: List[int],  # noqa: UP006
+    fs: float,
+    aligned: bool,
 ) -> Tuple[Tensor, Tensor]:  # noqa: UP006
     """Where on its own grid each window is read for each reference frequency.
 

@@ -124,6 +124,22 @@ class AuditoryModule(nn.Module):
         """Samples before which the input no longer matters for an output sample (to 1e-12)."""
         return 0
 
+    def look_ahead(self) -> int:
+        """Samples after an output sample (or the place of an output frame) that it depends on."""
+        return 0
+
+    def padding(self) -> str:
+        """What lies beyond the ends of the audio: "zero", or "reflect" for its mirror image."""
+        return "zero"
+
+    def hop(self) -> int:
+        """Samples from one output frame to the next; 1 for sample-rate outputs."""
+        return 1
+
+    def frame_length(self) -> int:
+        """Samples without which there is no frame: T samples have 1 + (T - this) // hop of them."""
+        return 1
+
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         """Move or cast; complex parameters follow real ones, and design values stay exact."""
 

@@ -1,6 +1,6 @@
-"""Power spectral density with six windows, long ones for low and short ones for high frequencies."""
+"""Power spectral density with six windows, long for low and short for high frequencies."""
 
-from typing import ClassVar, List, Tuple  # noqa: UP035  (TorchScript reads these)
+from typing import ClassVar, List, Tuple, cast  # noqa: UP035  (TorchScript reads these)
 
 import torch
 from torch import Tensor, nn
@@ -10,68 +10,12 @@ from amt_export.design.multires import alignment, framed_columns, read_positions
 from amt_export.modules.base import AuditoryModule, as_batch, exact
 from amt_export.modules.centre_frequencies import checked_rate
 from amt_export.modules.ports import Port
+from amt_export.modules.window_band import WindowBand
 
 MERGES = ("aligned", "torch_amt")
 WINDOW_LENGTHS = (2048, 1024, 512, 256, 128, 64)
 # Glasberg & Moore (2002): each window serves from one threshold to the next, in Hz.
 THRESHOLDS = (500.0, 1000.0, 2000.0, 4000.0, 8000.0)
-
-
-class WindowBand(nn.Module):
-    """One window: the bins that its band needs, as one product of the hops with a matrix.
-
-    Buffers: window (w,); columns (hop, parts * 2 * bins); index (S * r,) and weight (S, r, 1) of
-    the frames behind each reference frame, for one length of the signal.
-    """
-
-    window: Tensor
-    columns: Tensor
-    index: Tensor
-    weight: Tensor
-
-    def __init__(self, length: int, hop: int, margin: int, reference_hop: int) -> None:
-        super().__init__()
-        self.length = length
-        self.hop = hop
-        self.parts = -(-length // hop)
-        self.margin = margin  # samples before the first frame in the padded signal
-        self.reference_hop = reference_hop
-        self.samples = -1  # length of signal that `index` and `weight` are for
-
-    def hops(self, padded: Tensor, samples: int) -> Tensor:
-        """(B, frames + parts - 1, hop): frame k is hops k, ..., k + parts - 1."""
-        count = samples // self.hop + self.parts
-        cut = padded[:, self.margin : self.margin + count * self.hop]
-        return cut.reshape(padded.shape[0], count, self.hop)
-
-    def full_power(self, padded: Tensor, samples: int) -> Tensor:
-        """|STFT|^2 in all bins (B, frames, w/2 + 1), not for export."""
-        hops = self.hops(padded, samples)
-        frames = hops.flatten(1).unfold(1, self.parts * self.hop, self.hop)[:, :, : self.length]
-        spectrum = torch.view_as_real(torch.fft.rfft(frames * self.window))
-        return (spectrum * spectrum).sum(-1)
-
-    def squares(self, padded: Tensor, samples: int) -> Tensor:
-        """Re^2 and Im^2 of the bins of the band, scaled to density, (B, frames, 2 * bins)."""
-        partial = self.hops(padded, samples) @ self.columns
-        frames = samples // self.hop + 1
-        width = self.columns.shape[1] // self.parts
-        spectrum = partial[:, :frames, :width]
-        for part in range(1, self.parts):
-            spectrum = spectrum + partial[:, part : part + frames, part * width : (part + 1) * width]
-        return spectrum * spectrum
-
-    def aligned(self, power: Tensor, samples: int) -> Tensor:
-        """Mean over the frames that stand for each reference frame, (B, S, bins)."""
-        if self.hop == self.reference_hop:
-            return power
-        index, weight = self.index, self.weight
-        if samples != self.samples:
-            index, weight = alignment(samples, self.hop, self.reference_hop, self.window)
-        frames, most, _ = weight.shape
-        picked = power.index_select(1, index)
-        picked = picked.reshape(power.shape[0], frames, most, power.shape[2])
-        return (picked * weight).sum(2)
 
 
 class MultiResolutionFFT(AuditoryModule):
@@ -178,12 +122,12 @@ class MultiResolutionFFT(AuditoryModule):
         like = self.freq_thresholds
         position, selected = self.positions()
         tables = []
-        for i, band in enumerate(self.bands):
-            assert isinstance(band, WindowBand)
-            name = f"window_{band.length}"
+        for i, length in enumerate(self.window_lengths):
+            band = cast("WindowBand", self.bands[i])
+            name = f"window_{length}"
             window = exact(getattr(self, name), self._designed[name])
-            first, table = read_table(position[i], selected[i], band.length // 2)
-            scale = (self.window_power[band.length] * self.fs) ** -0.5
+            first, table = read_table(position[i], selected[i], length // 2)
+            scale = (self.window_power[length] * self.fs) ** -0.5
             columns = framed_columns(window, first, table.shape[0], band.hop, scale)
             band.register_buffer("window", (scale * window).to(like.dtype), persistent=False)
             band.register_buffer("columns", columns.to(like.dtype), persistent=False)
@@ -223,9 +167,9 @@ class MultiResolutionFFT(AuditoryModule):
         position, selected = self.positions()
         psd: List[Tensor] = []  # noqa: UP006
         for i, band in enumerate(self.bands):
-            power = band.full_power(padded, samples)
+            power = band.full_power(padded, samples)  # type: ignore[operator]
             if self.is_aligned:
-                power = band.aligned(power, samples)
+                power = band.aligned(power, samples)  # type: ignore[operator]
             lower = torch.floor(position[i])
             share = (position[i] - lower).to(power.dtype)
             index = lower.to(torch.long)
@@ -264,9 +208,9 @@ class MultiResolutionFFT(AuditoryModule):
         else:
             squares: List[Tensor] = []  # noqa: UP006
             for band in self.bands:
-                power = band.squares(padded, samples)
+                power = band.squares(padded, samples)  # type: ignore[operator]
                 if self.is_aligned:
-                    power = band.aligned(power, samples)
+                    power = band.aligned(power, samples)  # type: ignore[operator]
                 squares.append(power[:, : samples // self.reference_hop + 1])
             psd = torch.cat(squares, dim=2) @ self.reading
         if audio.dim() == 1:

@@ -1,0 +1,70 @@
+"""From a checked model file to the torch module it means."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from amt_export import modules
+from amt_export.checkpoint import load_checkpoint
+from amt_export.errors import SpecError
+from amt_export.modules.base import AuditoryModule
+from amt_export.spec import ModelSpec
+
+DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+
+def build_module(
+    spec: ModelSpec,
+    dtype: torch.dtype | None = None,
+    checkpoint: Path | None = None,
+    checkpoint_prefix: str = "",
+) -> AuditoryModule:
+    """Construct the module of a model file and load trained values into it.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+    dtype : torch.dtype, optional
+        By default the one that is exported.
+    checkpoint : Path, optional
+        File with a `state_dict`.
+    checkpoint_prefix : str, optional
+        Part of a larger model's names that leads to this module, e.g. "drnl.".
+
+    Returns
+    -------
+    AuditoryModule
+        Not learnable, in eval mode.
+
+    Raises
+    ------
+    SpecError
+        If the constructor refuses a value.
+    CheckpointError
+        If the checkpoint does not fit.
+    """
+    module_class: type[AuditoryModule] = getattr(modules, spec.module)
+    keywords: dict[str, Any] = dict(spec.parameters)
+    if isinstance(keywords.get("fc"), list):
+        keywords["fc"] = torch.tensor(keywords["fc"], dtype=torch.float64)
+    dtype = DTYPES[spec.dtype] if dtype is None else dtype
+    try:
+        with warnings.catch_warnings():
+            # Said once, for the module that is exported.
+            warnings.simplefilter("ignore" if dtype == torch.float64 else "default")
+            # Designed in float64 and cast once; a module without a dtype argument is cast as a whole.
+            module = module_class(**keywords).to(dtype)
+    except (ValueError, TypeError) as error:
+        raise SpecError(f"{spec.path}: [parameters]: {error}") from error
+    if checkpoint is not None:
+        load_checkpoint(module, checkpoint, checkpoint_prefix)
+    return module.eval()
+
+
+def audio_samples(spec: ModelSpec) -> int | None:
+    """Length of the model's audio in samples; None if it takes no audio."""
+    return spec.inputs["audio"][-1] if "audio" in spec.inputs else None

@@ -1,0 +1,101 @@
+"""The manifest inside a single artifact, read without loading the model, and without torch."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+from amt_export.errors import ArtifactError, require
+from amt_export.manifest import METADATA_KEY, Manifest
+
+
+def embedded_manifest(path: Path) -> Manifest:
+    """Read the manifest that an artifact carries.
+
+    Parameters
+    ----------
+    path : Path
+        An ``.onnx``, ``.ts.pt`` or ``.pt2`` file, or an ``.mlpackage`` folder.
+
+    Raises
+    ------
+    ArtifactError
+        If it is missing, no artifact, damaged, or was not made by this package.
+    MissingDependencyError
+        If the package that reads this format is not installed.
+    """
+    if not path.exists():
+        raise ArtifactError(f"{path}: no such file or folder")
+    reader = _reader(path)
+    if reader is None:
+        raise ArtifactError(
+            f"{path}: not a published folder, nor one of {', '.join(READERS)} inside one"
+        )
+    text = reader(path)
+    if text is None:
+        raise ArtifactError(f"{path}: has no {METADATA_KEY} inside; it was not made by amt-export")
+    return Manifest.from_json(text, f"{path} ({METADATA_KEY})")
+
+
+def is_artifact(path: Path) -> bool:
+    """Whether a name is that of a single artifact, though an ``.mlpackage`` is a folder."""
+    return _reader(path) is not None
+
+
+def _reader(path: Path) -> Callable[[Path], str | None] | None:
+    return next((reader for suffix, reader in READERS.items() if path.name.endswith(suffix)), None)
+
+
+def _from_onnx(path: Path) -> str | None:
+    ort = require("onnxruntime", "onnx", "Reading an ONNX file")
+    options = ort.SessionOptions()
+    # The metadata is wanted, not a fast graph.
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 4  # what is wrong is raised; only fatal errors are logged besides
+    try:
+        session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # the runtime's own kinds
+        raise ArtifactError(f"{path}: ONNX Runtime cannot read it ({_reason(error)})") from error
+    found: str | None = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+    return found
+
+
+def _from_zip(path: Path) -> str | None:
+    """Read an extra file of TorchScript or an ExportedProgram: both are zip archives."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for name in archive.namelist():
+                if name.endswith(f"/{METADATA_KEY}"):
+                    return archive.read(name).decode()
+    except (zipfile.BadZipFile, UnicodeDecodeError) as error:
+        raise ArtifactError(f"{path}: not a complete artifact ({_reason(error)})") from error
+    return None
+
+
+def _from_core_ml(path: Path) -> str | None:
+    # coremltools says on import which of its optional packages it has not been tested with.
+    with contextlib.redirect_stderr(io.StringIO()):
+        ct = require("coremltools", "export", "Reading a Core ML package")
+    try:
+        model = ct.models.MLModel(str(path), skip_model_load=True)
+    except Exception as error:  # coremltools' own kinds
+        raise ArtifactError(f"{path}: coremltools cannot read it ({_reason(error)})") from error
+    found: str | None = model.user_defined_metadata.get(METADATA_KEY)
+    return found
+
+
+def _reason(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+READERS: dict[str, Callable[[Path], str | None]] = {
+    ".onnx": _from_onnx,
+    ".ts.pt": _from_zip,
+    ".pt2": _from_zip,
+    ".mlpackage": _from_core_ml,
+}
+"""By the end of the name."""

@@ -1,0 +1,63 @@
+"""Times of several calls that take turns, so that a busy moment of the machine hits all alike."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from amt_export.cli.progress import Report
+
+SLOW = 2.0
+"""s; what takes longer is measured once, because repeating it would keep everyone waiting."""
+
+
+@dataclass
+class Contender:
+    """A call that is timed, and its run times in s."""
+
+    name: str
+    call: Callable[[], object]
+    seconds: list[float] = field(default_factory=list)
+
+    @property
+    def median(self) -> float:
+        """Median run time in s."""
+        return statistics.median(self.seconds)
+
+    @property
+    def slow(self) -> bool:
+        """Whether its first run says that one is enough."""
+        return bool(self.seconds) and self.seconds[0] > SLOW
+
+    def run(self) -> None:
+        """Run it once and note the time."""
+        started = time.perf_counter()
+        self.call()
+        self.seconds.append(time.perf_counter() - started)
+
+
+def measure(contenders: Iterable[Contender], repeats: int, report: Report) -> None:
+    """Run each call once to warm up, then all of them in turns.
+
+    Parameters
+    ----------
+    contenders : iterable of Contender
+        Get their run times; a slow one only its first.
+    repeats : int
+        How often each is run.
+    report : callable
+        Told what is running.
+    """
+    quick = []
+    for contender in contenders:
+        report(f"first run of {contender.name}", 0.0)
+        contender.run()
+        if not contender.slow:
+            contender.seconds.clear()  # the first run allocates, tunes and compiles
+            quick.append(contender)
+    for repeat in range(repeats):
+        for contender in quick:
+            report(contender.name, repeat / repeats)
+            contender.run()

@@ -1,0 +1,65 @@
+"""One window of a multi-resolution spectrum: frames as products of hops with DFT columns."""
+
+import torch
+from torch import Tensor, nn
+
+from amt_export.design.multires import alignment
+
+
+class WindowBand(nn.Module):
+    """One window: the bins that its band needs, as one product of the hops with a matrix.
+
+    Buffers: window (w,); columns (hop, parts * 2 * bins); index (S * r,) and weight (S, r, 1) of
+    the frames behind each reference frame, for one length of the signal.
+    """
+
+    window: Tensor
+    columns: Tensor
+    index: Tensor
+    weight: Tensor
+
+    def __init__(self, length: int, hop: int, margin: int, reference_hop: int) -> None:
+        super().__init__()
+        self.length = length
+        self.hop = hop
+        self.parts = -(-length // hop)
+        self.margin = margin  # samples before the first frame in the padded signal
+        self.reference_hop = reference_hop
+        self.samples = -1  # length of signal that `index` and `weight` are for
+
+    def hops(self, padded: Tensor, samples: int) -> Tensor:
+        """(B, frames + parts - 1, hop): frame k is hops k, ..., k + parts - 1."""
+        count = samples // self.hop + self.parts
+        cut = padded[:, self.margin : self.margin + count * self.hop]
+        return cut.reshape(padded.shape[0], count, self.hop)
+
+    def full_power(self, padded: Tensor, samples: int) -> Tensor:
+        """|STFT|^2 in all bins (B, frames, w/2 + 1), not for export."""
+        hops = self.hops(padded, samples)
+        frames = hops.flatten(1).unfold(1, self.parts * self.hop, self.hop)[:, :, : self.length]
+        spectrum = torch.view_as_real(torch.fft.rfft(frames * self.window))
+        return (spectrum * spectrum).sum(-1)
+
+    def squares(self, padded: Tensor, samples: int) -> Tensor:
+        """Re^2 and Im^2 of the bins of the band, scaled to density, (B, frames, 2 * bins)."""
+        partial = self.hops(padded, samples) @ self.columns
+        frames = samples // self.hop + 1
+        width = self.columns.shape[1] // self.parts
+        spectrum = partial[:, :frames, :width]
+        for part in range(1, self.parts):
+            spectrum = (
+                spectrum + partial[:, part : part + frames, part * width : (part + 1) * width]
+            )
+        return spectrum * spectrum
+
+    def aligned(self, power: Tensor, samples: int) -> Tensor:
+        """Mean over the frames that stand for each reference frame, (B, S, bins)."""
+        if self.hop == self.reference_hop:
+            return power
+        index, weight = self.index, self.weight
+        if samples != self.samples:
+            index, weight = alignment(samples, self.hop, self.reference_hop, self.window)
+        frames, most, _ = weight.shape
+        picked = power.index_select(1, index)
+        picked = picked.reshape(power.shape[0], frames, most, power.shape[2])
+        return (picked * weight).sum(2)

@@ -1,0 +1,85 @@
+"""The inputs of every module on the signal suite, and what its eager forms answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from amt_export.modules.base import AuditoryModule
+from amt_export.parity.compare import Arrays, Case, Runner
+from amt_export.parity.signals import REFERENCE_PRESSURE, suite
+
+# Amplitude 1 of a "full scale" input is 93.98 dB SPL as the RMS of a sine (Moore 2016's db_max).
+FULL_SCALE_PASCAL = 2.0**0.5 * REFERENCE_PRESSURE * 10.0 ** (93.98 / 20.0)
+
+
+def audio_cases(shape: Sequence[int], fs: float, unit: str) -> dict[str, npt.NDArray[np.float64]]:
+    """The suite as audio of a static shape.
+
+    Rows of a batch (and the two ears) get different signals: row b of signal i is signal i + b, the
+    right ear the one after, 6 dB down. So a model that mixes up rows or ears is found out.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        (B, T) or (B, 2, T).
+    fs : float, Hz
+    unit : str
+        "full scale" scales pascals to amplitudes.
+    """
+    signals = suite(shape[-1], fs)
+    names = list(signals)
+    scale = 1.0 / FULL_SCALE_PASCAL if unit == "full scale" else 1.0
+    cases = {}
+    for index, name in enumerate(names):
+        rows = []
+        for row in range(shape[0]):
+            first = signals[names[(index + row) % len(names)]]
+            second = 0.5 * signals[names[(index + row + 1) % len(names)]]
+            rows.append(first if len(shape) == 2 else np.stack([first, second]))
+        cases[name] = (scale * np.stack(rows)).astype(np.float32).astype(np.float64)
+    return cases
+
+
+def suite_inputs(
+    module: AuditoryModule, shapes: Mapping[str, Sequence[int]]
+) -> dict[str, dict[str, npt.NDArray[np.float64]]]:
+    """Inputs by signal and name, for a module built for `shapes`."""
+    if "audio" in shapes:
+        audio = audio_cases(shapes["audio"], module.fs, module.input_ports[0].unit)
+        return {signal: {"audio": value} for signal, value in audio.items()}
+    return module_inputs(module, shapes)
+
+
+def module_inputs(
+    module: AuditoryModule, shapes: Mapping[str, Sequence[int]]
+) -> dict[str, dict[str, npt.NDArray[np.float64]]]:
+    """Inputs that are not audio: what the preceding stage makes of the suite."""
+    raise NotImplementedError(f"{type(module).__name__} takes {', '.join(shapes)}")
+
+
+def eager_runner(module: nn.Module, outputs: Sequence[str]) -> Runner:
+    """Run a torch module on arrays, in its own dtype."""
+
+    def run(inputs: Mapping[str, npt.NDArray[np.floating]]) -> Arrays:
+        with torch.no_grad():
+            result = module(*(torch.from_numpy(np.ascontiguousarray(v)) for v in inputs.values()))
+        values: Sequence[Tensor] = (result,) if isinstance(result, Tensor) else result
+        return {name: value.numpy() for name, value in zip(outputs, values, strict=True)}
+
+    return run
+
+
+def cases_of(
+    inputs: Mapping[str, Mapping[str, npt.NDArray[np.float64]]], run: Runner, dtype: str
+) -> list[Case]:
+    """Cases whose expected outputs are what `run` answers to the inputs cast to `dtype`."""
+    cases = []
+    for signal, arrays in inputs.items():
+        cast = {name: array.astype(dtype) for name, array in arrays.items()}
+        cases.append(Case(signal, cast, dict(run(cast))))
+    return cases

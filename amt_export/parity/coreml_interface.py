@@ -1,0 +1,81 @@
+"""What can be said of a Core ML package without an Apple machine: interface, operators, types."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from pathlib import Path
+from typing import Any
+
+from amt_export.errors import ArtifactError
+from amt_export.manifest import METADATA_KEY, Manifest, Port
+
+# What our graphs are converted to. Anything else was not looked at: its semantics may be a trap.
+KNOWN_OPERATORS = frozenset(
+    "abs add clip concat const exp expand_dims fill gather greater greater_equal identity less"
+    " less_equal log logical_and logical_not logical_or matmul maximum minimum mul not_equal real_div"
+    " reduce_max reduce_sum reduce_mean relu reshape reverse rsqrt select slice_by_index slice_by_size"
+    " split sqrt square squeeze stack sub tile transpose cast cumsum equal sign reduce_min gather_nd"
+    " gather_along_axis linear topk argsort band_part floor_div floor mod where softmax einsum".split()
+)
+FLOAT32 = 65568  # ArrayFeatureType.FLOAT32
+
+
+def check_interface(package: Path, manifest: Manifest) -> None:
+    """Open a saved package and compare its interface with the manifest.
+
+    Raises
+    ------
+    ArtifactError
+        If it cannot be read, names, shapes or dtypes differ, or it holds an operator that our graphs
+        do not use.
+    """
+    model = _specification(package)
+    for ports, features in (
+        (manifest.inputs, model.description.input),
+        (manifest.outputs, model.description.output),
+    ):
+        found = [(f.name, tuple(f.type.multiArrayType.shape)) for f in features]
+        expected = [(port.name, port.shape) for port in ports]
+        if [name for name, _ in found] != [name for name, _ in expected]:
+            raise ArtifactError(f"{package}: names are {found}, the manifest says {expected}")
+        for (name, shape), port, feature in zip(found, ports, features, strict=True):
+            _check_port(package, name, shape, feature.type.multiArrayType.dataType, port)
+    unknown = sorted(_operators(model) - KNOWN_OPERATORS)
+    if unknown:
+        raise ArtifactError(f"{package}: unexpected operators: {', '.join(unknown)}")
+    if model.description.metadata.userDefined.get(METADATA_KEY) is None:
+        raise ArtifactError(f"{package}: carries no {METADATA_KEY}")
+    if not (package / "Data" / "com.apple.CoreML" / "weights" / "weight.bin").is_file():
+        raise ArtifactError(f"{package}: its weight file is missing; build the model again")
+
+
+def _check_port(package: Path, name: str, shape: tuple[int, ...], dtype: int, port: Port) -> None:
+    # The converter leaves the shape of some outputs open; the graph itself is static.
+    if shape and shape != port.shape:
+        raise ArtifactError(f"{package}: {name} has shape {shape}, the manifest says {port.shape}")
+    if dtype != FLOAT32:
+        raise ArtifactError(f"{package}: {name} is not float32")
+
+
+def _specification(package: Path) -> Any:
+    with contextlib.redirect_stderr(io.StringIO()):
+        from coremltools.proto import Model_pb2
+    model = Model_pb2.Model()
+    path = package / "Data" / "com.apple.CoreML" / "model.mlmodel"
+    try:
+        model.ParseFromString(path.read_bytes())
+    except Exception as error:
+        raise ArtifactError(f"{path}: not a Core ML model ({error}); build it again") from error
+    if not model.HasField("mlProgram"):
+        raise ArtifactError(f"{path}: not an ML Program; build it again")
+    return model
+
+
+def _operators(model: Any) -> set[str]:
+    return {
+        operation.type
+        for function in model.mlProgram.functions.values()
+        for block in function.block_specializations.values()
+        for operation in block.operations
+    }

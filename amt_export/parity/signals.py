@@ -1,0 +1,95 @@
+"""The signal suite: what every artifact is run on before it is published. Seeded, so it never changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+
+# dB SPL re 20 uPa; a tone's and noise's level is that of its RMS.
+REFERENCE_PRESSURE = 2e-5
+# Steady sounds of everyday life; the noises cover silence to pain beside them.
+TONE_LEVEL = 70.0
+SPEECH_LEVEL = 65.0
+NOISE_LEVELS = (20.0, 60.0, 94.0, 120.0)
+RAMP = 0.02  # s, raised cosine at both ends
+SEED = 20600  # any number, as long as it stays
+SPEECH = Path(__file__).with_name("speech_16k.npy")
+SPEECH_RATE = 16000.0
+
+
+def _scaled(shape: Array, level: float) -> Array:
+    """`shape` with an RMS of `level` dB SPL, in Pa."""
+    rms = float(np.sqrt(np.mean(shape**2)))
+    return shape * (REFERENCE_PRESSURE * 10.0 ** (level / 20.0) / rms)
+
+
+def _ramped(signal: Array, fs: float) -> Array:
+    count = min(int(RAMP * fs), signal.size // 2)
+    rise = 0.5 - 0.5 * np.cos(np.pi * (np.arange(count) + 0.5) / max(count, 1))
+    signal = signal.copy()
+    signal[:count] *= rise
+    signal[signal.size - count :] *= rise[::-1]
+    return signal
+
+
+def _tone(samples: int, fs: float, frequency: float) -> Array:
+    return np.sin(2.0 * np.pi * frequency / fs * np.arange(samples))
+
+
+def _sweep(samples: int, fs: float) -> Array:
+    """Logarithmic from 50 Hz to 0.45 fs."""
+    low, high = 50.0, 0.45 * fs
+    ratio = np.log(high / low)
+    progress = np.arange(samples) / samples
+    return np.sin(2.0 * np.pi * low * samples / fs / ratio * np.expm1(progress * ratio))
+
+
+@cache
+def _speech() -> Array:
+    return np.load(SPEECH).astype(np.float64)
+
+
+def _spoken(samples: int, fs: float) -> Array:
+    """The recording by linear interpolation (quality does not matter here), repeated to length."""
+    speech = _speech()
+    position = np.arange(samples) / fs * SPEECH_RATE % (speech.size - 1)
+    return np.interp(position, np.arange(speech.size), speech)
+
+
+def suite(samples: int, fs: float) -> dict[str, Array]:
+    """All signals.
+
+    Parameters
+    ----------
+    samples : int
+    fs : float
+        Sampling rate in Hz.
+
+    Returns
+    -------
+    dict of ndarray [shape=(samples,)], float64, Pa
+        Noise at 20, 60, 94 and 120 dB SPL, a click of 1 Pa, tones at 1 and 4 kHz, a logarithmic sweep,
+        silence, noise at 1e-8 Pa, speech. Every value is a float32, so that both precisions get
+        the same signal.
+    """
+    noise = np.random.default_rng(SEED).standard_normal(samples)
+    make: dict[str, Callable[[], Array]] = {
+        f"noise_{level:.0f}dB": lambda level=level: _ramped(_scaled(noise, level), fs)  # type: ignore[misc]
+        for level in NOISE_LEVELS
+    }
+    make |= {
+        "click": lambda: np.eye(1, samples, samples // 3)[0],
+        "tone_1k": lambda: _ramped(_scaled(_tone(samples, fs, 1000.0), TONE_LEVEL), fs),
+        "tone_4k": lambda: _ramped(_scaled(_tone(samples, fs, 4000.0), TONE_LEVEL), fs),
+        "sweep": lambda: _ramped(_scaled(_sweep(samples, fs), TONE_LEVEL), fs),
+        "silence": lambda: np.zeros(samples),
+        "tiny_noise": lambda: 1e-8 * noise,
+        "speech": lambda: _ramped(_scaled(_spoken(samples, fs), SPEECH_LEVEL), fs),
+    }
+    return {name: signal().astype(np.float32).astype(np.float64) for name, signal in make.items()}

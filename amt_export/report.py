@@ -1,0 +1,44 @@
+"""The manifest's numbers for a reader."""
+
+from __future__ import annotations
+
+from amt_export.manifest import Manifest, ParityRow
+
+
+def _amount(value: float | None, kind: str) -> str:
+    if value is None:
+        return "not run"
+    return f"{value:.1e} dB" if kind == "db" else f"{value:.1e}"
+
+
+def parity_line(row: ParityRow) -> tuple[str, ...]:
+    """Cells of one row: format, output, worst difference, on which signal, allowed, verified by."""
+    return (
+        row.format,
+        row.output,
+        _amount(row.worst, row.kind),
+        row.signal or "-",
+        _amount(row.tolerance, row.kind),
+        row.verified_by,
+    )
+
+
+def parity_markdown(manifest: Manifest) -> str:
+    """`parity.md` of a published folder."""
+    lines = [
+        f"# {manifest.name}",
+        "",
+        manifest.description,
+        "",
+        "Every artifact was opened from disk and compared with eager torch on the signal suite; the row",
+        "`reference` compares eager torch in the exported dtype with float64. Relative differences are per",
+        "channel, over the larger of the channel's peak and 1 % of the whole output's.",
+        "",
+        "| format | output | worst | on | allowed | verified by |",
+        "|---|---|---|---|---|---|",
+    ]
+    lines += ["| " + " | ".join(parity_line(row)) + " |" for row in manifest.parity]
+    lines += ["", "| file | bytes | SHA-256 |", "|---|---|---|"]
+    lines += [f"| {e.path} | {e.bytes} | {e.sha256} |" for e in manifest.files]
+    lines += ["", "Built with " + ", ".join(f"{n} {v}" for n, v in manifest.versions.items()) + "."]
+    return "\n".join(lines) + "\n"
