@@ -74,7 +74,7 @@ def assert_effects(
             assert same == (changes.get(key, True) is ignored), (key, learnable)
             frozen = module.frozen()
             assert not list(frozen.state_dict()), "a frozen module saves nothing"
-            assert_same(frozen(*inputs[: 1 if frozen.baked_inputs else None]), after, 1e-5, 2e-5)
+            assert_same(frozen(*inputs[: 1 if frozen.baked_inputs else None]), after, 1e-5, 2e-4)
 
 
 def ignored(value: Tensor) -> Tensor:

@@ -206,5 +206,5 @@ def _table(
 def _error(manifest: Manifest, entry: FileEntry) -> str:
     """Return the difference that comes closest to its tolerance."""
     rows = [row for row in manifest.parity if row.format == entry.format and row.worst is not None]
-    row = max(rows, key=lambda row: (row.worst or 0.0) / row.tolerance, default=None)
+    row = max(rows, key=lambda row: (row.worst or 0.0) / (row.tolerance or 1.0), default=None)
     return difference(row.worst, row.kind) if row else "-"

@@ -25,15 +25,17 @@ def errors() -> Console:
     return Console(markup=False, highlight=False, emoji=False, file=sys.stderr)
 
 
-def plain_table(title: str, columns: Sequence[str], right: Iterable[str] = ()) -> Table:
-    """Return an empty table: no frame, a bold head, the columns in `right` aligned so."""
+def plain_table(
+    title: str, columns: Sequence[str], right: Iterable[str] = (), gap: int = 2
+) -> Table:
+    """Return an empty table without a frame, the columns in `right` aligned to the right."""
     table = Table(
         title=title or None,
         title_justify="left",
         title_style="bold",
         header_style="dim",
         box=None,
-        padding=(0, 2, 0, 0),
+        padding=(0, gap, 0, 0),
         pad_edge=False,
     )
     for column in columns:
@@ -43,21 +45,27 @@ def plain_table(title: str, columns: Sequence[str], right: Iterable[str] = ()) -
 
 def parity_table(name: str, rows: Iterable[ParityRow]) -> Table:
     """Return how far each artifact of a model is from eager torch, and what is allowed."""
-    columns = ("format", "provider", "output", "worst", "signal", "allowed", "verified by", "ok")
-    table = plain_table(name, columns, right=("worst", "allowed"))
+    columns = ("format, provider", "output", "worst", "signal", "allowed", "verified by", "ok")
+    table = plain_table(name, columns, right=("worst", "allowed"), gap=1)
     for row in rows:
         good = within(row)
         table.add_row(
-            row.format if row.form == "whole" else f"{row.format} {row.form}",
-            row.provider.removesuffix("ExecutionProvider"),
+            _place(row),
             row.output,
             difference(row.worst, row.kind),
             row.signal or "-",
-            difference(row.tolerance, row.kind),
+            difference(row.tolerance),
             row.verified_by,
             Text("yes" if good else "NO", style="green" if good else "bold red"),
         )
     return table
+
+
+def _place(row: ParityRow) -> str:
+    """Return what ran and where; torch's own formats run in torch, so that is not said."""
+    provider = row.provider.removesuffix("ExecutionProvider")
+    words = (row.format, "" if row.form == "whole" else row.form, provider)
+    return " ".join(word for word in words if word not in ("", "torch", "none"))
 
 
 def within(row: ParityRow) -> bool:
@@ -65,12 +73,12 @@ def within(row: ParityRow) -> bool:
     return row.worst is None or row.worst <= row.tolerance
 
 
-def difference(value: float | None, kind: str) -> str:
-    """Return a difference as text: relative, or with its unit."""
+def difference(value: float | None, kind: str = "relative") -> str:
+    """Return a difference as text: a plain number if relative, or with its unit."""
     if value is None:
         return "-"
     text = "0" if value == 0 else f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e+")
-    return {"db": f"{text} dB", "frequency": f"{text} Hz"}.get(kind, text)
+    return f"{text} dB" if kind == "db" else text
 
 
 def size(count: int) -> str:

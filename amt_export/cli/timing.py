@@ -12,6 +12,9 @@ from amt_export.cli.progress import Report
 SLOW = 2.0
 """s; what takes longer is measured once, because repeating it would keep everyone waiting."""
 
+WARM_UP = 3
+"""Runs that do not count: TorchScript profiles in its first two and compiles in the third."""
+
 
 @dataclass
 class Contender:
@@ -39,7 +42,7 @@ class Contender:
 
 
 def measure(contenders: Iterable[Contender], repeats: int, report: Report) -> None:
-    """Run each call once to warm up, then all of them in turns.
+    """Run each call a few times to warm up, then all of them in turns.
 
     Parameters
     ----------
@@ -54,9 +57,12 @@ def measure(contenders: Iterable[Contender], repeats: int, report: Report) -> No
     for contender in contenders:
         report(f"first run of {contender.name}", 0.0)
         contender.run()
-        if not contender.slow:
-            contender.seconds.clear()  # the first run allocates, tunes and compiles
-            quick.append(contender)
+        if contender.slow:
+            continue
+        for _ in range(WARM_UP - 1):
+            contender.run()
+        contender.seconds.clear()
+        quick.append(contender)
     for repeat in range(repeats):
         for contender in quick:
             report(contender.name, repeat / repeats)

@@ -11,14 +11,13 @@ def hann(length: int, periodic: bool) -> Tensor:
     return torch.hann_window(length, periodic=periodic, dtype=torch.float64)
 
 
-def dft_columns(window: Tensor, first: int, count: int, length: int, origin: float = 0.0) -> Tensor:
-    """Real and imaginary part of `count` DFT bins of a windowed frame.
+def dft_columns(window: Tensor, bins: Tensor, length: int, origin: float = 0.0) -> Tensor:
+    """Real and imaginary part of some DFT bins of a windowed frame.
 
     Parameters
     ----------
     window : Tensor [shape=(w,)], float64
-    first, count : int
-        Bins first, ..., first + count - 1.
+    bins : Tensor [shape=(b,)], long
     length : int
         Of the DFT: bin m has m / length cycles per sample.
     origin : float
@@ -26,12 +25,10 @@ def dft_columns(window: Tensor, first: int, count: int, length: int, origin: flo
 
     Returns
     -------
-    Tensor [shape=(w, 2 * count)], float64
-        frame @ columns = [Re X_first ... , -Im X_first ...].
+    Tensor [shape=(w, 2 * b)], float64
+        frame @ columns = [Re X ... , -Im X ...].
     """
-    device = window.device
-    twice = 2 * torch.arange(window.shape[0], device=device) - round(2.0 * origin)
-    bins = torch.arange(first, first + count, device=device)
+    twice = 2 * torch.arange(window.shape[0], device=window.device) - round(2.0 * origin)
     # The integer product is reduced before it becomes an angle, so that large m n lose no digits.
     turns = torch.remainder(twice[:, None] * bins, 2 * length)
     angle = turns.to(torch.float64) * (math.pi / length)

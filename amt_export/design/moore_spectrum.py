@@ -20,7 +20,7 @@ FREQ_LIMITS = (
     (4050.0, 15000.0),
 )
 BLOCK = 32  # samples; one millisecond, and all windows start on a multiple of it in their frame
-# dB that make up for the Hann window: a sine keeps 3/8 of its mean square, but it spreads over bins.
+# dB, part of the model: about what the Hann window takes from a sine.
 HANN_CORRECTION = 3.32
 
 
@@ -77,14 +77,22 @@ def band_columns(window: Tensor, bins: Tensor, scale: float, unit: int) -> tuple
     start = (LENGTH - length) // 2
     inner = window[start : start + length]
     # Phase 0 in the middle keeps the columns of a symmetric window even and odd.
-    columns = dft_columns(inner, 0, LENGTH // 2 + 1, LENGTH, 0.5 * (length - 1))
+    columns = scale * dft_columns(inner, bins, LENGTH, 0.5 * (length - 1))
     cosine, sine = columns.chunk(2, dim=1)
     # The bin at fs/2 is its own mirror image and not doubled.
-    factor = torch.where(bins == LENGTH // 2, 0.5 * scale, scale).to(window.dtype)
+    share = torch.where(bins == LENGTH // 2, 0.5, 1.0)
 
     def pieces(table: Tensor) -> Tensor:
-        table = table[:, bins] * factor
-        table = table.reshape(length // rows, rows, len(bins)).transpose(0, 1)
+        table = (table * share).reshape(length // rows, rows, len(bins)).transpose(0, 1)
         return table.reshape(rows, length // rows * len(bins))
 
     return pieces(cosine), pieces(sine)
+
+
+def serving_window(limits: Tensor, frequencies: Tensor) -> Tensor:
+    """Window (1024,) that serves each frequency (1024,), -1 for none; the later one counts."""
+    served = torch.full_like(frequencies, -1.0)
+    for i in range(limits.shape[0]):
+        inside = (frequencies >= limits[i, 0]) & (frequencies < limits[i, 1])
+        served = torch.where(inside, torch.full_like(served, float(i)), served)
+    return served

@@ -112,7 +112,8 @@ def framed_columns(window: Tensor, first: int, count: int, hop: int, scale: floa
     """
     length = window.shape[0]
     parts = -(-length // hop)
-    columns = scale * dft_columns(window, first, count, length)
+    bins = torch.arange(first, first + count, device=window.device)
+    columns = scale * dft_columns(window, bins, length)
     room = columns.new_zeros(parts * hop - length, 2 * count)
     columns = torch.cat([columns, room]).reshape(parts, hop, 2 * count)
     return columns.transpose(0, 1).reshape(hop, parts * 2 * count)

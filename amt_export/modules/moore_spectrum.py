@@ -7,10 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from amt_export.design import moore_spectrum as design
+from amt_export.design.moore_spectrum import serving_window
 from amt_export.modules.base import AuditoryModule, as_batch, exact
 from amt_export.modules.levels import DB_PER_NEPER, spoiled
-from amt_export.modules.packing import packed
+from amt_export.modules.packing import packed_order, taken
 from amt_export.modules.ports import Port
+from amt_export.modules.spectrum_band import SpectrumBand
 
 # Slots of the output: the bins in [20, 15000) Hz.
 COMPONENTS = 958
@@ -22,50 +24,6 @@ THRESHOLD_MAX_MINUS = 60.0
 THRESHOLD_ABSOLUTE = -30.0
 LEAST_MAXIMUM = 1000.0
 LEAST_INTENSITY = 1e-12
-
-
-class SpectrumBand(nn.Module):
-    """Cosine and sine columns of one window for its bins: two (rows, pieces * bins) buffers."""
-
-    cosine: Tensor
-    sine: Tensor
-
-    def __init__(self, hop_blocks: int) -> None:
-        super().__init__()
-        self.hop_blocks = hop_blocks
-        self.rows = 0
-        self.pieces = 1
-        self.bins = 0
-        self.first = 0
-
-    def set_columns(self, cosine: Tensor, sine: Tensor, bins: int, like: Tensor) -> None:
-        """Cast once and keep; no bins are kept as one that is zero."""
-        self.register_buffer("cosine", cosine.to(like), persistent=False)
-        self.register_buffer("sine", sine.to(like), persistent=False)
-        self.bins = bins
-        self.rows = cosine.shape[0]
-        self.pieces = cosine.shape[1] // bins
-        self.first = (design.LENGTH - self.rows * self.pieces) // 2 // design.BLOCK
-
-    def project(self, laid: Tensor, columns: Tensor, frames: int) -> Tensor:
-        """(B, 2, positions, rows) -> (B, 2, S, bins), one part of the spectrum."""
-        last = (frames - 1) * self.hop_blocks + 1
-        step = self.hop_blocks
-        if self.pieces == 1:
-            return laid[:, :, self.first : self.first + last : step] @ columns
-        partial = laid @ columns
-        part = partial[:, :, self.first : self.first + last : step, : self.bins]
-        for piece in range(1, self.pieces):
-            begin = self.first + piece * (self.rows // 32)
-            left = piece * self.bins
-            part = part + partial[:, :, begin : begin + last : step, left : left + self.bins]
-        return part
-
-    def intensity(self, laid: Tensor, frames: int) -> Tensor:
-        """Intensity of the bins of this window, (B, 2, S, bins)."""
-        re = self.project(laid, self.cosine, frames)
-        im = self.project(laid, self.sine, frames)
-        return re * re + im * im
 
 
 class Moore2016Spectrum(AuditoryModule):
@@ -117,13 +75,11 @@ class Moore2016Spectrum(AuditoryModule):
     input_ports: ClassVar[tuple[Port, ...]] = (
         Port("audio", ("batch", "ear", "time"), "full scale"),
     )
-    output_ports: ClassVar[tuple[Port, ...]] = tuple(
-        Port(f"{name}_{ear}", ("batch", "frame", "component"), unit, kind, floor)
-        for ear in ("left", "right")
-        for name, unit, kind, floor in (
-            ("freqs", "Hz", "frequency", None),
-            ("levels", "dB SPL", "db", None),
-        )
+    output_ports: ClassVar[tuple[Port, ...]] = (
+        Port("freqs_left", ("batch", "frame", "component"), "Hz", "frequency"),
+        Port("levels_left", ("batch", "frame", "component"), "dB SPL", "db"),
+        Port("freqs_right", ("batch", "frame", "component"), "Hz", "frequency"),
+        Port("levels_right", ("batch", "frame", "component"), "dB SPL", "db"),
     )
 
     freq_limits: Tensor
@@ -132,7 +88,9 @@ class Moore2016Spectrum(AuditoryModule):
     frequencies: Tensor
     order: Tensor
     below_maximum: Tensor
-    empty: Tensor
+    silence: Tensor
+    nothing: Tensor
+    numbers: Tensor
     all_windows: Tensor
 
     def __init__(
@@ -200,7 +158,9 @@ class Moore2016Spectrum(AuditoryModule):
         self.set_buffer("order", by_frequency)
         self.set_buffer("frequencies", frequencies[by_frequency].to(like.dtype))
         self.set_buffer("below_maximum", torch.exp(-below / DB_PER_NEPER).to(like.dtype))
-        self.set_buffer("empty", torch.zeros(1, dtype=like.dtype, device=like.device))
+        self.set_buffer("silence", torch.zeros(1, dtype=like.dtype, device=like.device))
+        self.set_buffer("nothing", torch.zeros(1, dtype=torch.long, device=like.device))
+        self.set_buffer("numbers", torch.arange(1, 1026, device=like.device))
         self.set_buffer("all_windows", torch.stack(scaled).to(like.dtype))
 
     def set_buffer(self, name: str, value: Tensor) -> None:
@@ -222,72 +182,69 @@ class Moore2016Spectrum(AuditoryModule):
             )
         return count
 
-    def intensities(self, audio: Tensor) -> Tensor:
+    def intensities(self, ear: Tensor) -> Tensor:
         """Intensity of every component, relevant or not.
 
         Parameters
         ----------
-        audio : Tensor [shape=(B, 2, T)]
+        ear : Tensor [shape=(B, T)]
 
         Returns
         -------
-        Tensor [shape=(B, 2, S, N)]
+        Tensor [shape=(B, S, N)]
             At the N `frequencies`.
         """
-        frames = self.frames(audio.shape[2])
-        blocks = audio.shape[2] // 32
-        laid = audio[:, :, : blocks * 32].reshape(audio.shape[0], 2, blocks, 32)
-        pieces: List[Tensor] = []  # noqa: UP006
-        # Each position is laid out with 32, 64, ... 512 samples behind it, doubling each time;
-        # the shortest window comes last in the list and is served first.
-        laid_out: List[Tensor] = [laid]  # noqa: UP006
+        frames = self.frames(ear.shape[1])
+        blocks = ear.shape[1] // 32
+        # What follows each block: 32, 64, ... 512 samples, doubled each time.
+        laid: List[Tensor] = [ear[:, : blocks * 32].reshape(ear.shape[0], blocks, 32)]  # noqa: UP006
         for i in range(4):
-            shift = 1 << i
-            longer = laid_out[-1]
-            longer = torch.cat([longer[:, :, :-shift], longer[:, :, shift:]], dim=3)
-            laid_out.append(longer)
+            half = laid[-1]
+            laid.append(torch.cat([half[:, : -(1 << i)], half[:, 1 << i :]], dim=2))
+        pieces: List[Tensor] = []  # noqa: UP006
         for band in self.bands:
             for i in range(5):
                 if 32 << i == band.rows:
-                    pieces.append(band.intensity(laid_out[i], frames))  # type: ignore[operator]
-        intensity = torch.cat(pieces, dim=3)
+                    intensity = band.intensity(laid[i], frames)  # type: ignore[operator]
+                    pieces.append(intensity)
+        joined = torch.cat(pieces, dim=2)
         if self.in_order:
-            return intensity
-        return intensity.index_select(3, self.order)
+            return joined
+        return joined.index_select(2, self.order)
 
-    def selected_intensities(self, audio: Tensor) -> Tensor:
+    def selected_intensities(self, ear: Tensor) -> Tensor:
         """The same in all 1024 bins by FFT, for limits that may have changed; not for export."""
-        frames = self.frames(audio.shape[2])
+        frames = self.frames(ear.shape[1])
         limits = exact(self.freq_limits, self._designed["freq_limits"])
         served = serving_window(limits, self.bin_frequencies())
-        cut = audio.unfold(2, 2048, self.hop_length)[:, :, :frames]
-        total = torch.zeros(1, dtype=audio.dtype, device=audio.device)
+        cut = ear.unfold(1, 2048, self.hop_length)[:, :frames]
+        total = torch.zeros(1, dtype=ear.dtype, device=ear.device)
         for i in range(self.all_windows.shape[0]):
-            spectrum = torch.view_as_real(torch.fft.rfft(cut * self.all_windows[i]))[:, :, :, 1:]
+            spectrum = torch.view_as_real(torch.fft.rfft(cut * self.all_windows[i]))[:, :, 1:]
             intensity = (spectrum * spectrum).sum(-1)
             total = total + intensity * (served == i).to(intensity.dtype)
         # Only the bin at fs/2 is not doubled.
-        doubled = torch.ones_like(served, dtype=audio.dtype)
+        doubled = torch.ones_like(served, dtype=ear.dtype)
         doubled[-1] = 0.25
         return total * doubled
 
     def bin_frequencies(self) -> Tensor:
         """Frequencies of bins 1 to 1024 in Hz, float64."""
-        bins = torch.arange(1, 1025, dtype=torch.float64, device=self.empty.device)
+        bins = torch.arange(1, 1025, dtype=torch.float64, device=self.silence.device)
         return bins * (32000.0 / 2048.0)
 
     def relevance(self, intensity: Tensor) -> Tensor:
-        """1 for what is loud enough, else 0, in the dtype of `intensity` (B, 2, S, N).
+        """What is loud enough in its frame of `intensity` (B, S, N), bool.
 
         A frame that is not finite has no relevant component.
         """
         below = self.below_maximum
-        if hasattr(self, "threshold_max_minus"):
+        if hasattr(self, "threshold_max_minus"):  # noqa: SIM102
             if self.learnable:
                 stored = exact(self.threshold_max_minus, self._designed["threshold_max_minus"])
                 below = torch.exp(-stored / self.db_per_neper).to(intensity.dtype)
-        largest = torch.clamp(intensity.amax(3, keepdim=True), min=self.least_maximum)
-        return (intensity > largest * below).to(intensity.dtype)
+        largest = torch.clamp(intensity.amax(2, keepdim=True), min=self.least_maximum)
+        return intensity > largest * below
 
     def forward(self, audio: Tensor) -> Tuple[Tensor, Tensor, Tensor, Tensor]:  # noqa: UP006
         """Spectrum of both ears.
@@ -307,32 +264,33 @@ class Moore2016Spectrum(AuditoryModule):
         ValueError
             For audio that is not stereo, or shorter than one frame.
         """
-        signal = as_batch(audio, 3, self.empty, "audio")
+        signal = as_batch(audio, 3, self.silence, "audio")
         if signal.shape[1] != 2:
             raise ValueError(f"audio has {signal.shape[1]} channels; 2 are needed")
-        freqs, levels = self.sparse(signal)
+        freqs_left, levels_left = self.sparse(signal[:, 0])
+        freqs_right, levels_right = self.sparse(signal[:, 1])
         if audio.dim() == 2:
-            freqs, levels = freqs.squeeze(0), levels.squeeze(0)
-            return freqs[0], levels[0], freqs[1], levels[1]
-        return freqs[:, 0], levels[:, 0], freqs[:, 1], levels[:, 1]
+            freqs_left, levels_left = freqs_left.squeeze(0), levels_left.squeeze(0)
+            freqs_right, levels_right = freqs_right.squeeze(0), levels_right.squeeze(0)
+        return freqs_left, levels_left, freqs_right, levels_right
 
-    def sparse(self, signal: Tensor) -> Tuple[Tensor, Tensor]:  # noqa: UP006
-        """Packed frequencies and levels (B, 2, S, 958) of checked audio (B, 2, T)."""
+    def sparse(self, ear: Tensor) -> Tuple[Tensor, Tensor]:  # noqa: UP006
+        """Packed frequencies and levels (B, S, 958) of one ear (B, T)."""
         frequencies = self.frequencies
         if hasattr(self, "freq_limits") and self.learnable:
-            intensity = self.selected_intensities(signal)
+            intensity = self.selected_intensities(ear)
             frequencies = self.bin_frequencies().to(intensity.dtype)
         else:
-            intensity = self.intensities(signal)
+            intensity = self.intensities(ear)
+        batch, frames, count = intensity.shape
         relevant = self.relevance(intensity)
-        place = torch.cumsum(relevant.to(torch.bool), 3)
-        batch, ears, frames, count = intensity.shape
-        empty = self.empty.expand(batch, ears, frames, max(count, self.components) + 1)
+        empty = self.nothing.expand(batch, frames, max(count, self.components))
+        order = packed_order(relevant, self.numbers[:count], empty)[:, :, : self.components]
         level = self.db_per_neper * torch.log(intensity + self.least_intensity)
-        levels = packed(level, relevant, place, empty)[:, :, :, : self.components]
-        freqs = packed(frequencies.expand_as(level), relevant, place, empty)
-        levels = spoiled(levels, intensity.sum(3, keepdim=True))
-        return freqs[:, :, :, : self.components], levels
+        levels = taken(level, order, self.silence.expand(batch, frames, 1))
+        levels = spoiled(levels, intensity.sum(2, keepdim=True))
+        padded = torch.cat([self.silence, frequencies])
+        return torch.gather(padded.expand(batch, frames, count + 1), 2, order), levels
 
     def hop(self) -> int:
         """Samples from one frame to the next."""
@@ -352,12 +310,3 @@ class Moore2016Spectrum(AuditoryModule):
             f"fs={self.fs:g}, segment_duration={self.segment_duration} ms, "
             f"hop={self.hop_length}, db_max={self.db_max:g}, learnable={self.learnable}"
         )
-
-
-def serving_window(limits: Tensor, frequencies: Tensor) -> Tensor:
-    """Window (1024,) that serves each frequency (1024,), -1 for none; the later one counts."""
-    served = torch.full_like(frequencies, -1.0)
-    for i in range(limits.shape[0]):
-        inside = (frequencies >= limits[i, 0]) & (frequencies < limits[i, 1])
-        served = torch.where(inside, torch.full_like(served, float(i)), served)
-    return served

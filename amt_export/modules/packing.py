@@ -1,26 +1,45 @@
-"""Left packing with static shapes: a prefix sum says where each component goes."""
+"""Left packing with static shapes: a prefix sum says which component stands in each slot."""
 
 import torch
 from torch import Tensor
 
 
-def packed(values: Tensor, relevant: Tensor, place: Tensor, empty: Tensor) -> Tensor:
-    """Relevant values moved to the left, zeros behind them.
+def packed_order(relevant: Tensor, numbers: Tensor, empty: Tensor) -> Tensor:
+    """Which component each slot holds when the relevant ones move to the left.
+
+    Parameters
+    ----------
+    relevant : Tensor [shape=(..., N)], bool
+    numbers : Tensor [shape=(N,)], long
+        1, ..., N.
+    empty : Tensor [shape=(..., M)], long
+        Zeros, M >= N.
+
+    Returns
+    -------
+    Tensor [shape=(..., M)], long
+        1 + index of the component, or 0 for an empty slot. Each number is added to the slot that
+        as many relevant ones stand before; that of an irrelevant one as 0, to the slot of the
+        relevant one behind it, so no slot has to be found for it.
+    """
+    count = relevant.to(torch.long)
+    slot = torch.cumsum(count, -1) - count
+    return torch.scatter_add(empty, -1, slot, numbers * count)
+
+
+def taken(values: Tensor, order: Tensor, nothing: Tensor) -> Tensor:
+    """Values in packed order, 0 in empty slots.
 
     Parameters
     ----------
     values : Tensor [shape=(..., N)]
-    relevant : Tensor [shape=(..., N)]
-        1 for what is kept, else 0, in the dtype of `values`.
-    place : Tensor [shape=(..., N)], long
-        Inclusive prefix sum of `relevant`.
-    empty : Tensor [shape=(..., M)]
-        Zeros, M > N.
+    order : Tensor [shape=(..., M)]
+        See `packed_order`.
+    nothing : Tensor [shape=(..., 1)]
+        Zeros.
 
     Returns
     -------
-    Tensor [shape=(..., M - 1)]
-        An irrelevant value is added as 0 to the place of the relevant one before it, or to a place
-        in front of all, which is cut off; so no place has to be found for it.
+    Tensor [shape=(..., M)]
     """
-    return torch.scatter_add(empty, -1, place, values * relevant)[..., 1:]
+    return torch.gather(torch.cat([nothing, values], -1), -1, order)

@@ -15,6 +15,9 @@ from amt_export.parity.signals import REFERENCE_PRESSURE, suite
 
 # Amplitude 1 of a "full scale" input is 93.98 dB SPL as the RMS of a sine (Moore 2016's db_max).
 FULL_SCALE_PASCAL = 2.0**0.5 * REFERENCE_PRESSURE * 10.0 ** (93.98 / 20.0)
+# One pascal in the unit of the input. The DRNL gets pascals as its golden cases do; with the stapes
+# velocities of quiet speech (-67 dB re 1 (m/s)/Pa) its compression would be in its linear limb.
+UNITS = {"Pa": 1.0, "m/s": 1.0, "full scale": 1.0 / FULL_SCALE_PASCAL}
 
 
 def audio_cases(shape: Sequence[int], fs: float, unit: str) -> dict[str, npt.NDArray[np.float64]]:
@@ -29,11 +32,10 @@ def audio_cases(shape: Sequence[int], fs: float, unit: str) -> dict[str, npt.NDA
         (B, T) or (B, 2, T).
     fs : float, Hz
     unit : str
-        "full scale" scales pascals to amplitudes.
+        One of UNITS, which the suite's pascals are converted to.
     """
     signals = suite(shape[-1], fs)
     names = list(signals)
-    scale = 1.0 / FULL_SCALE_PASCAL if unit == "full scale" else 1.0
     cases = {}
     for index, name in enumerate(names):
         rows = []
@@ -41,7 +43,7 @@ def audio_cases(shape: Sequence[int], fs: float, unit: str) -> dict[str, npt.NDA
             first = signals[names[(index + row) % len(names)]]
             second = 0.5 * signals[names[(index + row + 1) % len(names)]]
             rows.append(first if len(shape) == 2 else np.stack([first, second]))
-        cases[name] = (scale * np.stack(rows)).astype(np.float32).astype(np.float64)
+        cases[name] = (UNITS[unit] * np.stack(rows)).astype(np.float32).astype(np.float64)
     return cases
 
 

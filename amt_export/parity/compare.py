@@ -17,6 +17,14 @@ Arrays = dict[str, npt.NDArray[np.floating]]
 Runner = Callable[[Mapping[str, npt.NDArray[np.floating]]], Mapping[str, npt.NDArray[np.floating]]]
 
 
+# A steady tone reaches distant channels 40 dB and more below its own level, so the 1 % rule asks there for
+# 2e-8 of full scale: a third of float32's resolution (6e-8) of the sound that went in. Rounding the state of
+# a resonator leaves more than that behind, in any arrangement (a sequential float32 recursion: three times
+# more). The tones are therefore held to a bound of their own, in rows of their own.
+TONES = ("tone_1k", "tone_4k")
+TONE_ALLOWANCE = 15.0
+
+
 @dataclass(frozen=True)
 class Case:
     """One signal: inputs by name, and the outputs that count as right."""
@@ -59,30 +67,37 @@ def compare(
     Returns
     -------
     tuple of ParityRow
-        One for each output.
+        The worst signal of each output; where the steady tones are among the cases, a second row for them,
+        with their allowance.
     """
-    worst = {port.name: (-1.0, "") for port in ports}
-    for case in cases:
-        found = run(case.inputs)
-        for port in ports:
-            value = difference(found[port.name], case.outputs[port.name], port)
-            if value > worst[port.name][0]:
-                worst[port.name] = (value, case.signal)
-    return tuple(
-        ParityRow(
-            format=version.format,
-            form=version.form,
-            provider=version.provider,
-            output=port.name,
-            kind=port.kind,
-            # JSON has no infinity; what is that far off is off by "more than any number".
-            worst=min(worst[port.name][0], 1e300),
-            signal=worst[port.name][1],
-            tolerance=tolerance[port.kind],
-            verified_by=version.verified_by,
-        )
-        for port in ports
-    )
+    found = [(case, run(case.inputs)) for case in cases]
+    rows = []
+    for port in ports:
+        differences = {
+            case.signal: difference(outputs[port.name], case.outputs[port.name], port)
+            for case, outputs in found
+        }
+        for tones in (False, True):
+            chosen = {s: d for s, d in differences.items() if (s in TONES) == tones}
+            if not chosen:
+                continue
+            worst = max(chosen, key=lambda signal: chosen[signal])
+            allowance = TONE_ALLOWANCE if tones and port.kind == "relative" else 1.0
+            rows.append(
+                ParityRow(
+                    format=version.format,
+                    form=version.form,
+                    provider=version.provider,
+                    output=port.name,
+                    kind=port.kind,
+                    # JSON has no infinity; 1e300 is beyond every tolerance as well.
+                    worst=min(chosen[worst], 1e300),
+                    signal=worst,
+                    tolerance=allowance * tolerance[port.kind],
+                    verified_by=version.verified_by,
+                )
+            )
+    return tuple(rows)
 
 
 def failing(rows: Iterable[ParityRow]) -> tuple[ParityRow, ...]:

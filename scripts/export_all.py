@@ -1,0 +1,84 @@
+"""Build and check every model, then draw what two of them hear: what `make artifacts` does."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+from amt_export import plot, runtime
+from amt_export.audio import for_model, read_audio
+from amt_export.cli.complaint import complain
+from amt_export.cli.progress import bar
+from amt_export.cli.tables import count, difference, size
+from amt_export.errors import AmtExportError
+from amt_export.manifest import Manifest
+from amt_export.publish import publish
+from amt_export.spec import load_spec, model_files
+
+ROOT = Path(__file__).resolve().parents[1]
+ARTIFACTS = ROOT / "artifacts"
+SPEECH = ROOT / "tests" / "data" / "speech_22k.wav"
+SPEECH_LEVEL = 65.0  # dB SPL: somebody talking at a metre
+PICTURES = {
+    "gammatone_speech_16k": "speech_gammatone.png",
+    "drnl_casp_44k": "speech_drnl.png",
+}
+
+
+def main() -> int:
+    """Build all, print one line per artifact, draw, and return the exit code."""
+    started = time.monotonic()
+    artifacts, failed = 0, []
+    for path in model_files(ROOT / "models"):
+        try:
+            with bar(path.stem) as report:
+                manifest = publish(load_spec(path), ARTIFACTS, progress=report)
+        except AmtExportError as error:
+            complain(error)
+            failed.append(path.stem)
+            continue
+        print(*lines(manifest), sep="\n", flush=True)
+        artifacts += len(manifest.files)
+    for name, picture in PICTURES.items():
+        try:
+            draw(name, ARTIFACTS / picture)
+        except AmtExportError as error:
+            complain(error)
+            failed.append(picture)
+    minutes, seconds = divmod(round(time.monotonic() - started), 60)
+    outcome = f"failed: {', '.join(failed)}" if failed else "all within their tolerances"
+    print(f"{count(artifacts, 'artifact')} in {minutes} min {seconds} s, {outcome}")
+    return 1 if failed else 0
+
+
+def lines(manifest: Manifest) -> list[str]:
+    """Return one line per artifact: how large, how accurate."""
+    found = []
+    for entry in manifest.files:
+        rows = [row for row in manifest.parity if row.format == entry.format]
+        row = max(rows, key=lambda row: (row.worst or 0.0) / (row.tolerance or 1.0))
+        worst = difference(row.worst, row.kind)
+        accuracy = f"worst {worst} of {difference(row.tolerance, row.kind)} allowed"
+        if row.worst is None:
+            accuracy = "opened, interface compared"
+        found.append(f"{entry.path:38} {size(entry.bytes):>8}  {accuracy}")
+    return found
+
+
+def draw(name: str, path: Path) -> None:
+    """Run the ONNX artifact of a model on the sample recording and draw the answer."""
+    model = runtime.load(ARTIFACTS / name)
+    audio = for_model(read_audio(SPEECH), model.manifest, SPEECH_LEVEL)
+    outputs = model.process(audio.samples)
+    figure = plot.cochleagram(outputs, model.manifest, audio.fs, SPEECH.name, audio.samples)
+    plot.save(figure, path)
+    print(f"{SPEECH.name} through {name}.onnx: {path.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        complain("interrupted; what was published before is as it was")
+        sys.exit(130)
