@@ -18,7 +18,7 @@ from amt_export.cli.complaint import complain
 from amt_export.cli.memory import opened, peak_memory
 from amt_export.cli.peer import NAME, find_peer, peer_call
 from amt_export.cli.progress import Report, bar
-from amt_export.cli.tables import count, difference, output, plain_table, size
+from amt_export.cli.tables import count, difference, number, output, plain_table, size
 from amt_export.cli.timing import Contender, measure
 from amt_export.errors import ArtifactError, MissingDependencyError
 from amt_export.manifest import MANIFEST_NAME, FileEntry, Manifest, load_manifest
@@ -129,7 +129,7 @@ def _bench(folder: Path, repeats: int, with_peer: bool) -> None:
     if peer:
         per = 1000 * peer.median / (_audio_seconds(manifest) or 1)
         once = " (one run, because it is slow)" if peer.slow else ""
-        console.print(f"{peer.name}: {per:.4g} ms{once}", soft_wrap=True)
+        console.print(f"{peer.name}: {number(per)} ms{once}", soft_wrap=True)
     console.print()
 
 
@@ -193,12 +193,12 @@ def _table(
             entry.format,
             size(entry.bytes),
             _error(manifest, entry),
-            f"{1000 * timed.median / (seconds or 1):.3g}",
-            f"{seconds / timed.median:.4g}" if seconds else "-",
+            number(1000 * timed.median / (seconds or 1)),
+            number(seconds / timed.median) if seconds else "-",
             size(memory[entry]),
         ]
         if peer:
-            cells.append(f"{peer.median / timed.median:.1f}")
+            cells.append(number(peer.median / timed.median))
         table.add_row(*cells)
     return table
 

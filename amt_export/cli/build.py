@@ -15,10 +15,10 @@ from amt_export.manifest import Manifest
 from amt_export.spec import FORMATS, ModelSpec, load_spec, model_files
 
 DESCRIPTION = """\
-Export models, run every artifact against eager torch, and publish DIR/<name>/.
+Export models, run every artifact against eager torch, publish DIR/<name>/.
 
-A folder is replaced as a whole and only when all its artifacts are within their
-tolerances; otherwise, and on Ctrl-C, what was there stays as it was.
+A folder is replaced as a whole, and only when all its artifacts are within
+their tolerances; otherwise, and on Ctrl-C, what was there stays as it was.
 """
 
 EPILOG = """\

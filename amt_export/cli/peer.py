@@ -25,6 +25,8 @@ NAME = "torch_amt"
 FASTER = {"DRNLFilterbank": "FastDRNLFilterbank"}
 """Where torch_amt has a faster class for the same model, that one is the fair comparison."""
 
+TORCHAUDIO = ("torchaudio", "torchaudio.functional", "torchaudio.transforms")
+
 
 def find_peer(folder: Path | None) -> bool:
     """Tell whether torch_amt can be imported.
@@ -66,9 +68,9 @@ def peer_call(
     """
     import torch
 
-    if importlib.util.find_spec("torchaudio") is None:
-        # torch_amt imports it at the top, and uses it for none of these modules.
-        sys.modules.setdefault("torchaudio", ModuleType("torchaudio"))
+    if "torchaudio" not in sys.modules and importlib.util.find_spec("torchaudio") is None:
+        # torch_amt imports it at the top, but uses it for none of these modules.
+        sys.modules |= {name: ModuleType(name) for name in TORCHAUDIO}
     peer = importlib.import_module(NAME)
     kind = getattr(peer, FASTER.get(manifest.module, manifest.module), None)
     if kind is None:

@@ -11,6 +11,9 @@ from rich.text import Text
 
 from amt_export.manifest import ParityRow, Port
 
+BEYOND = 1e300
+"""How a parity row says infinite, which JSON cannot."""
+
 
 def output() -> Console:
     """Return the console of standard output; texts are shown as they are."""
@@ -77,18 +80,24 @@ def difference(value: float | None, kind: str = "relative") -> str:
     """Return a difference as text: a plain number if relative, or with its unit."""
     if value is None:
         return "-"
+    if value >= BEYOND:
+        return "inf"
     text = "0" if value == 0 else f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e+")
     return f"{text} dB" if kind == "db" else text
 
 
-def size(count: int) -> str:
+def number(value: float) -> str:
+    """Return three digits of a number, or all before the point, never an exponent of ten."""
+    return f"{value:.3g}" if 1e-3 < value < 999.5 else f"{value:.0f}"
+
+
+def size(amount: float) -> str:
     """Return a number of bytes as people read it."""
-    value = float(count)
     for unit in ("B", "kB", "MB"):
-        if value < 1000:
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.3g} {unit}"
-        value /= 1000
-    return f"{value:.3g} GB"
+        if amount < 999.5:
+            return f"{number(amount)} {unit}"
+        amount /= 1000
+    return f"{number(amount)} GB"
 
 
 def shape(sizes: Sequence[int]) -> str:

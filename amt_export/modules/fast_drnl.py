@@ -6,7 +6,14 @@ import torch
 from torch import Tensor
 
 from amt_export.design.blocks import impulse_response
-from amt_export.design.good_thomas import best_torus, inverse, product, total, transform
+from amt_export.design.good_thomas import (
+    best_torus,
+    inverse,
+    precise_transform,
+    product,
+    total,
+    transform,
+)
 from amt_export.modules.base import as_batch, exact
 from amt_export.modules.drnl import DRNLParameters
 from amt_export.modules.fft_convolution import FilterSpectrum, TorusTransform
@@ -141,13 +148,14 @@ class FastDRNLFilterbank(DRNLParameters):
         """
         signal = as_batch(audio, 2, self.limb, "audio")
         to = self.transform.matrices()
+        precise = self.transform.precise_matrices()
         whole, alone = self.transform.pieces(signal)
         # Overlap-save up to the compression ...
-        resonant = inverse(product(transform(whole, to), self.spectrum_nlin_1.spectrum()), to)
+        resonant = inverse(product(precise_transform(whole, precise), self.spectrum_nlin_1.spectrum()), to)
         compressed = self.compressed(resonant * self.transform.new_samples)
         # ... and overlap-add behind it, where both paths share one way back.
         velocity = total(
-            product(transform(alone, to), self.spectrum_lin.spectrum()),
+            product(precise_transform(alone, precise), self.spectrum_lin.spectrum()),
             product(transform(compressed, to), self.spectrum_nlin_2.spectrum()),
         )
         velocity = self.transform.joined(inverse(velocity, to), signal.shape[1])

@@ -5,7 +5,9 @@ from typing import Tuple  # noqa: UP035  (TorchScript reads it)
 import torch
 from torch import Tensor, nn
 
+from amt_export.design.compensated import Parts, parts
 from amt_export.design.good_thomas import (
+    PreciseTorus,
     Spectrum,
     Torus,
     halved,
@@ -15,6 +17,24 @@ from amt_export.design.good_thomas import (
     wrap_order,
 )
 from amt_export.modules.block_filter import pad_end
+
+
+class MatrixParts(nn.Module):
+    """Keeper of a matrix in parts; see `design.compensated`."""
+
+    head: Tensor
+    rest: Tensor
+    whole: Tensor
+
+    def design(self, matrix: Tensor, like: Tensor) -> None:
+        """Cut a float64 matrix; dtype and device are those of `like`."""
+        cut = parts(matrix, like.dtype)
+        for name, part in zip(cut._fields, cut, strict=True):
+            self.register_buffer(name, part.to(like.device).contiguous(), persistent=False)
+
+    def parts(self) -> Parts:
+        """The matrix."""
+        return Parts(self.head, self.rest, self.whole)
 
 
 class FilterSpectrum(nn.Module):
@@ -41,10 +61,6 @@ class FilterSpectrum(nn.Module):
 class TorusTransform(nn.Module):
     """Keeper of the transform matrices, and the way of signals onto the torus and back."""
 
-    cosine1: Tensor
-    sine1: Tensor
-    cosine2: Tensor
-    sine2: Tensor
     back_cosine1: Tensor
     back_sine1: Tensor
     back_cosine2: Tensor
@@ -53,12 +69,23 @@ class TorusTransform(nn.Module):
     wrap: Tensor
     unwrap: Tensor
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.cosine1 = MatrixParts()
+        self.sine1 = MatrixParts()
+        self.cosine2 = MatrixParts()
+        self.sine2 = MatrixParts()
+
     def design(self, n1: int, n2: int, taps: int, like: Tensor) -> None:
         """Set up for pieces of n1 n2 samples, the first taps - 1 of them the past."""
         self.n1, self.n2, self.past = n1, n2, taps - 1
         matrices = torus(n1, n2)
         for name, matrix in zip(matrices._fields, matrices, strict=True):
-            self.register_buffer(name, matrix.to(like).contiguous(), persistent=False)
+            if name.startswith("back"):
+                self.register_buffer(name, matrix.to(like).contiguous(), persistent=False)
+            else:
+                keeper: MatrixParts = getattr(self, name)
+                keeper.design(matrix, like)
         order = wrap_order(n1, n2)
         new = (order >= self.past).to(like).reshape(n1, n2)
         self.register_buffer("new_samples", new, persistent=False)
@@ -70,14 +97,20 @@ class TorusTransform(nn.Module):
     def matrices(self) -> Torus:
         """The transform."""
         return Torus(
-            self.cosine1,
-            self.sine1,
-            self.cosine2,
-            self.sine2,
+            self.cosine1.whole,
+            self.sine1.whole,
+            self.cosine2.whole,
+            self.sine2.whole,
             self.back_cosine1,
             self.back_sine1,
             self.back_cosine2,
             self.back_sine2,
+        )
+
+    def precise_matrices(self) -> PreciseTorus:
+        """The forward transform in parts."""
+        return PreciseTorus(
+            self.cosine1.parts(), self.sine1.parts(), self.cosine2.parts(), self.sine2.parts()
         )
 
     def pieces(self, signal: Tensor) -> Tuple[Tensor, Tensor]:  # noqa: UP006
