@@ -186,15 +186,23 @@ def _prove(
         ),
     )
     eager = eager_runner(forms.exported, names)
+    allowance = forms.exported.tone_allowance
     rows = list(
-        compare(eager, reference, ports, Version("reference", "whole", "torch"), tolerance("reference"))
+        compare(
+            eager,
+            reference,
+            ports,
+            Version("reference", "whole", "torch"),
+            tolerance("reference"),
+            allowance,
+        )
     )
     cases = cases_of(inputs, eager, spec.dtype)
     for step, entry in enumerate(manifest.files):
         progress(f"{spec.name}: checking {entry.format}", 0.5 + 0.5 * (1 + step) / (1 + steps))
         if can_execute(entry):
             run, version = open_artifact(folder, manifest, entry)
-            rows += compare(run, cases, ports, version, tolerance(entry.format))
+            rows += compare(run, cases, ports, version, tolerance(entry.format), allowance)
         else:
             rows += verify_interface(folder, manifest, entry)
     return tuple(rows)

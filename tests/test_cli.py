@@ -19,7 +19,8 @@ import soundfile
 from amt_export.cli.main import main
 from amt_export.manifest import MANIFEST_NAME, ParityRow, load_manifest, sha256_of
 
-SPEECH = Path(__file__).parent / "data" / "speech_22k.wav"
+ROOT = Path(__file__).parents[1]
+SPEECH = ROOT / "tests" / "data" / "speech_22k.wav"
 COMMANDS = ("list", "build", "check", "info", "run", "bench")
 
 SMALL = """
@@ -41,12 +42,18 @@ reference = 1e-5
 """
 
 
-def amt(*arguments, cwd=None, **environment) -> subprocess.CompletedProcess:
-    """Run amt-export in a process of its own, 80 columns wide."""
+def environment(*first: Path) -> dict[str, str]:
+    """Return an environment of 80 columns that finds the package from anywhere."""
+    path = os.pathsep.join(map(str, (*first, ROOT)))
+    return {**os.environ, "COLUMNS": "80", "PYTHONPATH": path}
+
+
+def amt(*arguments, cwd=None, first=()) -> subprocess.CompletedProcess:
+    """Run amt-export in a process of its own; what is in the folders `first` is imported first."""
     return subprocess.run(
         [sys.executable, "-m", "amt_export", *map(str, arguments)],
         cwd=cwd,
-        env={**os.environ, "COLUMNS": "80", **environment},
+        env=environment(*first),
         capture_output=True,
         text=True,
         timeout=120,
@@ -103,13 +110,13 @@ def wav(tmp_path):
     return write
 
 
-def without(tmp_path: Path, *modules: str) -> str:
-    """Return a PYTHONPATH on which these packages cannot be imported."""
+def without(tmp_path: Path, *modules: str) -> Path:
+    """Return a folder that, first on the path, keeps these packages from being imported."""
     folder = tmp_path / "blocked"
     folder.mkdir()
     for module in modules:
         (folder / f"{module}.py").write_text(f"raise ImportError('no {module} here')")
-    return str(folder)
+    return folder
 
 
 # ---------------------------------------------------------------- help and usage
@@ -129,7 +136,8 @@ def test_help_fits_80_columns_and_shows_examples(command, capsys, monkeypatch):
 def test_help_needs_no_torch():
     code = (
         "import sys; from amt_export.cli.main import parser; parser(); "
-        "sys.exit(', '.join({'torch', 'onnx', 'onnxruntime', 'coremltools'} & set(sys.modules)))"
+        "heavy = {'torch', 'onnx', 'onnxruntime', 'coremltools'} & set(sys.modules); "
+        "sys.exit(', '.join(heavy) or 0)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 
@@ -247,16 +255,17 @@ def test_a_second_model_of_the_same_name(built, capsys, monkeypatch):
     assert "small: given twice" in capsys.readouterr().err
 
 
-def test_a_model_that_misses_its_tolerance_is_not_published(copied, tmp_path):
+def test_a_model_that_misses_its_tolerance_is_not_published(copied, tmp_path, capsys):
     path = tmp_path / "small.toml"
     path.write_text(SMALL.replace("onnx = 1e-5", "onnx = 1e-12"), encoding="utf-8")
     before = state(copied.parent)
-    done = amt("build", path, "--format", "onnx", "--out", copied.parent)
-    assert "small: onnx differs" in refused(done)
-    (row,) = [line for line in done.stdout.splitlines() if line.startswith("onnx CPU")]
-    assert row.split()[-1] == "NO"
-    assert "0 models, 0 artifacts published" in done.stdout
-    assert "not published: small" in done.stdout
+    assert main(["build", str(path), "--format", "onnx", "--out", str(copied.parent)]) == 1
+    text = capsys.readouterr()
+    assert text.err.startswith("amt-export: error: small: onnx differs")
+    assert text.err.count("\n") == 1
+    assert "NO" in [line.split()[-1] for line in text.out.splitlines() if "onnx CPU" in line]
+    assert "0 models, 0 artifacts published" in text.out
+    assert "not published: small" in text.out
     assert state(copied.parent) == before
 
 
@@ -272,7 +281,9 @@ def test_ctrl_c_leaves_what_was_there(delay, copied, tmp_path):
     before = state(out)
     (tmp_path / "small.toml").write_text(SMALL, encoding="utf-8")
     command = [sys.executable, "-c", INTERRUPTIBLE, "build", "small.toml", "--out", str(out)]
-    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, text=True
+    )
     deadline = time.monotonic() + 60
     while len(list(out.iterdir())) == 1 and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -280,19 +291,19 @@ def test_ctrl_c_leaves_what_was_there(delay, copied, tmp_path):
     time.sleep(delay)
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=60)
-    assert process.returncode == 130
+    # Python itself ends by the signal where an import was interrupted; for a shell both are 130.
+    assert process.returncode in (130, -signal.SIGINT)
     assert error == "amt-export: error: interrupted; what was published before is as it was\n"
     assert state(out) == before
 
 
-def test_other_sizes(tmp_path, small):
-    (tmp_path / "small.toml").write_text(SMALL, encoding="utf-8")
+def test_other_sizes(tmp_path):
+    path, out = tmp_path / "small.toml", tmp_path / "artifacts"
+    path.write_text(SMALL, encoding="utf-8")
     sizes = ("--samples", "500", "--batch", "3")
-    done = amt("build", "small.toml", "--format", "onnx", *sizes, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    folder = tmp_path / "artifacts" / "small"
-    assert load_manifest(folder).inputs[0].shape == (3, 500)
-    assert not (folder / "small.ts.pt").exists()
+    assert main(["build", str(path), "--format", "onnx", "--out", str(out), *sizes]) == 0
+    assert load_manifest(out / "small").inputs[0].shape == (3, 500)
+    assert not (out / "small" / "small.ts.pt").exists()
 
 
 # ---------------------------------------------------------------- list, info, check, bench
@@ -356,7 +367,8 @@ def test_check_finds_all_well_and_damage(small, copied):
     assert "small.onnx: SHA-256 differs" in refused(done)
     assert max(map(len, done.stdout.splitlines())) <= 80
     rows = [line.split() for line in done.stdout.splitlines() if "subbands" in line]
-    assert [row[-1] for row in rows] == ["yes"] * 4
+    assert len(rows) >= 4  # one per format at least
+    assert {row[-1] for row in rows} == {"yes"}
     assert "2 folders checked, 1 failed" in done.stdout
 
 
@@ -407,7 +419,7 @@ def test_a_table_shows_every_kind_of_difference(capsys):
 def test_run_writes_numbers_and_a_picture(small, tmp_path):
     blocked = without(tmp_path, "torch", "onnx", "coremltools", "scipy")
     files = ("-o", "out.npz", "--plot", "out.png")
-    done = amt("run", small, SPEECH, *files, cwd=tmp_path, PYTHONPATH=blocked)
+    done = amt("run", small, SPEECH, *files, cwd=tmp_path, first=[blocked])
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert "22050 Hz resampled to 16000 Hz" in done.stdout
@@ -417,7 +429,7 @@ def test_run_writes_numbers_and_a_picture(small, tmp_path):
     with np.load(tmp_path / "out.npz") as data:
         assert set(data.files) == {"subbands", "fs", "centre_frequencies", "manifest"}
         assert data["fs"] == 16000
-        assert data["subbands"].shape == (1, 3, round(6.7 * 16000))
+        assert data["subbands"].shape == (1, 3, round(soundfile.info(SPEECH).duration * 16000))
         np.testing.assert_allclose(data["centre_frequencies"], [500, 1000, 4000], rtol=1e-6)
         assert json.loads(str(data["manifest"]))["name"] == "small"
 
@@ -486,6 +498,7 @@ def test_a_full_disk_leaves_the_earlier_result(small, tmp_path):
     )
     done = subprocess.run(
         [sys.executable, "-c", limited, "run", str(small), str(SPEECH), "-o", str(earlier)],
+        env=environment(),
         capture_output=True,
         text=True,
         check=False,
@@ -520,7 +533,7 @@ def test_run_of_a_damaged_folder(copied, wav, capsys):
 def test_a_missing_package_is_named_with_its_extra(module, extra, arguments, small, tmp_path):
     blocked = without(tmp_path, module)
     arguments = [small if argument == "DIR" else argument for argument in arguments]
-    error = refused(amt(*arguments, cwd=tmp_path, PYTHONPATH=blocked))
+    error = refused(amt(*arguments, cwd=tmp_path, first=[blocked]))
     assert f"no {module} here" in error
     assert error.endswith(f"pip install 'amt_export[{extra}]'")
 
@@ -528,6 +541,7 @@ def test_a_missing_package_is_named_with_its_extra(module, extra, arguments, sma
 def test_a_reader_that_leaves_early_sees_no_traceback(small):
     process = subprocess.Popen(
         [sys.executable, "-m", "amt_export", "info", str(small)],
+        env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -535,5 +549,5 @@ def test_a_reader_that_leaves_early_sees_no_traceback(small):
     process.stdout.close()
     error = process.stderr.read()
     process.stderr.close()
-    assert process.wait(timeout=60) == 141
+    assert process.wait(timeout=60) == 1
     assert error == ""

@@ -3,6 +3,7 @@
 import inspect
 import tomllib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import ClassVar, Literal
@@ -301,6 +302,19 @@ def test_names_are_looked_up_in_the_folder(load, tmp_path):
         load_spec("bonk", tmp_path, modules=MODULES)
     with pytest.raises(SpecError, match=r"\.\./bank: no such model"):
         load_spec("../bank", tmp_path / "models", modules=MODULES)
+
+
+def test_audio_of_another_size(load):
+    spec = load(GOOD)
+    assert spec.resized() is spec
+    first, *_, last = spec.inputs["audio"]
+    assert spec.resized(samples=50).inputs == {"audio": (first, 50)}
+    assert spec.resized(batch=7).inputs == {"audio": (7, last)}
+    assert spec.resized(50, 7).name == spec.name
+    with pytest.raises(SpecError, match="samples is 0; it must be above zero"):
+        spec.resized(samples=0)
+    with pytest.raises(SpecError, match="takes psd, not audio"):
+        replace(spec, inputs={"psd": (1, 32, 1025)}).resized(batch=2)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

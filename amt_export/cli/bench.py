@@ -34,12 +34,12 @@ examples:
   amt-export bench drnl_casp_44k
   amt-export bench --peer DIR             beside torch_amt's eager modules
 
-error      largest difference from eager torch, from the manifest
-ms/s       milliseconds per second of audio (per call where a model knows no time)
-x real     times faster than real time
-memory     peak of a fresh process: Python, the runtime, the artifact, one run
-x {NAME}  times faster than {NAME} on the same input in the same run; measured
-           whenever {NAME} can be imported, and --no-peer leaves it out
+error    largest difference from eager torch, from the manifest
+ms/s     milliseconds per second of audio (ms: per call, where no rate is known)
+x real   times faster than real time
+memory   peak of a fresh process: Python, the runtime, the artifact, one run
+x {NAME}   times faster than it, on the same input in the same run:
+         measured where {NAME} can be imported, unless --no-peer
 """
 
 

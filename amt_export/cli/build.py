@@ -23,9 +23,9 @@ their tolerances; otherwise, and on Ctrl-C, what was there stays as it was.
 
 EPILOG = """\
 examples:
-  amt-export build                              every model in models/
-  amt-export build gammatone_speech_16k         one of them, all its formats
-  amt-export build my_ears.toml --format onnx   a model file of your own, ONNX only
+  amt-export build                             every model in models/
+  amt-export build gammatone_speech_16k        one of them, all its formats
+  amt-export build ears.toml --format onnx     a file of your own, ONNX only
   amt-export build drnl_casp_44k --samples 4410 --batch 8 --out small
   amt-export build drnl_casp_44k --checkpoint casp.pt --checkpoint-prefix drnl.
 

@@ -36,7 +36,6 @@ FAILED = 1
 
 # By convention of shells: 128 + the number of the signal.
 INTERRUPTED = 130
-PIPE_CLOSED = 141
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -65,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         except BrokenPipeError:
             # The reader (head, less) has left; Python's own flush at exit must not complain again.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return PIPE_CLOSED
+            return FAILED
         except (AmtExportError, OSError, MemoryError, ImportError) as error:
             complain(_explained(error))
             return FAILED

@@ -11,6 +11,7 @@ from typing import List, NamedTuple, Tuple  # noqa: UP035  (TorchScript reads th
 import torch
 from torch import Tensor
 
+from amt_export.design.compensated import HEAD_BITS
 from amt_export.design.state_space import StateSpace
 
 # Entries below this cannot move a float32 sum whose terms are of order 1, but as denormal numbers they
@@ -24,10 +25,13 @@ LEVELS = 4
 class BlockOperators(NamedTuple):
     """What `modules.block_filter` needs. F channels, s states, block L, J levels of radix r.
 
-    impulse : (F, L) impulse response h[0..L-1]
-    observe : (F, s, L) column k is (c A^k)^T
-    reach : (F, L, s) row j is (A^(L-1-j) b)^T
-    powers : (J, F, r, s, s) powers[l, :, m] is (A^(L r^l m))^T
+    Each table comes in P parts: one, or (`settled` with `precise`) a head on a grid and the rest, for
+    products that round once (`design.compensated`).
+
+    impulse : (P, F, L) impulse response h[0..L-1]
+    observe : (P, F, s, L) column k is (c A^k)^T
+    reach : (P, F, L, s) row j is (A^(L-1-j) b)^T
+    powers : (P, J, F, r, s, s) powers[p, l, :, m] is (A^(L r^l m))^T
     """
 
     impulse: Tensor
@@ -89,16 +93,44 @@ def block_operators(
             power = power @ step
         tables.append(torch.stack(table, dim=1))
         step = power
-    return BlockOperators(impulse, seen.transpose(-1, -2), reached, torch.stack(tables))
-
-
-def settled(operators: BlockOperators, dtype: torch.dtype) -> BlockOperators:
-    """Cast once to the module's dtype; numbers too small to matter become zero."""
-    impulse, observe, reach, powers = operators
     return BlockOperators(
-        _settle(impulse, dtype), _settle(observe, dtype), _settle(reach, dtype), _settle(powers, dtype)
+        impulse[None], seen.transpose(-1, -2)[None], reached[None], torch.stack(tables)[None]
     )
 
 
-def _settle(table: Tensor, dtype: torch.dtype, negligible: float = NEGLIGIBLE) -> Tensor:
-    return torch.where(table.abs() < negligible, torch.zeros_like(table), table).to(dtype)
+def settled(operators: BlockOperators, dtype: torch.dtype, precise: bool) -> BlockOperators:
+    """Cast once to the module's dtype; numbers too small to matter become zero.
+
+    Parameters
+    ----------
+    operators : BlockOperators
+        In one part, float64.
+    dtype : torch.dtype
+    precise : bool
+        Cut each table into two parts. The grid of a part is common to all that is summed into one
+        output number.
+    """
+    impulse, observe, reach, powers = operators
+    return BlockOperators(
+        _settle(impulse, dtype, precise, [2]),
+        _settle(observe, dtype, precise, [2]),
+        _settle(reach, dtype, precise, [2]),
+        _settle(powers, dtype, precise, [3, 4]),
+    )
+
+
+def _settle(
+    table: Tensor,
+    dtype: torch.dtype,
+    precise: bool,
+    summed: List[int],  # noqa: UP006
+    negligible: float = NEGLIGIBLE,
+    bits: int = HEAD_BITS,
+) -> Tensor:
+    table = torch.where(table.abs() < negligible, torch.zeros_like(table), table)
+    if not precise:
+        return table.to(dtype)
+    peak = torch.clamp(torch.amax(table.abs(), dim=summed, keepdim=True), min=negligible)
+    grid = torch.exp2(torch.ceil(torch.log2(peak)) - bits).detach()
+    head = torch.round(table / grid) * grid
+    return torch.cat([head, table - head]).to(dtype)

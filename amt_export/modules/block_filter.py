@@ -8,12 +8,13 @@ response and h[k] the state at the start of block k
 and the second line, a recursion over blocks, is solved in groups of blocks (`block_states`).
 """
 
-from typing import List, Tuple  # noqa: UP035  (TorchScript reads these)
+from typing import List, NamedTuple, Tuple  # noqa: UP035  (TorchScript reads these)
 
 import torch
 from torch import Tensor, nn
 
 from amt_export.design.blocks import BlockOperators, block_operators, settled
+from amt_export.design.compensated import SHIFT
 from amt_export.design.state_space import StateSpace
 
 # 32 to 64 samples a block are the flat optimum of ONNX Runtime on two cores (13.5-14.5 ms for one second
@@ -74,15 +75,68 @@ def toeplitz(table: Tensor) -> Tensor:
     return ring.permute(0, 1, 3, 2, 4).reshape(channels, radix * rows, radix * columns)
 
 
+class Factor(NamedTuple):
+    """Rows (..., n) ready for `multiplied`: head (..., n), and rest and head side by side (..., 2n).
+
+    Or the rows themselves as head, and nothing (..., 0), for tables in one part.
+    """
+
+    head: Tensor
+    mixed: Tensor
+
+
+def factor(x: Tensor, operators: BlockOperators, shift: float = SHIFT) -> Factor:
+    """Rows of x as the left factor of products with the operators' tables."""
+    if operators.impulse.shape[0] == 1:
+        return Factor(x, x[..., :0])
+    step = shift * torch.amax(torch.abs(x), dim=-1, keepdim=True)
+    head = (x + step) - step
+    return Factor(head, torch.cat([x - head, head], dim=-1))
+
+
+def multiplied(x: Factor, table: Tensor) -> Tensor:
+    """Rows (..., n) times a table in parts (P, F, n, m); rounded once if there are two.
+
+    head head + (rest whole + head rest): see `design.compensated`.
+    """
+    if table.shape[0] == 1:
+        return x.head @ table[0]
+    head, rest = table[0], table[1]
+    return x.head @ head + x.mixed @ torch.cat([head + rest, rest], dim=1)
+
+
 def impulse_matrix(operators: BlockOperators) -> Tensor:
-    """T as (F, L, L): row j is what input sample j adds to the output samples of its block."""
-    return toeplitz(operators.impulse[:, :, None, None])
+    """T as (P, F, L, L): row j is what input sample j adds to the output samples of its block."""
+    impulse = operators.impulse
+    parts: List[Tensor] = []  # noqa: UP006
+    for i in range(impulse.shape[0]):
+        parts.append(toeplitz(impulse[i, :, :, None, None]))
+    return torch.stack(parts)
 
 
-def _prefix(reached: Tensor, start: Tensor, powers: Tensor) -> Tensor:
+def _handed_on(powers: Tensor) -> Tensor:
+    """(P, F, r, s, s) -> (P, F, r s, s): what the blocks of a group add to the state behind it."""
+    parts, channels, radix, size, _ = powers.shape
+    return powers.flip(2).reshape(parts, channels, radix * size, size)
+
+
+def _spread(powers: Tensor) -> Tensor:
+    """(P, F, r, s, s) -> (P, F, s + r s, r s): states in a group from the one at its start and its blocks."""
+    parts, channels, radix, size, _ = powers.shape
+    started = powers.permute(0, 1, 3, 2, 4).reshape(parts, channels, size, radix * size)
+    laid_out: List[Tensor] = []  # noqa: UP006
+    for i in range(parts):
+        laid_out.append(toeplitz(powers[i]))
+    within = torch.stack(laid_out)[:, :, :, : (radix - 1) * size]
+    within = torch.cat([torch.zeros_like(within[:, :, :, :size]), within], dim=3)
+    return torch.cat([started, within], dim=2)
+
+
+def _prefix(reached: Tensor, start: Tensor, operators: BlockOperators) -> Tensor:
     """`block_states` for K < radix**levels."""
+    powers = operators.powers
     batch, channels, count, size = reached.shape
-    radix = powers.shape[2]
+    radix = powers.shape[3]
     # Up: what each group of blocks hands to the next, until one group holds everything.
     grouped: List[Tensor] = []  # noqa: UP006
     groups = (count + radix) // radix  # room for K + 1 states
@@ -92,23 +146,21 @@ def _prefix(reached: Tensor, start: Tensor, powers: Tensor) -> Tensor:
         grouped.append(current.reshape(batch, channels, groups, radix * size))
         if groups == 1:
             break
-        handed_on = powers[len(grouped) - 1].flip(1).reshape(channels, radix * size, size)
-        current = grouped[-1] @ handed_on
+        handed_on = _handed_on(powers[:, len(grouped) - 1])
+        current = multiplied(factor(grouped[-1], operators), handed_on)
         groups = (groups + radix - 1) // radix
     # Down: from the state at the start of a group to the states of its members.
     states = start.unsqueeze(2)
     for back in range(len(grouped)):
         level = len(grouped) - 1 - back
         groups = grouped[level].shape[2]
-        spread = powers[level].permute(0, 2, 1, 3).reshape(channels, size, radix * size)
-        within = toeplitz(powers[level])[:, :, : (radix - 1) * size]
-        within = torch.cat([torch.zeros_like(within[:, :, :size]), within], dim=2)
-        states = states[:, :, :groups] @ spread + grouped[level] @ within
+        known = torch.cat([states[:, :, :groups], grouped[level]], dim=3)
+        states = multiplied(factor(known, operators), _spread(powers[:, level]))
         states = states.reshape(batch, channels, groups * radix, size)
     return states[:, :, : count + 1]
 
 
-def block_states(reached: Tensor, start: Tensor, powers: Tensor) -> Tensor:
+def block_states(reached: Tensor, start: Tensor, operators: BlockOperators) -> Tensor:
     """States at the start of every block: h[k+1] = A^L h[k] + reached[k], h[0] = start.
 
     Parameters
@@ -116,8 +168,8 @@ def block_states(reached: Tensor, start: Tensor, powers: Tensor) -> Tensor:
     reached : Tensor [shape=(B, F, K, s)]
         R x: what each block adds to the state.
     start : Tensor [shape=(B, F, s)]
-    powers : Tensor [shape=(J, F, r, s, s)]
-        See `BlockOperators`. More than r^J - 1 blocks are taken in several goes.
+    operators : BlockOperators
+        Their powers take r^J - 1 blocks at a time; more are taken in several goes.
 
     Returns
     -------
@@ -125,23 +177,23 @@ def block_states(reached: Tensor, start: Tensor, powers: Tensor) -> Tensor:
         The last one is the state after the last block.
     """
     longest = 1  # TorchScript's int ** int is a float
-    for _ in range(powers.shape[0]):
-        longest *= powers.shape[2]
+    for _ in range(operators.powers.shape[1]):
+        longest *= operators.powers.shape[3]
     longest -= 1
     if reached.shape[2] <= longest:
-        return _prefix(reached, start, powers)
+        return _prefix(reached, start, operators)
     pieces: List[Tensor] = []  # noqa: UP006
     for begin in range(0, reached.shape[2], longest):
-        piece = _prefix(reached[:, :, begin : begin + longest], start, powers)
+        piece = _prefix(reached[:, :, begin : begin + longest], start, operators)
         start = piece[:, :, -1]
         pieces.append(piece[:, :, :-1])
     pieces.append(start.unsqueeze(2))
     return torch.cat(pieces, dim=2)
 
 
-def run_states(blocks: Tensor, operators: BlockOperators, start: Tensor) -> Tensor:
-    """States (B, F, K + 1, s) of a filter that is fed `blocks` (B, F or 1, K, L)."""
-    return block_states(blocks @ operators.reach, start, operators.powers)
+def run_states(blocks: Factor, operators: BlockOperators, start: Tensor) -> Tensor:
+    """States (B, F, K + 1, s) of a filter that is fed blocks (B, F or 1, K, L)."""
+    return block_states(multiplied(blocks, operators.reach), start, operators)
 
 
 def filter_blocks(
@@ -163,10 +215,12 @@ def filter_blocks(
     state : Tensor [shape=(B, F, s)]
         State after the last block, to go on from.
     """
-    states = run_states(blocks, operators, start)
     count = blocks.shape[2]
-    ringing = states[:, :, :count] @ operators.observe
-    return blocks @ impulse_matrix(operators) + ringing, states[:, :, count]
+    fed = factor(blocks, operators)
+    states = run_states(fed, operators, start)
+    direct = multiplied(fed, impulse_matrix(operators))
+    ringing = multiplied(factor(states[:, :, :count], operators), operators.observe)
+    return direct + ringing, states[:, :, count]
 
 
 class BlockFilter(nn.Module):
@@ -177,12 +231,20 @@ class BlockFilter(nn.Module):
     reach: Tensor
     powers: Tensor
 
+    def __init__(self, precise: bool) -> None:
+        super().__init__()
+        self.precise = precise
+
     def design(self, system: StateSpace, block: int, like: Tensor) -> None:
         """Set the operators from a float64 system; dtype and device are those of `like`."""
         with torch.no_grad():
-            designed = settled(block_operators(system, block), like.dtype)
+            designed = self.settled(system, block, like.dtype)
         for name, table in zip(designed._fields, designed, strict=True):
             self.register_buffer(name, table.to(like.device), persistent=False)
+
+    def settled(self, system: StateSpace, block: int, dtype: torch.dtype) -> BlockOperators:
+        """Operators of a float64 system, differentiable."""
+        return settled(block_operators(system, block), dtype, self.precise)
 
     def operators(self) -> BlockOperators:
         """The four tables."""
@@ -190,7 +252,7 @@ class BlockFilter(nn.Module):
 
     def rest(self, batch: int) -> Tensor:
         """State of silence (B, F, s)."""
-        channels, size, _ = self.observe.shape
+        _, channels, size, _ = self.observe.shape
         return torch.zeros(
             batch, channels, size, dtype=self.observe.dtype, device=self.observe.device
         )
