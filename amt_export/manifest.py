@@ -72,7 +72,9 @@ class FileEntry:
 class ParityRow:
     """The worst difference of one output of one artifact over the signal suite.
 
-    ``worst`` and ``signal`` are None where nothing was executed (``verified_by="interface"``).
+    ``worst`` is measured as `amt_export.parity.metric` says; ``strict`` is the worst by the 1 % rule
+    alone, without float32's resolution of the input taken into account. Both and ``signal`` are None
+    where nothing was executed (``verified_by="interface"``).
     """
 
     format: str
@@ -81,6 +83,7 @@ class ParityRow:
     output: str
     kind: str
     worst: float | None
+    strict: float | None
     signal: str | None
     tolerance: float
     verified_by: str

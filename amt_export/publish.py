@@ -180,21 +180,15 @@ def _prove(
     manifest = replace(
         manifest,
         parity=tuple(
-            ParityRow(entry.format, "whole", "none", port.name, port.kind, None, None, tolerance(entry.format)[port.kind], "interface")
+            ParityRow(entry.format, "whole", "none", port.name, port.kind, None, None, None, tolerance(entry.format)[port.kind], "interface")
             for entry in manifest.files
             for port in ports
         ),
     )
     eager = eager_runner(forms.exported, names)
-    allowance = forms.exported.tone_allowance
     rows = list(
         compare(
-            eager,
-            reference,
-            ports,
-            Version("reference", "whole", "torch"),
-            tolerance("reference"),
-            allowance,
+            eager, reference, ports, Version("reference", "whole", "torch"), tolerance("reference")
         )
     )
     cases = cases_of(inputs, eager, spec.dtype)
@@ -202,7 +196,7 @@ def _prove(
         progress(f"{spec.name}: checking {entry.format}", 0.5 + 0.5 * (1 + step) / (1 + steps))
         if can_execute(entry):
             run, version = open_artifact(folder, manifest, entry)
-            rows += compare(run, cases, ports, version, tolerance(entry.format), allowance)
+            rows += compare(run, cases, ports, version, tolerance(entry.format))
         else:
             rows += verify_interface(folder, manifest, entry)
     return tuple(rows)

@@ -144,7 +144,8 @@ def test_attributes() -> None:
     module = MultiResolutionFFT(hop_fraction=0.25)
     assert module.hop_lengths == {2048: 512, 1024: 256, 512: 128, 256: 64, 128: 32, 64: 16}
     assert module.window_power == pytest.approx({w: 0.375 * w for w in module.hop_lengths})
-    assert (module.hop(), module.frame_length()) == (512, 2048)
+    assert (module.hop(), module.frame_length(), module.padding()) == (512, 0, "reflect")
+    assert module.warm_up() == module.look_ahead() == 1024
     assert len(module.centre_frequencies()) == 1025
     assert "merge='aligned'" in repr(module)
 

@@ -38,3 +38,32 @@ def sharpness(f: Tensor) -> Tensor:
 def channel_powers(fc: Tensor) -> Tensor:
     """Rows fc^2, fc, 1: what lines and parabolas over the channels are products with, (3, C)."""
     return torch.stack([fc * fc, fc, torch.ones_like(fc)])
+
+
+def weights_above(f: Tensor, fc: Tensor, reach: float) -> Tensor:
+    """What a component of intensity 1 adds without regard to its level.
+
+    Parameters
+    ----------
+    f, fc : Tensor [shape=(N,) and (C,)], float64, Hz
+        Components and channels.
+    reach : float
+        Ratio of frequencies beyond which nothing spreads.
+
+    Returns
+    -------
+    Tensor [shape=(N, C)]
+        (1 + z) e^-z for channels at or above the component, and the floor everywhere.
+    """
+    ratio = fc / f[:, None]
+    z = sharpness(f)[:, None] * (ratio - 1.0)
+    above = ((ratio >= 1.0) & (ratio <= reach)).to(f.dtype)
+    out_of_reach = ((ratio > reach) | (ratio < 1.0 / reach)).to(f.dtype)
+    z = z.clamp(min=0.0)
+    return above * (1.0 + z) * torch.exp(-z) + LEAST_WEIGHT * (1.0 + out_of_reach)
+
+
+def below_and_in_reach(f: Tensor, fc: Tensor, reach: float) -> Tensor:
+    """Whether each channel lies below each component and in reach of it, (N, C) bool."""
+    ratio = fc / f[:, None]
+    return (ratio < 1.0) & (ratio >= 1.0 / reach)

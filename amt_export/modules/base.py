@@ -69,13 +69,6 @@ class AuditoryModule(nn.Module):
     # Inputs of forward that an artifact bakes in, by name.
     baked_inputs: ClassVar[tuple[str, ...]] = ()
 
-    # How many times the tolerance the exported dtype may differ on the steady tones of the parity suite. Such a
-    # tone reaches distant channels 40 dB and more below its own level, so "1 % of the output's peak" asks
-    # there for 2e-8 of full scale: a third of float32's resolution (6e-8) of the sound that went in. A resonator
-    # that rounds its state to float32 leaves more than that behind, in any arrangement; a sequential float32
-    # recursion leaves three times what the block form does.
-    tone_allowance: ClassVar[float] = 1.0
-
     learnable: bool
     fs: float
 

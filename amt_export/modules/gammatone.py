@@ -85,8 +85,6 @@ class GammatoneFilterbank(AuditoryModule):
         Port("subbands", ("batch", "channel", "time"), "Pa"),
     )
 
-    tone_allowance: ClassVar[float] = 3.0  # measured: 0.4 to 1 times the tolerance
-
     def __init__(
         self,
         fc: Tensor | tuple[float, float],

@@ -58,7 +58,8 @@ class Moore2016Spectrum(AuditoryModule):
     Shape
     -----
     audio (B, 2, T), full scale +-1 -> freqs_left, levels_left, freqs_right, levels_right, each
-    (B, S, 958) in Hz and dB SPL; without B when audio is (2, T). S = (T - 2048) // hop.
+    (B, S, 958) in Hz and dB SPL; without B when audio is (2, T). S = (T - 2048) // hop. Limits
+    that serve more than 958 bins give as many slots.
 
     Raises
     ------
@@ -228,6 +229,11 @@ class Moore2016Spectrum(AuditoryModule):
         doubled[-1] = 0.25
         return total * doubled
 
+    def served(self) -> int:
+        """Number of bins that the current limits give to a window."""
+        limits = exact(self.freq_limits, self._designed["freq_limits"])
+        return int((serving_window(limits, self.bin_frequencies()) >= 0).sum())
+
     def bin_frequencies(self) -> Tensor:
         """Frequencies of bins 1 to 1024 in Hz, float64."""
         bins = torch.arange(1, 1025, dtype=torch.float64, device=self.silence.device)
@@ -283,9 +289,11 @@ class Moore2016Spectrum(AuditoryModule):
         else:
             intensity = self.intensities(ear)
         batch, frames, count = intensity.shape
-        relevant = self.relevance(intensity)
-        empty = self.nothing.expand(batch, frames, max(count, self.components))
-        order = packed_order(relevant, self.numbers[:count], empty)[:, :, : self.components]
+        slots = max(self.components, count)
+        empty = self.nothing.expand(batch, frames, slots)
+        order = packed_order(self.relevance(intensity), self.numbers[:count], empty)
+        if hasattr(self, "freq_limits") and self.learnable:  # not all of the 1024 are served
+            order = order[:, :, : max(self.components, self.served())]
         level = self.db_per_neper * torch.log(intensity + self.least_intensity)
         levels = taken(level, order, self.silence.expand(batch, frames, 1))
         levels = spoiled(levels, intensity.sum(2, keepdim=True))
@@ -297,8 +305,12 @@ class Moore2016Spectrum(AuditoryModule):
         return self.hop_length
 
     def frame_length(self) -> int:
-        """Samples of audio in a frame."""
-        return design.LENGTH
+        """Samples for the first frame: there is one less than fit."""
+        return design.LENGTH + self.hop_length
+
+    def look_ahead(self) -> int:
+        """A frame stands at its first sample."""
+        return design.LENGTH - 1
 
     def centre_frequencies(self) -> list[float]:
         """Frequencies of all components in Hz; the output has the relevant ones, packed."""

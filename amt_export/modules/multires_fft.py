@@ -245,8 +245,21 @@ class MultiResolutionFFT(AuditoryModule):
         return self.reference_hop
 
     def frame_length(self) -> int:
-        """Samples of audio in a frame of the longest window."""
-        return self.longest
+        """0: the first frame stands at the first sample."""
+        return 0
+
+    def look_ahead(self) -> int:
+        """Samples behind the centre of a frame that reach into it: half a window."""
+        reach = [self.reference_hop // 2 + length // 2 for length in self.window_lengths[1:]]
+        return max([self.longest // 2, *reach])
+
+    def warm_up(self) -> int:
+        """As many before the centre."""
+        return self.look_ahead()
+
+    def padding(self) -> str:
+        """Frames are centred by mirroring the audio at its ends."""
+        return "reflect"
 
     def extra_repr(self) -> str:
         """Key parameters, as torch prints them."""

@@ -76,7 +76,7 @@ def verify_interface(folder: Path, manifest: Manifest, entry: FileEntry) -> tupl
     """Rows for a file that this machine cannot run: its interface is right, its numbers unknown."""
     check_interface(folder / entry.path, manifest)
     return tuple(
-        replace(row, provider="none", worst=None, signal=None, verified_by="interface")
+        replace(row, provider="none", worst=None, strict=None, signal=None, verified_by="interface")
         for row in _published(manifest, entry.format, entry.form)
     )
 
@@ -146,11 +146,6 @@ def _declared(manifest: Manifest) -> tuple[Port, ...]:
 
 
 def _tolerances(manifest: Manifest, entry: FileEntry) -> dict[str, float]:
-    own = _strictest(_published(manifest, entry.format, entry.form))
-    dtype = _strictest(_published(manifest, "reference", "whole"))
+    own = {row.kind: row.tolerance for row in _published(manifest, entry.format, entry.form)}
+    dtype = {row.kind: row.tolerance for row in _published(manifest, "reference", "whole")}
     return {kind: own[kind] + dtype[kind] for kind in own}
-
-
-def _strictest(rows: list[ParityRow]) -> dict[str, float]:
-    """Tolerance of each kind: the one without the tones' allowance."""
-    return {row.kind: min(r.tolerance for r in rows if r.kind == row.kind) for row in rows}

@@ -1,0 +1,84 @@
+"""Spread towards lower channels from components at fixed frequencies, some neighbours at a time."""
+
+from typing import List  # noqa: UP035  (TorchScript reads it)
+
+import torch
+from torch import Tensor, nn
+
+# Frames at once; 160 components x 100 channels each are 4 MB an array in float32, which fits the
+# cache.
+ROWS = 64
+# Exponent of channels that a component does not reach, and an upper limit that is never met.
+NOTHING = 1e30
+# See `modules.moore_excitation`.
+LEAST_EXPONENT = -80.0
+
+
+class ComponentGroup(nn.Module):
+    """Components first ... last - 1 and the channels low ... high - 1 that they reach below.
+
+    With z = p (1 - fc/f), (1 + z) e^-z = (1 + p) e^-z - fc (p/f) e^-z: both factors are a
+    component's own, so the sum over components is two products of vectors with the matrix e^-z.
+    """
+
+    gate: Tensor
+    powers: Tensor
+
+    def __init__(self, first: int, last: int, channels: int) -> None:
+        super().__init__()
+        self.first = first
+        self.last = last
+        self.channels = channels
+        self.low = 0
+        self.high = channels
+        self.rows = ROWS
+        self.least_exponent = LEAST_EXPONENT
+
+    def set_reach(self, reached: Tensor, powers: Tensor) -> None:
+        """Keep the channels of interest.
+
+        Parameters
+        ----------
+        reached : Tensor [shape=(last - first, C)], bool
+        powers : Tensor [shape=(3, C)]
+            fc^2, fc, 1.
+        """
+        used = torch.nonzero(reached.any(0))[:, 0]
+        self.low = int(used.min()) if len(used) else 0
+        self.high = int(used.max()) + 1 if len(used) else 1
+        within = reached[:, self.low : self.high]
+        gate = torch.where(within, torch.full_like(powers[:1, :1], NOTHING), -NOTHING)
+        self.register_buffer("gate", gate.to(powers.dtype), persistent=False)
+        self.register_buffer("powers", powers[1:, self.low : self.high].clone(), persistent=False)
+
+    def forward(self, lines: Tensor, factors: Tensor) -> Tensor:
+        """Sum over the components.
+
+        Parameters
+        ----------
+        lines : Tensor [shape=(R, N, 2)]
+            p/f and -p of every component.
+        factors : Tensor [shape=(R, 2, N)]
+            Intensity times (1 + p) and times p/f.
+
+        Returns
+        -------
+        Tensor [shape=(R, C)]
+        """
+        line_pieces = torch.split(lines[:, self.first : self.last], self.rows)
+        factor_pieces = torch.split(factors[:, :, self.first : self.last], self.rows)
+        sums: List[Tensor] = []  # noqa: UP006
+        for i in range(len(line_pieces)):
+            exponent = torch.minimum(line_pieces[i] @ self.powers, self.gate)
+            falling = torch.exp(torch.clamp(exponent, min=self.least_exponent))
+            part = factor_pieces[i] @ falling
+            sums.append(part)
+        both = torch.cat(sums)
+        spread = both[:, 0] - self.powers[0] * both[:, 1]
+        nothing = spread[:, :1] * 0.0
+        parts: List[Tensor] = [spread]  # noqa: UP006
+        if self.low > 0:
+            parts = [nothing.expand(spread.shape[0], self.low), spread]
+        if self.high < self.channels:
+            parts.append(nothing.expand(spread.shape[0], self.channels - self.high))
+        return torch.cat(parts, dim=1)

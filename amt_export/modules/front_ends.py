@@ -1,0 +1,286 @@
+"""The front halves of two loudness models, each as one graph."""
+
+from typing import Any, ClassVar, Self, Tuple, cast  # noqa: UP035  (TorchScript reads Tuple)
+
+import torch
+from torch import Tensor, nn
+
+from amt_export.design.moore_excitation import below_and_in_reach, sharpness, weights_above
+from amt_export.modules.base import AuditoryModule, as_batch, exact
+from amt_export.modules.component_group import ComponentGroup
+from amt_export.modules.erb_integration import ERBIntegration
+from amt_export.modules.excitation_pattern import ExcitationPattern
+from amt_export.modules.levels import spoiled
+from amt_export.modules.moore_excitation import Moore2016ExcitationPattern
+from amt_export.modules.moore_spectrum import Moore2016Spectrum
+from amt_export.modules.multires_fft import MultiResolutionFFT
+from amt_export.modules.ports import Port
+
+# Components that share one range of channels; with six groups a tenth of the range is not needed.
+GROUP = 160
+
+
+def redesign_after_load(module: nn.Module, _: object) -> None:
+    """Design again when the submodules, which load after their parent, have their values."""
+    cast("AuditoryModule", module).redesign()
+
+
+class Glasberg2002FrontEnd(AuditoryModule):
+    """Excitation pattern of Glasberg & Moore (2002): spectrum, ERB bands, spread.
+
+    Parameters
+    ----------
+    fs : float
+        Sampling rate in Hz.
+    learnable : bool
+        Of all parts.
+    multi_fft_kwargs, erb_kwargs, excitation_kwargs : dict, optional
+        More arguments of `MultiResolutionFFT`, `ERBIntegration` and `ExcitationPattern`.
+
+    Shape
+    -----
+    audio (B, T) in Pa -> spread excitation (B, S, 150) in dB SPL; without B when audio has none.
+
+    Raises
+    ------
+    ValueError
+        For values out of range, or parts that do not fit together.
+
+    References
+    ----------
+    .. [1] B. R. Glasberg and B. C. J. Moore, "A model of loudness applicable to time-varying
+       sounds", J. Audio Eng. Soc. 50, 331-342 (2002).
+    """
+
+    input_ports: ClassVar[tuple[Port, ...]] = MultiResolutionFFT.input_ports
+    output_ports: ClassVar[tuple[Port, ...]] = ExcitationPattern.output_ports
+
+    def __init__(
+        self,
+        fs: float = 32000,
+        learnable: bool = False,
+        multi_fft_kwargs: dict[str, Any] | None = None,
+        erb_kwargs: dict[str, Any] | None = None,
+        excitation_kwargs: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        common = {"fs": fs, "learnable": learnable}
+        self.multi_fft = MultiResolutionFFT(**common | (multi_fft_kwargs or {}))
+        self.erb_integration = ERBIntegration(**common | (erb_kwargs or {}))
+        self.excitation_pattern = ExcitationPattern(**common | (excitation_kwargs or {}))
+        self.fs = fs
+        self.learnable = learnable
+        longest = self.multi_fft.longest
+        if longest % 2:
+            raise ValueError(f"window_lengths begins with {longest}; it must be even")
+        bands, channels = self.erb_integration.n_erb_bands, self.excitation_pattern.n_erb_bands
+        if bands != channels:
+            raise ValueError(
+                f"erb_kwargs give {bands} bands, excitation_kwargs {channels} channels"
+            )
+        self.erb_integration.choose_block(longest // 2 + 1)
+        self.erb_integration.redesign()
+
+    def forward(self, audio: Tensor) -> Tensor:
+        """Excitation.
+
+        Parameters
+        ----------
+        audio : Tensor [shape=(B, T) or (T,)], Pa
+
+        Returns
+        -------
+        Tensor [shape=(B, S, E) or (S, E)], dB SPL
+        """
+        psd, _ = self.multi_fft(audio)
+        excitation: Tensor = self.excitation_pattern(self.erb_integration(psd))
+        return excitation
+
+    def frozen(self, samples: int | None = None) -> Self:
+        """A copy with the current values baked in."""
+        static = super().frozen(samples)
+        static.multi_fft = self.multi_fft.frozen(samples)
+        static.erb_integration = self.erb_integration.frozen()
+        static.excitation_pattern = self.excitation_pattern.frozen()
+        return static
+
+    def centre_frequencies(self) -> list[float]:
+        """In Hz."""
+        return self.excitation_pattern.centre_frequencies()
+
+    def hop(self) -> int:
+        """Samples from one frame to the next."""
+        return self.multi_fft.hop()
+
+    def frame_length(self) -> int:
+        """As `MultiResolutionFFT`."""
+        return self.multi_fft.frame_length()
+
+    def look_ahead(self) -> int:
+        """As `MultiResolutionFFT`."""
+        return self.multi_fft.look_ahead()
+
+    def warm_up(self) -> int:
+        """As `MultiResolutionFFT`."""
+        return self.multi_fft.warm_up()
+
+    def padding(self) -> str:
+        """As `MultiResolutionFFT`."""
+        return self.multi_fft.padding()
+
+
+class Moore2016FrontEnd(AuditoryModule):
+    """Excitation patterns of both ears after Moore et al. (2016), every millisecond.
+
+    The chain of `Moore2016Spectrum` and `Moore2016ExcitationPattern`, without packing: the bins
+    stand at fixed frequencies, so all that spreads upwards, which does not depend on level, is one
+    matrix, and only the spread downwards is computed for each component.
+
+    Parameters
+    ----------
+    fs : float
+        32000 Hz, nothing else.
+    learnable : bool
+        Of both parts; the learnable form runs the chain as it stands.
+    dtype : torch.dtype
+    spectrum_kwargs, excitation_kwargs : dict, optional
+        More arguments of the two parts.
+
+    Shape
+    -----
+    audio (B, 2, T), full scale +-1 -> excitation_left, excitation_right (B, S, 150) in dB SPL;
+    without B when audio is (2, T).
+
+    Raises
+    ------
+    ValueError
+        For values out of range.
+
+    References
+    ----------
+    .. [1] B. C. J. Moore, B. R. Glasberg, A. Varathanathan and J. Schlittenlacher, "A loudness
+       model for time-varying sounds incorporating binaural inhibition", Trends in Hearing 20
+       (2016).
+    """
+
+    input_ports: ClassVar[tuple[Port, ...]] = Moore2016Spectrum.input_ports
+    output_ports: ClassVar[tuple[Port, ...]] = (
+        Port("excitation_left", ("batch", "frame", "channel"), "dB SPL", "db", -120.0),
+        Port("excitation_right", ("batch", "frame", "channel"), "dB SPL", "db", -120.0),
+    )
+
+    weights: Tensor
+    components: Tensor
+
+    def __init__(
+        self,
+        fs: float = 32000,
+        learnable: bool = False,
+        dtype: torch.dtype = torch.float32,
+        spectrum_kwargs: dict[str, Any] | None = None,
+        excitation_kwargs: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        common: dict[str, Any] = {"learnable": learnable, "dtype": dtype}
+        self.spectrum = Moore2016Spectrum(fs=fs, **common | (spectrum_kwargs or {}))
+        self.excitation = Moore2016ExcitationPattern(**common | (excitation_kwargs or {}))
+        self.fs = fs
+        self.learnable = learnable
+        self.dtype = dtype
+        self.least_audible = 10.0 ** (self.excitation.least_level / 10.0)
+        self.groups = nn.ModuleList()
+        self.redesign()
+        self.register_load_state_dict_post_hook(  # type: ignore[no-untyped-call]
+            redesign_after_load
+        )
+
+    @torch.no_grad()
+    def redesign(self) -> None:
+        """Set the weights of the fixed bins from the parameters of the two parts."""
+        spectrum, excitation = self.spectrum, self.excitation
+        if not hasattr(excitation, "_fc_channels"):
+            return  # the parts are frozen
+        powers = excitation.powers
+        fc = exact(excitation._fc_channels, excitation._designed["_fc_channels"])
+        f = spectrum.frequencies.double()
+        silent = f == 0  # a window without bins keeps one that is always 0
+        f = torch.where(silent, torch.full_like(f, 1000.0), f)
+        weights = weights_above(f, fc, excitation.reach).to(powers.dtype)
+        components = torch.stack([f, sharpness(f)]).to(powers.dtype)
+        self.register_buffer("weights", weights, persistent=False)
+        self.register_buffer("components", components, persistent=False)
+        reached = below_and_in_reach(f, fc, excitation.reach)
+        groups = []
+        for first in range(0, len(f), GROUP):
+            last = min(first + GROUP, len(f))
+            group = ComponentGroup(first, last, len(fc))
+            group.set_reach(reached[first:last], powers)
+            groups.append(group)
+        self.groups = nn.ModuleList(groups)
+
+    def forward(self, audio: Tensor) -> Tuple[Tensor, Tensor]:  # noqa: UP006
+        """Excitation of both ears.
+
+        Parameters
+        ----------
+        audio : Tensor [shape=(B, 2, T) or (2, T)], full scale +-1
+
+        Returns
+        -------
+        excitation_left, excitation_right : Tensor [shape=(B, S, C) or (S, C)], dB SPL
+            -120 for silence.
+        """
+        signal = as_batch(audio, 3, self.weights, "audio")
+        if signal.shape[1] != 2:
+            raise ValueError(f"audio has {signal.shape[1]} channels; 2 are needed")
+        left, right = self.pattern(signal[:, 0]), self.pattern(signal[:, 1])
+        if audio.dim() == 2:
+            return left.squeeze(0), right.squeeze(0)
+        return left, right
+
+    def pattern(self, ear: Tensor) -> Tensor:
+        """Excitation (B, S, C) of one ear (B, T)."""
+        if self.learnable:
+            freqs, levels = self.spectrum.sparse(ear)
+            chain: Tensor = self.excitation(freqs, levels)
+            return chain
+        intensity = self.spectrum.intensities(ear)
+        batch, frames, count = intensity.shape
+        power = intensity + self.spectrum.least_intensity
+        relevant = self.spectrum.relevance(intensity) & (power > self.least_audible)
+        f, p = self.components[0], self.components[1]
+        level = self.spectrum.db_per_neper * torch.log(power)
+        kept = (power * relevant.to(power.dtype)).reshape(batch * frames, count)
+        lower = self.excitation.lower_sharpness(p, level).reshape(batch * frames, count)
+        slope = lower / f
+        lines = torch.stack([slope, -lower], dim=2)
+        factors = torch.stack([kept * (1.0 + lower), kept * slope], dim=1)
+        total = kept @ self.weights
+        for group in self.groups:
+            total = total + group(lines, factors)
+        total = total.reshape(batch, frames, total.shape[1]) + self.excitation.least_power
+        excitation = self.spectrum.db_per_neper * torch.log(total)
+        return spoiled(excitation, intensity.sum(2, keepdim=True))
+
+    def frozen(self, samples: int | None = None) -> Self:
+        """A copy with the current values baked in."""
+        static = super().frozen(samples)
+        static.spectrum = self.spectrum.frozen(samples)
+        static.excitation = self.excitation.frozen()
+        return static
+
+    def centre_frequencies(self) -> list[float]:
+        """In Hz."""
+        return self.excitation.centre_frequencies()
+
+    def hop(self) -> int:
+        """Samples from one frame to the next."""
+        return self.spectrum.hop()
+
+    def frame_length(self) -> int:
+        """As `Moore2016Spectrum`."""
+        return self.spectrum.frame_length()
+
+    def look_ahead(self) -> int:
+        """As `Moore2016Spectrum`."""
+        return self.spectrum.look_ahead()
