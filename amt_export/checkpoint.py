@@ -24,7 +24,9 @@ def _read(path: Path) -> dict[str, Tensor]:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(f"{path}: not a torch checkpoint ({reason})") from error
     if not isinstance(content, dict) or not all(isinstance(v, Tensor) for v in content.values()):
-        raise CheckpointError(f"{path}: not a state_dict (names to tensors); save module.state_dict()")
+        raise CheckpointError(
+            f"{path}: not a state_dict (names to tensors); save module.state_dict()"
+        )
     return content
 
 
@@ -67,8 +69,14 @@ def load_checkpoint(module: nn.Module, path: Path, prefix: str = "") -> None:
         if names:
             problems.append(f"{what}: {', '.join(names)}")
     if problems:
-        raise CheckpointError(f"{path}: does not fit {type(module).__name__}; {'; '.join(problems)}")
-    broken = [n for n, v in stored.items() if not torch.isfinite(torch.view_as_real(v) if v.is_complex() else v).all()]
+        raise CheckpointError(
+            f"{path}: does not fit {type(module).__name__}; {'; '.join(problems)}"
+        )
+    broken = [
+        n
+        for n, v in stored.items()
+        if not torch.isfinite(torch.view_as_real(v) if v.is_complex() else v).all()
+    ]
     if broken:
         raise CheckpointError(f"{path}: not finite: {', '.join(sorted(broken))}")
     module.load_state_dict(stored)

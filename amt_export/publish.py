@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +10,6 @@ from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from amt_export import __version__
@@ -116,7 +114,9 @@ def publish(
 def _capture(spec: ModelSpec, module: AuditoryModule) -> Program:
     inputs = tuple(torch.zeros(shape, dtype=DTYPES[spec.dtype]) for shape in spec.inputs.values())
     try:
-        return capture(module, inputs, tuple(spec.inputs), tuple(p.name for p in module.output_ports))
+        return capture(
+            module, inputs, tuple(spec.inputs), tuple(p.name for p in module.output_ports)
+        )
     except ValueError as error:
         # The module refuses the shapes, e.g. audio shorter than a frame.
         raise SpecError(f"{spec.path}: [inputs]: {error}") from error
@@ -153,10 +153,10 @@ def _describe(spec: ModelSpec, forms: _Forms, program: Program) -> Manifest:
 
 
 def _export(name: str, program: Program, manifest: Manifest, folder: Path) -> FileEntry:
-    format = FORMATS[name]
-    path = folder / (manifest.name + format.suffix)
-    format.export(program, path, {METADATA_KEY: manifest.embedded_json()})
-    return FileEntry(path.name, name, "whole", bytes_of(path), sha256_of(path), format.reproducible)
+    kind = FORMATS[name]
+    path = folder / (manifest.name + kind.suffix)
+    kind.export(program, path, {METADATA_KEY: manifest.embedded_json()})
+    return FileEntry(path.name, name, "whole", bytes_of(path), sha256_of(path), kind.reproducible)
 
 
 def _prove(
@@ -180,7 +180,18 @@ def _prove(
     manifest = replace(
         manifest,
         parity=tuple(
-            ParityRow(entry.format, "whole", "none", port.name, port.kind, None, None, None, tolerance(entry.format)[port.kind], "interface")
+            ParityRow(
+                entry.format,
+                "whole",
+                "none",
+                port.name,
+                port.kind,
+                None,
+                None,
+                None,
+                tolerance(entry.format)[port.kind],
+                "interface",
+            )
             for entry in manifest.files
             for port in ports
         ),
@@ -209,7 +220,9 @@ def _staging(out: Path, name: str) -> Iterator[Path]:
         out.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=out))
     except OSError as error:
-        raise PublishError(f"{out}: cannot be written ({error.strerror}); choose another --out") from error
+        raise PublishError(
+            f"{out}: cannot be written ({error.strerror}); choose another --out"
+        ) from error
     try:
         folder = staging / name
         folder.mkdir()
@@ -224,10 +237,10 @@ def _swap(folder: Path, target: Path) -> None:
     """Put `folder` in the place of `target`; on failure put the old one back."""
     old = folder.with_name("old")
     if target.exists():
-        os.replace(target, old)
+        target.replace(old)
     try:
-        os.replace(folder, target)
+        folder.replace(target)
     except BaseException:
         if old.exists():
-            os.replace(old, target)
+            old.replace(target)
         raise

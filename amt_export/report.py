@@ -12,7 +12,7 @@ def _amount(value: float | None, kind: str) -> str:
 
 
 def parity_line(row: ParityRow) -> tuple[str, ...]:
-    """Cells of one row: format, output, worst difference, the same by the 1 % rule, on which signal, allowed, verified by."""
+    """Cells of one row of the parity table, in the order of its header."""
     return (
         row.format,
         row.output,

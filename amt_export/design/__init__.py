@@ -1,0 +1,1 @@
+"""Coefficients and constant matrices, designed in float64."""

@@ -56,22 +56,22 @@ def cut(x: Tensor, shift: float = SHIFT) -> Tuple[Tensor, Tensor]:  # noqa: UP00
 
 
 def times(x: Exact, m: Parts) -> Exact:
-    """x @ m."""
+    """Product x @ m."""
     head, tail = cut(x.main)
     return Exact(head @ m.head, (tail + x.rest) @ m.whole + head @ m.rest)
 
 
 def from_left(m: Parts, x: Exact) -> Exact:
-    """m @ x."""
+    """Product m @ x."""
     head, tail = cut(x.main)
     return Exact(m.head @ head, m.whole @ (tail + x.rest) + m.rest @ head)
 
 
 def difference(x: Exact, y: Exact) -> Tensor:
-    """x - y, rounded once."""
+    """Difference x - y, rounded once."""
     return (x.main - y.main) + (x.rest - y.rest)
 
 
 def plus(x: Exact, y: Exact) -> Tensor:
-    """x + y, rounded once."""
+    """Sum x + y, rounded once."""
     return (x.main + y.main) + (x.rest + y.rest)

@@ -18,6 +18,19 @@ from amt_export.design.state_space import (
 from amt_export.erb import audfiltbw
 
 SUBJECTS = ("NH", "HIx")
+# Published names, in torch_amt's order.
+PARAMETERS = (
+    "CF_lin",
+    "BW_lin_norm",
+    "LP_lin_cutoff",
+    "g",
+    "CF_nlin",
+    "BW_nlin_norm",
+    "LP_nlin_cutoff",
+    "a",
+    "b",
+    "c",
+)
 
 
 class Orders(NamedTuple):
@@ -30,7 +43,9 @@ class Orders(NamedTuple):
 
 
 MODELS = {
-    "paulick2024": Orders(2, 4, 2, 1),  # Paulick et al. 2024 (CASP), after Lopez-Poveda and Meddis 2001
+    "paulick2024": Orders(
+        2, 4, 2, 1
+    ),  # Paulick et al. 2024 (CASP), after Lopez-Poveda and Meddis 2001
     "jepsen2008": Orders(3, 4, 3, 3),  # Jepsen, Ewert and Dau 2008, Table I
 }
 
@@ -79,10 +94,7 @@ def drnl_parameters(cf: Tensor, subject: str) -> dict[str, Tensor]:
         value["c"] = torch.full_like(cf, 0.25)
     value["BW_lin_norm"] = value.pop("BW_lin") / audfiltbw(value["CF_lin"])
     value["BW_nlin_norm"] = value.pop("BW_nlin") / audfiltbw(value["CF_nlin"])
-    names = (
-        "CF_lin BW_lin_norm LP_lin_cutoff g CF_nlin BW_nlin_norm LP_nlin_cutoff a b c"
-    ).split()
-    return {name: value[name] for name in names}
+    return {name: value[name] for name in PARAMETERS}
 
 
 def resonance(

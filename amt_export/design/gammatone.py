@@ -21,7 +21,7 @@ def default_betamul(order: int) -> float:
 
 
 def gammatone_pole(cf: Tensor, bandwidth: Tensor, fs: float) -> Tensor:
-    """p = exp(-phi - j theta), phi = 2 pi bandwidth/fs, theta = 2 pi cf/fs.
+    """Pole p = exp(-phi - j theta), phi = 2 pi bandwidth/fs, theta = 2 pi cf/fs.
 
     Parameters
     ----------
@@ -38,5 +38,5 @@ def gammatone_pole(cf: Tensor, bandwidth: Tensor, fs: float) -> Tensor:
 
 
 def gammatone_bandwidth(fc: Tensor, betamul: float) -> Tensor:
-    """beta = betamul * audfiltbw(fc), in Hz."""
+    """Bandwidth beta = betamul * audfiltbw(fc), in Hz."""
     return betamul * audfiltbw(fc)

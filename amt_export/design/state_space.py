@@ -134,7 +134,9 @@ def butterworth_lowpass(cutoff: Tensor, fs: float) -> StateSpace:
     square_re = (1.0 + re) ** 2 - im * im
     square_im = 2.0 * (1.0 + re) * im
     scale = b0 / im  # the 2 of 2 Re{} taken in
-    c = torch.stack([scale * square_im, scale * square_re], -1)  # 2 Re{r q} = 2 (r_re q_re - r_im q_im)
+    c = torch.stack(
+        [scale * square_im, scale * square_re], -1
+    )  # 2 Re{r q} = 2 (r_re q_re - r_im q_im)
     b = torch.stack([torch.ones_like(re), torch.zeros_like(re)], -1)
     return StateSpace(rotation(torch.stack([re, im], -1)), b, c, b0)
 

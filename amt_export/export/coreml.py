@@ -81,13 +81,13 @@ def _name_items_by_path(manifest: Path) -> None:
         old: str(uuid.uuid5(uuid.NAMESPACE_URL, entry["path"])).upper()
         for old, entry in entries.items()
     }
-    content["itemInfoEntries"] = {names[old]: entries[old] for old in sorted(entries, key=names.get)}
+    content["itemInfoEntries"] = dict(sorted((names[old], entry) for old, entry in entries.items()))
     content["rootModelIdentifier"] = names[content["rootModelIdentifier"]]
     manifest.write_text(json.dumps(content, indent=4) + "\n", encoding="utf-8")
 
 
 def _sort_maps(path: Path) -> None:
-    """Write a model specification again with its maps in order, so that equal models are equal bytes."""
+    """Write a model specification again with its maps in order, so that equal models give equal bytes."""
     from coremltools.proto import Model_pb2
 
     model = Model_pb2.Model()

@@ -52,7 +52,8 @@ def export_onnx(program: Program, path: Path, metadata: dict[str, str]) -> None:
             optimize=False,
             verbose=False,
         )
-        assert exported is not None
+        if exported is None:  # what torch answers where it writes the file itself
+            raise RuntimeError("torch.onnx.export returned no program")
         model = exported.model
         optimizer.fold_constants(model, input_size_limit=FOLD_LIMIT, output_size_limit=FOLD_LIMIT)
         for tidy in (
@@ -61,7 +62,7 @@ def export_onnx(program: Program, path: Path, metadata: dict[str, str]) -> None:
             passes.CommonSubexpressionEliminationPass(),
             passes.DeduplicateInitializersPass(),
             passes.RemoveUnusedNodesPass(),
-            passes.RemoveUnusedFunctionsPass(),
+            passes.RemoveUnusedFunctionsPass(),  # type: ignore[no-untyped-call]
             passes.RemoveUnusedOpsetsPass(),
             passes.ClearMetadataAndDocStringPass(),
             passes.TopologicalSortPass(),

@@ -17,5 +17,7 @@ def export_torchscript(program: Program, path: Path, metadata: dict[str, str]) -
     """
     with quiet_torch(), torch.no_grad():
         # The trace is checked against eager over the whole signal suite later, not here on one input.
-        traced = torch.jit.trace(program.module, program.inputs, check_trace=False)
+        traced = torch.jit.trace(  # type: ignore[no-untyped-call]
+            program.module, program.inputs, check_trace=False
+        )
         torch.jit.save(traced, str(path), _extra_files=dict(sorted(metadata.items())))

@@ -150,10 +150,9 @@ class AuditoryModule(nn.Module):
 
         stored = {name: getattr(self, name) for name in self._designed if hasattr(self, name)}
         untouched = {
-            name: value.detach() == self._designed[name].to(value)
-            for name, value in stored.items()
+            name: value.detach() == self._designed[name].to(value) for name, value in stored.items()
         }
-        super()._apply(by_parts, recurse)
+        super()._apply(by_parts, recurse)  # type: ignore[no-untyped-call]
         with torch.no_grad():
             for name, same in untouched.items():
                 value = getattr(self, name)
@@ -165,5 +164,5 @@ class AuditoryModule(nn.Module):
     def _load_from_state_dict(
         self, state_dict: Mapping[str, Any], prefix: str, *args: Any, **kwargs: Any
     ) -> None:
-        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)  # type: ignore[no-untyped-call]
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
         self.redesign()

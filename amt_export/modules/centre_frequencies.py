@@ -31,7 +31,9 @@ def checked_centres(fc: Tensor, fs: float) -> Tensor:
     """
     fc = torch.as_tensor(fc)
     if fc.dim() != 1 or fc.numel() == 0:
-        raise ValueError(f"fc has shape {tuple(fc.shape)}; at least one frequency in a row is needed")
+        raise ValueError(
+            f"fc has shape {tuple(fc.shape)}; at least one frequency in a row is needed"
+        )
     fc = fc.detach().to("cpu", torch.float64)
     wrong = fc[~((fc > 0) & (fc <= fs / 2))]
     if wrong.numel():
@@ -44,7 +46,9 @@ def _ends(fc: tuple[float, float], fs: float) -> tuple[float, float]:
         raise ValueError(f"fc is {fc}; a tuple means (flow, fhigh)")
     low, high = float(fc[0]), float(fc[1])
     if not 0 < low < high <= fs / 2:
-        raise ValueError(f"fc is ({low:g}, {high:g}); 0 < flow < fhigh <= {fs / 2:g} (fs/2) is needed")
+        raise ValueError(
+            f"fc is ({low:g}, {high:g}); 0 < flow < fhigh <= {fs / 2:g} (fs/2) is needed"
+        )
     return low, high
 
 

@@ -23,6 +23,8 @@ class ComponentGroup(nn.Module):
 
     gate: Tensor
     powers: Tensor
+    left: Tensor
+    right: Tensor
 
     def __init__(self, first: int, last: int, channels: int) -> None:
         super().__init__()
@@ -48,6 +50,9 @@ class ComponentGroup(nn.Module):
         self.high = int(used.max()) + 1 if len(used) else 1
         within = reached[:, self.low : self.high]
         gate = torch.where(within, torch.full_like(powers[:1, :1], NOTHING), -NOTHING)
+        left, right = powers.new_zeros(1, self.low), powers.new_zeros(1, self.channels - self.high)
+        self.register_buffer("left", left, persistent=False)
+        self.register_buffer("right", right, persistent=False)
         self.register_buffer("gate", gate.to(powers.dtype), persistent=False)
         self.register_buffer("powers", powers[1:, self.low : self.high].clone(), persistent=False)
 
@@ -75,10 +80,10 @@ class ComponentGroup(nn.Module):
             sums.append(part)
         both = torch.cat(sums)
         spread = both[:, 0] - self.powers[0] * both[:, 1]
-        nothing = spread[:, :1] * 0.0
+        first = spread[:, :1]
         parts: List[Tensor] = [spread]  # noqa: UP006
         if self.low > 0:
-            parts = [nothing.expand(spread.shape[0], self.low), spread]
+            parts = [first * self.left, spread]
         if self.high < self.channels:
-            parts.append(nothing.expand(spread.shape[0], self.channels - self.high))
+            parts.append(first * self.right)
         return torch.cat(parts, dim=1)

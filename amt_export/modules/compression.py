@@ -7,7 +7,9 @@ from torch import Tensor
 SMALLEST = 1e-30
 
 
-def broken_stick(v: Tensor, a: Tensor, b: Tensor, exponent: Tensor, smallest: float = SMALLEST) -> Tensor:
+def broken_stick(
+    v: Tensor, a: Tensor, b: Tensor, exponent: Tensor, smallest: float = SMALLEST
+) -> Tensor:
     """sign(v) min(a |v|, b |v|^c), written v min(a, b |v|^(c-1)).
 
     The power is exp((c-1) log |v|): ONNX Runtime's Pow is slow and Core ML has no safe one.

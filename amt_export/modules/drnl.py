@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from amt_export.design.blocks import BlockOperators
-from amt_export.design.drnl import MODELS, SUBJECTS, drnl_parameters, resonance
+from amt_export.design.drnl import MODELS, PARAMETERS, SUBJECTS, drnl_parameters, resonance
 from amt_export.design.settling import settling_time
 from amt_export.design.state_space import StateSpace, amplified
 from amt_export.modules.base import AuditoryModule, as_batch, exact
@@ -39,6 +39,21 @@ class DRNLParameters(AuditoryModule):
     output_ports: ClassVar[tuple[Port, ...]] = (
         Port("velocity", ("batch", "channel", "time"), "m/s"),
     )
+
+    fc: Tensor
+    CF_lin: Tensor
+    BW_lin_norm: Tensor
+    LP_lin_cutoff: Tensor
+    g: Tensor
+    CF_nlin: Tensor
+    BW_nlin_norm: Tensor
+    LP_nlin_cutoff: Tensor
+    a: Tensor
+    b: Tensor
+    c: Tensor
+    limb: Tensor
+    gain: Tensor
+    exponent: Tensor
 
     def __init__(
         self,
@@ -179,12 +194,8 @@ class DRNLFilterbank(DRNLParameters):
         learnable: bool = False,
         dtype: torch.dtype = torch.float64,
     ) -> None:
-        trained = (
-            "CF_lin BW_lin_norm LP_lin_cutoff g CF_nlin BW_nlin_norm LP_nlin_cutoff a b c"
-        ).split()
-        super().__init__(
-            fc, fs, n_channels, subject, model, tuple(trained) if learnable else (), dtype
-        )
+        trained = PARAMETERS if learnable else ()
+        super().__init__(fc, fs, n_channels, subject, model, trained, dtype)
         self.block = BLOCK
         # The linear path amplifies by up to 1e3 what its gammatone leaves of a distant tone, rounding included:
         # products that round once take 4e-6 to 1e-6 there. The others would gain nothing that shows.

@@ -151,14 +151,16 @@ class FastDRNLFilterbank(DRNLParameters):
         precise = self.transform.precise_matrices()
         whole, alone = self.transform.pieces(signal)
         # Overlap-save up to the compression ...
-        resonant = inverse(product(precise_transform(whole, precise), self.spectrum_nlin_1.spectrum()), to)
+        resonant = inverse(
+            product(precise_transform(whole, precise), self.spectrum_nlin_1.spectrum()), to
+        )
         compressed = self.compressed(resonant * self.transform.new_samples)
         # ... and overlap-add behind it, where both paths share one way back.
-        velocity = total(
+        spectrum = total(
             product(precise_transform(alone, precise), self.spectrum_lin.spectrum()),
             product(transform(compressed, to), self.spectrum_nlin_2.spectrum()),
         )
-        velocity = self.transform.joined(inverse(velocity, to), signal.shape[1])
+        velocity = self.transform.joined(inverse(spectrum, to), signal.shape[1])
         if audio.dim() == 1:
             return velocity.squeeze(0)
         return velocity

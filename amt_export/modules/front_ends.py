@@ -247,7 +247,7 @@ class Moore2016FrontEnd(AuditoryModule):
         intensity = self.spectrum.intensities(ear)
         batch, frames, count = intensity.shape
         power = intensity + self.spectrum.least_intensity
-        relevant = self.spectrum.relevance(intensity) & (power > self.least_audible)
+        relevant = torch.logical_and(self.spectrum.relevance(intensity), power > self.least_audible)
         f, p = self.components[0], self.components[1]
         level = self.spectrum.db_per_neper * torch.log(power)
         kept = (power * relevant.to(power.dtype)).reshape(batch * frames, count)

@@ -85,6 +85,12 @@ class GammatoneFilterbank(AuditoryModule):
         Port("subbands", ("batch", "channel", "time"), "Pa"),
     )
 
+    fc: Tensor
+    poles: Tensor
+    gains: Tensor
+    b: Tensor
+    a: Tensor
+
     def __init__(
         self,
         fc: Tensor | tuple[float, float],

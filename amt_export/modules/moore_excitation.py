@@ -205,7 +205,7 @@ class Moore2016ExcitationPattern(AuditoryModule):
         power : Tensor [shape=(R, 1, N)]
             Intensity, 0 for padding.
         """
-        padding = (freqs <= self.least_frequency) | (levels <= self.least_level)
+        padding = torch.logical_or(freqs <= self.least_frequency, levels <= self.least_level)
         kept = 1.0 - padding.to(freqs.dtype)
         power = torch.exp(levels * (1.0 / self.db_per_neper))
         power = spoiled(spoiled(power * kept, power), freqs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -33,7 +34,7 @@ def save_vectors(path: Path, cases: list[Case]) -> None:
     The outputs are those of the float64 module, rounded once to float32: half the size, and 3e-8 is
     nothing beside any tolerance.
     """
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for case in cases:
         if case.signal in VECTOR_SIGNALS:
             for name, array in case.inputs.items():
@@ -66,7 +67,9 @@ def load_vectors(folder: Path, manifest: Manifest) -> list[Case]:
                 for signal in signals
             ]
     except Exception as error:
-        raise ArtifactError(f"{path}: no test vectors to be read ({error}); build it again") from error
+        raise ArtifactError(
+            f"{path}: no test vectors to be read ({error}); build it again"
+        ) from error
     if not cases:
         raise ArtifactError(f"{path}: holds no signals; build the model again")
     return cases

@@ -115,7 +115,10 @@ def _in_band(cases: Sequence[Case], port: Port) -> list[npt.NDArray[np.float64] 
 
 
 def _peak(array: npt.NDArray[np.floating], axes: tuple[int, ...]) -> npt.NDArray[np.float64]:
-    return np.max(np.abs(array.astype(np.float64)), axis=axes, keepdims=True)
+    peak: npt.NDArray[np.float64] = np.max(
+        np.abs(array.astype(np.float64)), axis=axes, keepdims=True
+    )
+    return peak
 
 
 def failing(rows: Iterable[ParityRow]) -> tuple[ParityRow, ...]:

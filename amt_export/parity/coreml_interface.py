@@ -12,11 +12,11 @@ from amt_export.manifest import METADATA_KEY, Manifest, Port
 
 # What our graphs are converted to. Anything else was not looked at: its semantics may be a trap.
 KNOWN_OPERATORS = frozenset(
-    "abs add clip concat const exp expand_dims fill gather greater greater_equal identity less"
-    " less_equal log logical_and logical_not logical_or matmul maximum minimum mul not_equal real_div"
-    " reduce_max reduce_sum reduce_mean relu reshape reverse rsqrt select slice_by_index slice_by_size"
-    " split sqrt square squeeze stack sub tile transpose cast cumsum equal sign reduce_min gather_nd"
-    " gather_along_axis linear topk argsort band_part floor_div floor mod where softmax einsum".split()
+    (
+        *("abs", "add", "clip", "concat", "const", "exp", "expand_dims", "gather", "log", "matmul"),
+        *("maximum", "minimum", "mul", "reduce_max", "reduce_sum", "reshape", "slice_by_index"),
+        *("squeeze", "stack", "sub", "tile", "transpose"),
+    )
 )
 FLOAT32 = 65568  # ArrayFeatureType.FLOAT32
 

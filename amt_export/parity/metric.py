@@ -23,9 +23,7 @@ IN_BAND = 0.05
 RANGE_DB = 80.0
 
 
-def difference(
-    found: Array, expected: Array, port: Port, in_band: Array | None = None
-) -> float:
+def difference(found: Array, expected: Array, port: Port, in_band: Array | None = None) -> float:
     """Largest difference of one output for one signal.
 
     Parameters

@@ -19,6 +19,7 @@ SPEECH_LEVEL = 65.0
 NOISE_LEVELS = (20.0, 60.0, 94.0, 120.0)
 RAMP = 0.02  # s, raised cosine at both ends
 SEED = 20600  # any number, as long as it stays
+# 1.5 s of tests/data/speech_22k.wav (espeak-ng, free to use) as 16-bit integers.
 SPEECH = Path(__file__).with_name("speech_16k.npy")
 SPEECH_RATE = 16000.0
 
@@ -26,7 +27,8 @@ SPEECH_RATE = 16000.0
 def _scaled(shape: Array, level: float) -> Array:
     """`shape` with an RMS of `level` dB SPL, in Pa."""
     rms = float(np.sqrt(np.mean(shape**2)))
-    return shape * (REFERENCE_PRESSURE * 10.0 ** (level / 20.0) / rms)
+    scaled: Array = shape * (REFERENCE_PRESSURE * 10.0 ** (level / 20.0) / rms)
+    return scaled
 
 
 def _ramped(signal: Array, fs: float) -> Array:
@@ -39,7 +41,8 @@ def _ramped(signal: Array, fs: float) -> Array:
 
 
 def _tone(samples: int, fs: float, frequency: float) -> Array:
-    return np.sin(2.0 * np.pi * frequency / fs * np.arange(samples))
+    tone: Array = np.sin(2.0 * np.pi * frequency / fs * np.arange(samples))
+    return tone
 
 
 def _sweep(samples: int, fs: float) -> Array:
@@ -47,12 +50,15 @@ def _sweep(samples: int, fs: float) -> Array:
     low, high = 50.0, 0.45 * fs
     ratio = np.log(high / low)
     progress = np.arange(samples) / samples
-    return np.sin(2.0 * np.pi * low * samples / fs / ratio * np.expm1(progress * ratio))
+    phase = 2.0 * np.pi * low * samples / fs / ratio * np.expm1(progress * ratio)
+    sweep: Array = np.sin(phase)
+    return sweep
 
 
 @cache
 def _speech() -> Array:
-    return np.load(SPEECH).astype(np.float64)
+    speech: Array = np.load(SPEECH).astype(np.float64)
+    return speech
 
 
 def _spoken(samples: int, fs: float) -> Array:
