@@ -25,18 +25,18 @@ LEVELS = 4
 class BlockOperators(NamedTuple):
     """What `modules.block_filter` needs. F channels, s states, block L, J levels of radix r.
 
-    Each table comes in P parts: one, or (`settled` with `precise`) a head on a grid and the rest, for
-    products that round once (`design.compensated`).
+    The tables that multiply the signal come in P parts: one, or (`settled` with `precise`) a head on a
+    grid and the rest, for products that round once (`design.compensated`).
 
     impulse : (P, F, L) impulse response h[0..L-1]
-    observe : (P, F, s, L) column k is (c A^k)^T
     reach : (P, F, L, s) row j is (A^(L-1-j) b)^T
-    powers : (P, J, F, r, s, s) powers[p, l, :, m] is (A^(L r^l m))^T
+    observe : (F, s, L) column k is (c A^k)^T
+    powers : (J, F, r, s, s) powers[l, :, m] is (A^(L r^l m))^T
     """
 
     impulse: Tensor
-    observe: Tensor
     reach: Tensor
+    observe: Tensor
     powers: Tensor
 
 
@@ -93,9 +93,7 @@ def block_operators(
             power = power @ step
         tables.append(torch.stack(table, dim=1))
         step = power
-    return BlockOperators(
-        impulse[None], seen.transpose(-1, -2)[None], reached[None], torch.stack(tables)[None]
-    )
+    return BlockOperators(impulse[None], reached[None], seen.transpose(-1, -2), torch.stack(tables))
 
 
 def settled(operators: BlockOperators, dtype: torch.dtype, precise: bool) -> BlockOperators:
@@ -107,15 +105,15 @@ def settled(operators: BlockOperators, dtype: torch.dtype, precise: bool) -> Blo
         In one part, float64.
     dtype : torch.dtype
     precise : bool
-        Cut each table into two parts. The grid of a part is common to all that is summed into one
-        output number.
+        Cut the tables that multiply the signal into two parts. The grid of a part is common to all that is
+        summed into one output number.
     """
-    impulse, observe, reach, powers = operators
+    impulse, reach, observe, powers = operators
     return BlockOperators(
-        _settle(impulse, dtype, precise, [2]),
-        _settle(observe, dtype, precise, [2]),
-        _settle(reach, dtype, precise, [2]),
-        _settle(powers, dtype, precise, [3, 4]),
+        _settle(impulse, dtype, precise),
+        _settle(reach, dtype, precise),
+        _settle(observe, dtype, False),
+        _settle(powers, dtype, False),
     )
 
 
@@ -123,14 +121,13 @@ def _settle(
     table: Tensor,
     dtype: torch.dtype,
     precise: bool,
-    summed: List[int],  # noqa: UP006
     negligible: float = NEGLIGIBLE,
     bits: int = HEAD_BITS,
 ) -> Tensor:
     table = torch.where(table.abs() < negligible, torch.zeros_like(table), table)
     if not precise:
         return table.to(dtype)
-    peak = torch.clamp(torch.amax(table.abs(), dim=summed, keepdim=True), min=negligible)
+    peak = torch.clamp(torch.amax(table.abs(), dim=2, keepdim=True), min=negligible)
     grid = torch.exp2(torch.ceil(torch.log2(peak)) - bits).detach()
     head = torch.round(table / grid) * grid
     return torch.cat([head, table - head]).to(dtype)

@@ -74,6 +74,7 @@ class AuditoryModule(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
+        self.is_frozen = False
         self._designed: dict[str, Tensor] = {}
 
     def declare(self, name: str, value: Tensor, learnable: bool, dtype: torch.dtype) -> None:
@@ -107,6 +108,7 @@ class AuditoryModule(nn.Module):
         static.learnable = False
         static.choose_block(samples)
         static.redesign()
+        static.is_frozen = True
         for name in list(static._parameters):
             del static._parameters[name]
         for name in [n for n in static._buffers if n not in static._non_persistent_buffers_set]:
@@ -158,7 +160,8 @@ class AuditoryModule(nn.Module):
                 value = getattr(self, name)
                 design = self._designed[name].to(value)
                 value.data = torch.where(same.to(value.device), design, value.data)
-        self.redesign()
+        if not self.is_frozen:
+            self.redesign()
         return self
 
     def _load_from_state_dict(

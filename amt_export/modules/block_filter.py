@@ -8,7 +8,7 @@ response and h[k] the state at the start of block k
 and the second line, a recursion over blocks, is solved in groups of blocks (`block_states`).
 """
 
-from typing import List, NamedTuple, Tuple  # noqa: UP035  (TorchScript reads these)
+from typing import List, Tuple  # noqa: UP035  (TorchScript reads these)
 
 import torch
 from torch import Tensor, nn
@@ -74,34 +74,19 @@ def toeplitz(table: Tensor) -> Tensor:
     return ring.permute(0, 1, 3, 2, 4).reshape(channels, radix * rows, radix * columns)
 
 
-class Factor(NamedTuple):
-    """Rows (..., n) ready for `multiplied`: head (..., n), and rest and head side by side (..., 2n).
+def multiplied(x: Tensor, table: Tensor, shift: float = SHIFT) -> Tensor:
+    """Rows of x (..., n) times a table in parts (P, F, n, m).
 
-    Or the rows themselves as head, and nothing (..., 0), for tables in one part.
-    """
-
-    head: Tensor
-    mixed: Tensor
-
-
-def factor(x: Tensor, operators: BlockOperators, shift: float = SHIFT) -> Factor:
-    """Rows of x as the left factor of products with the operators' tables."""
-    if operators.impulse.shape[0] == 1:
-        return Factor(x, x[..., :0])
-    step = shift * torch.amax(torch.abs(x), dim=-1, keepdim=True)
-    head = (x + step) - step
-    return Factor(head, torch.cat([x - head, head], dim=-1))
-
-
-def multiplied(x: Factor, table: Tensor) -> Tensor:
-    """Rows (..., n) times a table in parts (P, F, n, m); rounded once if there are two.
-
-    head head + (rest whole + head rest): see `design.compensated`.
+    A table in two parts is multiplied with rounding once, see `design.compensated`: the rows are cut
+    at a grid like the table, and head head + (rest whole + head rest) is their product.
     """
     if table.shape[0] == 1:
-        return x.head @ table[0]
+        return x @ table[0]
     head, rest = table[0], table[1]
-    return x.head @ head + x.mixed @ torch.cat([head + rest, rest], dim=1)
+    step = shift * torch.amax(torch.abs(x), dim=-1, keepdim=True)
+    x_head = (x + step) - step
+    mixed = torch.cat([x - x_head, x_head], dim=-1)
+    return x_head @ head + mixed @ torch.cat([head + rest, rest], dim=1)
 
 
 def impulse_matrix(operators: BlockOperators) -> Tensor:
@@ -114,28 +99,24 @@ def impulse_matrix(operators: BlockOperators) -> Tensor:
 
 
 def _handed_on(powers: Tensor) -> Tensor:
-    """(P, F, r, s, s) -> (P, F, r s, s): what the blocks of a group add to the state behind it."""
-    parts, channels, radix, size, _ = powers.shape
-    return powers.flip(2).reshape(parts, channels, radix * size, size)
+    """(F, r, s, s) -> (F, r s, s): what the blocks of a group add to the state behind it."""
+    channels, radix, size, _ = powers.shape
+    return powers.flip(1).reshape(channels, radix * size, size)
 
 
 def _spread(powers: Tensor) -> Tensor:
-    """(P, F, r, s, s) -> (P, F, s + r s, r s): states in a group from the one at its start and its blocks."""
-    parts, channels, radix, size, _ = powers.shape
-    started = powers.permute(0, 1, 3, 2, 4).reshape(parts, channels, size, radix * size)
-    laid_out: List[Tensor] = []  # noqa: UP006
-    for i in range(parts):
-        laid_out.append(toeplitz(powers[i]))
-    within = torch.stack(laid_out)[:, :, :, : (radix - 1) * size]
-    within = torch.cat([torch.zeros_like(within[:, :, :, :size]), within], dim=3)
-    return torch.cat([started, within], dim=2)
+    """(F, r, s, s) -> (F, s + r s, r s): states in a group from the one at its start and its blocks."""
+    channels, radix, size, _ = powers.shape
+    started = powers.permute(0, 2, 1, 3).reshape(channels, size, radix * size)
+    within = toeplitz(powers)[:, :, : (radix - 1) * size]
+    within = torch.cat([torch.zeros_like(within[:, :, :size]), within], dim=2)
+    return torch.cat([started, within], dim=1)
 
 
-def _prefix(reached: Tensor, start: Tensor, operators: BlockOperators) -> Tensor:
+def _prefix(reached: Tensor, start: Tensor, powers: Tensor) -> Tensor:
     """`block_states` for K < radix**levels."""
-    powers = operators.powers
     batch, channels, count, size = reached.shape
-    radix = powers.shape[3]
+    radix = powers.shape[2]
     # Up: what each group of blocks hands to the next, until one group holds everything.
     grouped: List[Tensor] = []  # noqa: UP006
     groups = (count + radix) // radix  # room for K + 1 states
@@ -145,8 +126,7 @@ def _prefix(reached: Tensor, start: Tensor, operators: BlockOperators) -> Tensor
         grouped.append(current.reshape(batch, channels, groups, radix * size))
         if groups == 1:
             break
-        handed_on = _handed_on(powers[:, len(grouped) - 1])
-        current = multiplied(factor(grouped[-1], operators), handed_on)
+        current = grouped[-1] @ _handed_on(powers[len(grouped) - 1])
         groups = (groups + radix - 1) // radix
     # Down: from the state at the start of a group to the states of its members.
     states = start.unsqueeze(2)
@@ -154,12 +134,12 @@ def _prefix(reached: Tensor, start: Tensor, operators: BlockOperators) -> Tensor
         level = len(grouped) - 1 - back
         groups = grouped[level].shape[2]
         known = torch.cat([states[:, :, :groups], grouped[level]], dim=3)
-        states = multiplied(factor(known, operators), _spread(powers[:, level]))
+        states = known @ _spread(powers[level])
         states = states.reshape(batch, channels, groups * radix, size)
     return states[:, :, : count + 1]
 
 
-def block_states(reached: Tensor, start: Tensor, operators: BlockOperators) -> Tensor:
+def block_states(reached: Tensor, start: Tensor, powers: Tensor) -> Tensor:
     """States at the start of every block: h[k+1] = A^L h[k] + reached[k], h[0] = start.
 
     Parameters
@@ -167,8 +147,8 @@ def block_states(reached: Tensor, start: Tensor, operators: BlockOperators) -> T
     reached : Tensor [shape=(B, F, K, s)]
         R x: what each block adds to the state.
     start : Tensor [shape=(B, F, s)]
-    operators : BlockOperators
-        Their powers take r^J - 1 blocks at a time; more are taken in several goes.
+    powers : Tensor [shape=(J, F, r, s, s)]
+        See `BlockOperators`. More than r^J - 1 blocks are taken in several goes.
 
     Returns
     -------
@@ -176,23 +156,23 @@ def block_states(reached: Tensor, start: Tensor, operators: BlockOperators) -> T
         The last one is the state after the last block.
     """
     longest = 1  # TorchScript's int ** int is a float
-    for _ in range(operators.powers.shape[1]):
-        longest *= operators.powers.shape[3]
+    for _ in range(powers.shape[0]):
+        longest *= powers.shape[2]
     longest -= 1
     if reached.shape[2] <= longest:
-        return _prefix(reached, start, operators)
+        return _prefix(reached, start, powers)
     pieces: List[Tensor] = []  # noqa: UP006
     for begin in range(0, reached.shape[2], longest):
-        piece = _prefix(reached[:, :, begin : begin + longest], start, operators)
+        piece = _prefix(reached[:, :, begin : begin + longest], start, powers)
         start = piece[:, :, -1]
         pieces.append(piece[:, :, :-1])
     pieces.append(start.unsqueeze(2))
     return torch.cat(pieces, dim=2)
 
 
-def run_states(blocks: Factor, operators: BlockOperators, start: Tensor) -> Tensor:
+def run_states(blocks: Tensor, operators: BlockOperators, start: Tensor) -> Tensor:
     """States (B, F, K + 1, s) of a filter that is fed blocks (B, F or 1, K, L)."""
-    return block_states(multiplied(blocks, operators.reach), start, operators)
+    return block_states(multiplied(blocks, operators.reach), start, operators.powers)
 
 
 def filter_blocks(
@@ -215,10 +195,9 @@ def filter_blocks(
         State after the last block, to go on from.
     """
     count = blocks.shape[2]
-    fed = factor(blocks, operators)
-    states = run_states(fed, operators, start)
-    direct = multiplied(fed, impulse_matrix(operators))
-    ringing = multiplied(factor(states[:, :, :count], operators), operators.observe)
+    states = run_states(blocks, operators, start)
+    direct = multiplied(blocks, impulse_matrix(operators))
+    ringing = states[:, :, :count] @ operators.observe
     return direct + ringing, states[:, :, count]
 
 
@@ -226,8 +205,8 @@ class BlockFilter(nn.Module):
     """Keeper of the operators of one filter: buffers in the module's dtype that are not saved."""
 
     impulse: Tensor
-    observe: Tensor
     reach: Tensor
+    observe: Tensor
     powers: Tensor
 
     def __init__(self, precise: bool) -> None:
@@ -247,11 +226,11 @@ class BlockFilter(nn.Module):
 
     def operators(self) -> BlockOperators:
         """The four tables."""
-        return BlockOperators(self.impulse, self.observe, self.reach, self.powers)
+        return BlockOperators(self.impulse, self.reach, self.observe, self.powers)
 
     def rest(self, batch: int) -> Tensor:
         """State of silence (B, F, s)."""
-        _, channels, size, _ = self.observe.shape
+        channels, size, _ = self.observe.shape
         return torch.zeros(
             batch, channels, size, dtype=self.observe.dtype, device=self.observe.device
         )

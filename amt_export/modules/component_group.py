@@ -70,8 +70,9 @@ class ComponentGroup(nn.Module):
         -------
         Tensor [shape=(R, C)]
         """
-        line_pieces = torch.split(lines[:, self.first : self.last], self.rows)
-        factor_pieces = torch.split(factors[:, :, self.first : self.last], self.rows)
+        rows = min(self.rows, lines.shape[0])  # coremltools cannot split into pieces beyond the end
+        line_pieces = torch.split(lines[:, self.first : self.last], rows)
+        factor_pieces = torch.split(factors[:, :, self.first : self.last], rows)
         sums: List[Tensor] = []  # noqa: UP006
         for i in range(len(line_pieces)):
             exponent = torch.minimum(line_pieces[i] @ self.powers, self.gate)

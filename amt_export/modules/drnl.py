@@ -14,7 +14,6 @@ from amt_export.modules.block_filter import (
     BLOCK,
     BlockFilter,
     divisor_block,
-    factor,
     filter_blocks,
     from_blocks,
     impulse_matrix,
@@ -197,8 +196,8 @@ class DRNLFilterbank(DRNLParameters):
         trained = PARAMETERS if learnable else ()
         super().__init__(fc, fs, n_channels, subject, model, trained, dtype)
         self.block = BLOCK
-        # The linear path amplifies by up to 1e3 what its gammatone leaves of a distant tone, rounding included:
-        # products that round once take 4e-6 to 1e-6 there. The others would gain nothing that shows.
+        # The linear path amplifies by up to 1e3 what its gammatone leaves of a distant tone, rounding
+        # included: products that round once halve that. Behind the compression they cost too much.
         self.linear = BlockFilter(precise=True)
         self.before = BlockFilter(precise=False)
         self.behind = BlockFilter(precise=False)
@@ -241,14 +240,14 @@ class DRNLFilterbank(DRNLParameters):
         linear, before, behind = self.operators()
         resonant, _ = filter_blocks(blocks, before, self.before.rest(batch))
         compressed = self.compressed(resonant)
-        fed, fed_behind = factor(blocks, linear), factor(compressed, behind)
-        ringing = run_states(fed, linear, self.linear.rest(batch))[:, :, :count]
-        ringing_behind = run_states(fed_behind, behind, self.behind.rest(batch))[:, :, :count]
+        ringing = run_states(blocks, linear, self.linear.rest(batch))[:, :, :count]
+        ringing_behind = run_states(compressed, behind, self.behind.rest(batch))[:, :, :count]
         velocity = (
-            multiplied(fed, impulse_matrix(linear))
-            + multiplied(fed_behind, impulse_matrix(behind))
-            + multiplied(factor(ringing, linear), linear.observe)
-            + multiplied(factor(ringing_behind, behind), behind.observe)
+            multiplied(blocks, impulse_matrix(linear))
+            + multiplied(compressed, impulse_matrix(behind))
+            # Both paths ring together: their states side by side, one product for both.
+            + torch.cat([ringing, ringing_behind], dim=-1)
+            @ torch.cat([linear.observe, behind.observe], dim=1)
         )
         velocity = from_blocks(velocity, signal.shape[1])
         if audio.dim() == 1:

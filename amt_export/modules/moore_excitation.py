@@ -184,8 +184,9 @@ class Moore2016ExcitationPattern(AuditoryModule):
             levels.to(self.powers.dtype).reshape(-1, count),
         )
         pieces: List[Tensor] = []  # noqa: UP006
-        above, below = torch.split(lines[0], self.rows), torch.split(lines[1], self.rows)
-        limits, powers = torch.split(lines[2], self.rows), torch.split(lines[3], self.rows)
+        rows = min(self.rows, lines[0].shape[0])  # coremltools cannot split beyond the end
+        above, below = torch.split(lines[0], rows), torch.split(lines[1], rows)
+        limits, powers = torch.split(lines[2], rows), torch.split(lines[3], rows)
         for i in range(len(above)):
             part = self.spread(above[i], below[i], limits[i], powers[i])
             pieces.append(part)

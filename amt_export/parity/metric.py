@@ -16,9 +16,9 @@ QUIET = 0.01
 # A sound far outside a channel leaves next to nothing there, but float32 has resolved that sound to 6e-8 only,
 # and a resonator that rounds its state to float32 passes some of the rounding on as if it were in its band.
 # The block form leaves up to 7e-8 of an in-band response, a sequential float32 recursion up to 2e-7.
-# Against 5 % of that response this is 1.4e-6; against the 1 % rule alone a 4 kHz tone in a filterbank
+# Against 10 % of that response this is 7e-7; against the 1 % rule alone a 4 kHz tone in a filterbank
 # that ends at 1 kHz would have to be right to 1e-12 of its level.
-IN_BAND = 0.05
+IN_BAND = 0.1
 # Level cells further below their frame's maximum than this do not count, in dB.
 RANGE_DB = 80.0
 
@@ -31,7 +31,7 @@ def difference(found: Array, expected: Array, port: Port, in_band: Array | None 
     found, expected : ndarray [axes of `port`]
     port : Port
         Its `kind` says how: "relative", max |difference| of each batch row and channel over the
-        largest of the channel's peak, 1 % of the row's peak, and 5 % of `in_band`; "db", the difference in
+        largest of the channel's peak, 1 % of the row's peak, and 10 % of `in_band`; "db", the difference in
         dB of cells above the floor and within 80 dB of their frame's maximum; "frequency", 0 if equal.
     in_band : ndarray, optional
         Per channel, what it answers to a sound of this amplitude at its best frequency; see `IN_BAND`.

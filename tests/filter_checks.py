@@ -1,0 +1,116 @@
+"""What the tests of the filterbanks share: golden cases, errors per channel, gradients, small models."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from amt_export.spec import ModelSpec, load_spec
+
+ROOT = Path(__file__).parents[1]
+GOLDEN = Path(__file__).parent / "golden"
+
+
+@dataclass(frozen=True)
+class Golden:
+    """A golden case: constructor keywords and arrays."""
+
+    kwargs: dict[str, Any]
+    arrays: dict[str, Tensor]
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self.arrays[name]
+
+
+@cache
+def load_golden(name: str) -> Golden:
+    with np.load(GOLDEN / f"{name}.npz") as file:
+        kwargs = json.loads(str(file["meta"]))["kwargs"]
+        arrays = {key: torch.from_numpy(file[key]) for key in file.files if key != "meta"}
+    if "fc" in kwargs:
+        kwargs["fc"] = tuple(kwargs["fc"])
+    return Golden(kwargs, arrays)
+
+
+def relative(found: Tensor, expected: Tensor) -> float:
+    """Largest difference as a share of the channel's peak; (..., F, T)."""
+    assert found.shape == expected.shape
+    found, expected = found.detach().double(), expected.detach().double()
+    error, peak = (found - expected).abs().amax(-1), expected.abs().amax(-1)
+    return float((error / peak.clamp(min=1e-300)).max())
+
+
+def noise(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
+    return torch.from_numpy(np.random.default_rng(seed).standard_normal(shape)).to(dtype)
+
+
+def gradient_error(module: nn.Module, audio: Tensor, step: float = 1e-6) -> dict[str, float]:
+    """Gradients of a random projection of the output against central differences, by parameter.
+
+    The error is relative to the largest entry of a parameter's gradient. Real and imaginary part of
+    complex entries are moved in turn; the step is relative to the entry's size.
+    """
+    weight = noise(*module(audio).shape, seed=1)
+    loss = (module(audio) * weight).sum()
+    loss.backward()
+    errors = {}
+    for name, parameter in module.named_parameters():
+        values = parameter.detach().reshape(-1)
+        found, expected = parameter.grad.reshape(-1), torch.zeros_like(values)
+        for index in range(values.numel()):
+            for direction in (1.0, 1.0j) if values.is_complex() else (1.0,):
+                size = step * float(values[index].abs())
+                ends = []
+                for sign in (1.0, -1.0):
+                    with torch.no_grad():
+                        kept = values[index].clone()
+                        values[index] += sign * size * direction
+                        ends.append(float((module(audio) * weight).sum()))
+                        values[index] = kept
+                expected[index] += direction * (ends[0] - ends[1]) / (2.0 * size)
+        assert float(expected.abs().max()) > 0, name
+        errors[name] = float((found - expected).abs().max() / expected.abs().max())
+    return errors
+
+
+def model_file(name: str) -> Path:
+    return ROOT / "models" / f"{name}.toml"
+
+
+def small_specs() -> dict[str, ModelSpec]:
+    """Models that build in seconds, with the tolerances of the big ones they stand for."""
+    small = {
+        "gammatone": ("gammatone_speech_16k", {"fc": (700.0, 1300.0), "fs": 16000}, 2000),
+        "drnl": (
+            "drnl_casp_44k",
+            {"fc": (1000.0, 4000.0), "fs": 16000, "n_channels": 3},
+            1500,
+        ),
+        "fast_drnl": (
+            "fast_drnl_casp_44k",
+            {"fc": (1000.0, 4000.0), "fs": 16000, "n_channels": 3, "ir_length": 512},
+            1500,
+        ),
+    }
+    specs = {}
+    for name, (origin, parameters, samples) in small.items():
+        spec = load_spec(model_file(origin)).resized(samples=samples)
+        raw = {key: value for key, value in parameters.items() if key != "fc"}
+        raw["fc_range"] = list(parameters["fc"])
+        specs[name] = replace(spec, name=name, parameters=parameters, raw_parameters=raw)
+    return specs
+
+
+def silent_progress(_what: str, _share: float) -> None:
+    """Take progress reports and say nothing."""
+
+
+Exporter = Callable[..., None]
