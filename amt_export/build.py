@@ -65,6 +65,6 @@ def build_module(
     return module.eval()
 
 
-def audio_samples(spec: ModelSpec) -> int | None:
-    """Length of the model's audio in samples; None if it takes no audio."""
-    return spec.inputs["audio"][-1] if "audio" in spec.inputs else None
+def input_length(spec: ModelSpec) -> int:
+    """Last dimension of the first input, which `AuditoryModule.frozen` prepares for."""
+    return next(iter(spec.inputs.values()))[-1]

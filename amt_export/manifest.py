@@ -83,10 +83,10 @@ class ParityRow:
     output: str
     kind: str
     worst: float | None
-    strict: float | None
     signal: str | None
     tolerance: float
     verified_by: str
+    strict: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

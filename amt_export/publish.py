@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from amt_export import __version__
-from amt_export.build import DTYPES, audio_samples, build_module
+from amt_export.build import DTYPES, build_module, input_length
 from amt_export.errors import PublishError, SpecError
 from amt_export.export import FORMATS, Program, capture
 from amt_export.manifest import (
@@ -89,7 +89,7 @@ def publish(
         raise SpecError(f"{spec.path}: [export] dtype is {spec.dtype}; Core ML computes in float32")
     with _staging(out, spec.name) as folder:
         progress(f"{spec.name}: designing filters", 0.0)
-        samples = audio_samples(spec)
+        samples = input_length(spec)
         module = build_module(spec, None, checkpoint, checkpoint_prefix)
         double = build_module(spec, torch.float64, checkpoint, checkpoint_prefix)
         forms = _Forms(module, module.frozen(samples), double.frozen(samples))
@@ -186,7 +186,6 @@ def _prove(
                 "none",
                 port.name,
                 port.kind,
-                None,
                 None,
                 None,
                 tolerance(entry.format)[port.kind],

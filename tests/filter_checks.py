@@ -109,8 +109,3 @@ def small_specs() -> dict[str, ModelSpec]:
     return specs
 
 
-def silent_progress(_what: str, _share: float) -> None:
-    """Take progress reports and say nothing."""
-
-
-Exporter = Callable[..., None]

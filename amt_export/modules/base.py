@@ -101,8 +101,8 @@ class AuditoryModule(nn.Module):
         Parameters
         ----------
         samples : int, optional
-            Length of the audio it will be run on; lets recursive filters choose a block that
-            divides it.
+            Last dimension of the input it will be run on: the length of the audio lets recursive filters
+            choose a block that divides it, the number of bins is the grid that `ERBIntegration` bakes in.
         """
         static = copy.deepcopy(self)
         static.learnable = False
@@ -116,7 +116,7 @@ class AuditoryModule(nn.Module):
         return static.eval()
 
     def choose_block(self, samples: int | None) -> None:
-        """Prepare for audio of this length; most modules have nothing to choose."""
+        """Prepare for inputs of this length; most modules have nothing to choose."""
 
     def centre_frequencies(self) -> list[float] | None:
         """Centre frequency of each channel or component in Hz, for the manifest."""

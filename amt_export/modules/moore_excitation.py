@@ -71,11 +71,11 @@ class Moore2016ExcitationPattern(AuditoryModule):
     """
 
     input_ports: ClassVar[tuple[Port, ...]] = (
-        Port("freqs", ("frame", "component"), "Hz", "frequency"),
-        Port("levels", ("frame", "component"), "dB SPL", "db"),
+        Port("freqs", ("batch", "frame", "component"), "Hz", "frequency"),
+        Port("levels", ("batch", "frame", "component"), "dB SPL", "db"),
     )
     output_ports: ClassVar[tuple[Port, ...]] = (
-        Port("excitation", ("frame", "channel"), "dB SPL", "db", -120.0),
+        Port("excitation", ("batch", "frame", "channel"), "dB SPL", "db", -120.0),
     )
 
     level_dep_factor: Tensor
@@ -216,7 +216,8 @@ class Moore2016ExcitationPattern(AuditoryModule):
         above = torch.stack([-p / f, p], dim=2)
         below = torch.stack([lower / f, -lower], dim=2)
         # (fc/f - 1/reach) (reach - fc/f)
-        inverse = self.steep**0.5 / f
+        # Not a scalar over f: coremltools makes that an inverse, which adds 1e-4 to f.
+        inverse = self.steep**0.5 * (torch.ones_like(f) / f)
         both = self.steep**0.5 * (self.reach + 1.0 / self.reach)
         curve = torch.stack(
             [-inverse * inverse, both * inverse, torch.full_like(f, -self.steep)], dim=2

@@ -9,6 +9,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from amt_export.errors import SpecError
+from amt_export.modules import (
+    ERBIntegration,
+    Moore2016ExcitationPattern,
+    Moore2016Spectrum,
+    MultiResolutionFFT,
+)
 from amt_export.modules.base import AuditoryModule
 from amt_export.parity.compare import Arrays, Case, Runner
 from amt_export.parity.signals import REFERENCE_PRESSURE, suite
@@ -60,8 +67,51 @@ def suite_inputs(
 def module_inputs(
     module: AuditoryModule, shapes: Mapping[str, Sequence[int]]
 ) -> dict[str, dict[str, npt.NDArray[np.float64]]]:
-    """Inputs that are not audio: what the preceding stage makes of the suite."""
-    raise NotImplementedError(f"{type(module).__name__} takes {', '.join(shapes)}")
+    """Inputs that are not audio: what the preceding stage makes of the suite, if the shapes are its own."""
+    batch, frames, size = next(iter(shapes.values()))
+    made: dict[str, dict[str, npt.NDArray[np.float64]]] = {}
+    for signal, audio in _stage_audio(module, batch, frames).items():
+        with torch.no_grad():
+            made[signal] = _preceding(module, torch.from_numpy(audio), size)
+    for signal, arrays in made.items():
+        found = {name: array.shape for name, array in arrays.items()}
+        wanted = {name: tuple(shape) for name, shape in shapes.items()}
+        if found != wanted:
+            raise SpecError(
+                f"[inputs] of {type(module).__name__}: {wanted} are not what its preceding stage "
+                f"gives, {found}; there is nothing to prove it on"
+            )
+        # float32, so that both precisions get the same input
+        made[signal] = {
+            name: array.astype(np.float32).astype(np.float64) for name, array in arrays.items()
+        }
+    return made
+
+
+def _stage_audio(
+    module: AuditoryModule, batch: int, frames: int
+) -> dict[str, npt.NDArray[np.float64]]:
+    """Audio of which the preceding stage makes this many frames."""
+    if isinstance(module, Moore2016ExcitationPattern):
+        # 32 samples a frame at 32 kHz, behind the first 2048
+        return audio_cases((batch, 2, 2048 + 32 * frames), 32000.0, "full scale")
+    # 1024 samples a frame; the centred first one needs more than half a window of 2048.
+    return audio_cases((batch, max(1024 * (frames - 1), 0) + 1023), module.fs, "Pa")
+
+
+def _preceding(
+    module: AuditoryModule, audio: Tensor, size: int
+) -> dict[str, npt.NDArray[np.float64]]:
+    if isinstance(module, Moore2016ExcitationPattern):
+        freqs, levels, _, _ = Moore2016Spectrum(dtype=torch.float64)(audio)
+        return {"freqs": freqs.numpy(), "levels": levels.numpy()}
+    longest = 2 * (size - 1) if isinstance(module, ERBIntegration) else 2048
+    windows = None if longest == 2048 else [longest]
+    psd, freqs = MultiResolutionFFT(int(module.fs), window_lengths=windows).double()(audio)
+    if isinstance(module, ERBIntegration):
+        return {"psd": psd.numpy()}
+    levels = ERBIntegration(int(module.fs)).double()(psd, freqs)
+    return {"levels": levels.numpy()}
 
 
 def eager_runner(module: nn.Module, outputs: Sequence[str]) -> Runner:

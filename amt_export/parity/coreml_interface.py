@@ -10,12 +10,15 @@ from typing import Any
 from amt_export.errors import ArtifactError
 from amt_export.manifest import METADATA_KEY, Manifest, Port
 
-# What our graphs are converted to. Anything else was not looked at: its semantics may be a trap.
+# What our graphs are converted to. Anything else was not looked at and may be a trap, as `inverse` (adds 1e-4 to
+# its argument) and `pow` (wrong for a constant base) are.
 KNOWN_OPERATORS = frozenset(
     (
-        *("abs", "add", "clip", "concat", "const", "exp", "expand_dims", "gather", "log", "matmul"),
-        *("maximum", "minimum", "mul", "reduce_max", "reduce_sum", "reshape", "slice_by_index"),
-        *("squeeze", "stack", "sub", "tile", "transpose"),
+        *("abs", "add", "cast", "clip", "concat", "const", "cumsum", "exp", "expand_dims"),
+        *("fill_like", "gather", "gather_along_axis", "greater", "less", "less_equal", "linear"),
+        *("log", "logical_and", "logical_or", "matmul", "maximum", "minimum", "mul", "real_div"),
+        *("reduce_max", "reduce_sum", "reshape", "reverse", "scatter_along_axis", "select"),
+        *("slice_by_index", "split", "squeeze", "stack", "sub", "tile", "transpose"),
     )
 )
 FLOAT32 = 65568  # ArrayFeatureType.FLOAT32
