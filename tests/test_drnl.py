@@ -16,6 +16,8 @@ from amt_export.modules.compression import broken_stick
 
 CASP = {"fc": (250.0, 8000.0), "fs": 44100}
 FLOAT64 = torch.float64
+# Noise of this size keeps the compression busy on both sides of its knee.
+KNEE = 5e-6
 CASES = ("drnl_nh", "drnl_hix", "drnl_jepsen")
 LEARNED = (
     "CF_lin BW_lin_norm LP_lin_cutoff g CF_nlin BW_nlin_norm LP_nlin_cutoff a b c".split()
@@ -63,7 +65,7 @@ def test_without_hair_cells_it_is_linear():
 
 
 @pytest.mark.parametrize("centre", [500.0, 1000.0, 4000.0])
-def test_the_linear_path_is_tuned_to_its_cf_and_amplifies_by_g(centre):
+def test_the_linear_path_is_tuned_to_its_cf(centre):
     module = DRNLFilterbank(torch.tensor([centre]), 44100, subject="HIx")
     click = torch.zeros(1, 2**15, dtype=FLOAT64)
     click[0, 0] = 1.0
@@ -71,8 +73,7 @@ def test_the_linear_path_is_tuned_to_its_cf_and_amplifies_by_g(centre):
     best = np.fft.rfftfreq(2**15, 1.0 / 44100)[response.argmax()]
     # Four low-passes with cutoffs at CF pull the peak down, as in the published model.
     assert 0.6 * centre < best < centre
-    slow = np.abs(np.fft.rfft(module(click)[0, 0].numpy()))[0]
-    assert slow < 0.2 * response.max()
+    assert response[-1] < 1e-6 * response.max()
 
 
 @pytest.mark.parametrize("shift", [1, 32, 250])
@@ -247,7 +248,7 @@ def test_gradients_are_finite_differences(model):
     module = DRNLFilterbank(
         torch.tensor([400.0, 1500.0]), 8000, model=model, learnable=True, dtype=FLOAT64
     )
-    errors = gradient_error(module, 0.05 * noise(1, 100))
+    errors = gradient_error(module, KNEE * noise(1, 100))
     assert sorted(errors) == sorted(LEARNED)
     assert max(errors.values()) < 1e-4, errors
 
@@ -264,7 +265,7 @@ def test_state_dict_has_torch_amts_names():
 @pytest.mark.parametrize("name", LEARNED)
 def test_a_loaded_value_changes_its_channel(name, learnable):
     module = DRNLFilterbank(**CASP, n_channels=5, learnable=learnable)
-    audio = noise(1, 400)
+    audio = KNEE * noise(1, 400)
     before = module(audio).detach()
     module.load_state_dict({key: v.clone() for key, v in module.state_dict().items()})
     assert torch.equal(module(audio), before), "nothing changed, no bit changes"
@@ -273,8 +274,7 @@ def test_a_loaded_value_changes_its_channel(name, learnable):
     module.load_state_dict(state)
     after = module(audio)
     others = [0, 1, 3, 4]
-    # A louder or softer linear limb shows near zero crossings only.
-    assert relative(after[:, 2], before[:, 2]) > (1e-9 if name == "a" else 1e-3)
+    assert relative(after[:, 2], before[:, 2]) > 1e-3
     assert torch.equal(after[:, others], before[:, others])
     assert relative(module.frozen(400)(audio), after) < 1e-10
 

@@ -33,6 +33,8 @@ FLOAT64 = torch.float64
 CASP = {"fc": (250.0, 8000.0), "fs": 44100}
 # Short responses that hold their energy, and pieces much shorter than the sounds of the tests.
 SHORT = {"fc": (2000.0, 6000.0), "fs": 16000, "n_channels": 3, "ir_length": 256}
+# Noise of this size keeps the compression busy on both sides of its knee.
+KNEE = 5e-6
 CASES = ("drnl_nh", "drnl_hix", "drnl_jepsen")
 RESPONSES = ("ir_lin", "ir_nlin_1", "ir_nlin_2")
 
@@ -217,7 +219,7 @@ def test_channels_that_lose_energy_are_named_in_one_warning():
 
 def test_gradients_are_finite_differences():
     module = FastDRNLFilterbank(**SHORT, learnable=True, dtype=FLOAT64)
-    errors = gradient_error(module, 0.05 * noise(1, 400))
+    errors = gradient_error(module, KNEE * noise(1, 400))
     assert sorted(errors) == ["a", "b", "c"]
     assert max(errors.values()) < 1e-5, errors
 
@@ -238,7 +240,7 @@ def test_only_the_compression_learns():
 @pytest.mark.parametrize("name", ["a", "b", "c", *RESPONSES, *(n + "_flipped" for n in RESPONSES)])
 def test_a_loaded_value_changes_its_channel(name, learnable):
     module = FastDRNLFilterbank(**SHORT, dtype=FLOAT64, learnable=learnable)
-    audio = noise(1, 600)
+    audio = KNEE * noise(1, 600)
     before = module(audio).detach()
     module.load_state_dict({key: v.clone() for key, v in module.state_dict().items()})
     assert torch.equal(module(audio), before), "nothing changed, no bit changes"
@@ -246,7 +248,7 @@ def test_a_loaded_value_changes_its_channel(name, learnable):
     state[name][1] *= 1.05
     module.load_state_dict(state)
     after = module(audio).detach()
-    assert relative(after[:, 1], before[:, 1]) > (1e-9 if name == "a" else 1e-4)
+    assert relative(after[:, 1], before[:, 1]) > 1e-3
     assert torch.equal(after[:, [0, 2]], before[:, [0, 2]])
     assert relative(module.frozen(600)(audio), after) < 1e-10
     expected = FastDRNLFilterbank(**SHORT, dtype=FLOAT64)
