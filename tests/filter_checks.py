@@ -107,5 +107,3 @@ def small_specs() -> dict[str, ModelSpec]:
         raw["fc_range"] = list(parameters["fc"])
         specs[name] = replace(spec, name=name, parameters=parameters, raw_parameters=raw)
     return specs
-
-

@@ -180,9 +180,7 @@ def test_a_channel_at_half_the_sampling_rate_is_allowed():
 
 @pytest.mark.parametrize("learnable", [False, True])
 @pytest.mark.parametrize("dtype", [FLOAT64, torch.float32])
-@pytest.mark.parametrize(
-    "name", ["gammatone_speechband", "gammatone_n3_narrow", "gammatone_poly"]
-)
+@pytest.mark.parametrize("name", ["gammatone_speechband", "gammatone_n3_narrow", "gammatone_poly"])
 def test_golden(golden, name, dtype, learnable):
     case = golden(name)
     module = GammatoneFilterbank(**case.kwargs, dtype=dtype, learnable=learnable)

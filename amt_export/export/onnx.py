@@ -39,7 +39,8 @@ def export_onnx(program: Program, path: Path, metadata: dict[str, str]) -> None:
     import onnx_ir.passes.common as passes
     from onnxscript import optimizer
 
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    for chatty in ("torch.onnx", "onnx_ir"):
+        logging.getLogger(chatty).setLevel(logging.ERROR)
     with quiet_torch(), torch.no_grad(), contextlib.redirect_stdout(io.StringIO()):
         exported = torch.onnx.export(
             program.exported,

@@ -196,10 +196,11 @@ class DRNLFilterbank(DRNLParameters):
         trained = PARAMETERS if learnable else ()
         super().__init__(fc, fs, n_channels, subject, model, trained, dtype)
         self.block = BLOCK
-        # The linear path amplifies by up to 1e3 what its gammatone leaves of a distant tone, rounding
-        # included: products that round once halve that. Behind the compression they cost too much.
+        # The linear path amplifies by up to 1e3 what its gammatone leaves of a distant tone, and the
+        # compression lifts what the other one leaves; rounding included. Products that round once halve
+        # that. Behind the compression nothing is gained by them.
         self.linear = BlockFilter(precise=True)
-        self.before = BlockFilter(precise=False)
+        self.before = BlockFilter(precise=True)
         self.behind = BlockFilter(precise=False)
         self.redesign()
 

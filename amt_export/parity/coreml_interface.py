@@ -10,8 +10,8 @@ from typing import Any
 from amt_export.errors import ArtifactError
 from amt_export.manifest import METADATA_KEY, Manifest, Port
 
-# What our graphs are converted to. Anything else was not looked at and may be a trap, as `inverse` (adds 1e-4 to
-# its argument) and `pow` (wrong for a constant base) are.
+# What our graphs are converted to. Anything else was not looked at and may be a trap, as `inverse` (adds 1e-4
+# to its argument) and `pow` (wrong for a constant base) are.
 KNOWN_OPERATORS = frozenset(
     (
         *("abs", "add", "cast", "clip", "concat", "const", "cumsum", "exp", "expand_dims"),

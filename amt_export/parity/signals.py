@@ -26,7 +26,7 @@ SPEECH_RATE = 16000.0
 
 def _scaled(shape: Array, level: float) -> Array:
     """`shape` with an RMS of `level` dB SPL, in Pa."""
-    rms = float(np.sqrt(np.mean(shape**2)))
+    rms = float(np.sqrt(np.mean(shape**2))) or 1.0  # nothing is left of a tone of one sample
     scaled: Array = shape * (REFERENCE_PRESSURE * 10.0 ** (level / 20.0) / rms)
     return scaled
 

@@ -1,0 +1,245 @@
+"""The block form of a recursive filter is the recursion: any block, radix, order and length."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from filter_checks import noise, relative
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from scipy import signal
+
+from amt_export.design.blocks import block_operators, impulse_response, settled
+from amt_export.design.state_space import (
+    amplified,
+    butterworth_lowpass,
+    one_pole_cascade,
+    series,
+)
+from amt_export.modules.block_filter import (
+    BLOCK,
+    BlockFilter,
+    block_states,
+    divisor_block,
+    filter_blocks,
+    from_blocks,
+    impulse_matrix,
+    multiplied,
+    pad_end,
+    to_blocks,
+    toeplitz,
+)
+
+FLOAT64 = torch.float64
+FS = 16000.0
+
+
+def reference(audio: np.ndarray, pole: complex, order: int, cutoff: float | None) -> np.ndarray:
+    """Re{(1-|p|)^n / (1 - p z^-1)^n x}, and a Butterworth low-pass behind it."""
+    output = (1.0 - abs(pole)) ** order * audio.astype(complex)
+    for _ in range(order):
+        output = signal.lfilter([1.0], [1.0, -pole], output)
+    if cutoff is None:
+        return output.real
+    # Pole by pole: the polynomial of a low cutoff has lost digits.
+    _, poles, gain = signal.butter(2, cutoff, fs=FS, output="zpk")
+    output = gain * signal.lfilter([1.0, 2.0, 1.0], [1.0], output.real).astype(complex)
+    for low in poles:
+        output = signal.lfilter([1.0], [1.0, -low], output)
+    return output.real
+
+
+def system_of(poles: list[complex], order: int, cutoff: float | None):
+    pairs = torch.view_as_real(torch.tensor(poles, dtype=torch.complex128))
+    gain = torch.stack([(1.0 - pairs.norm(dim=-1)) ** order, torch.zeros(len(poles))], dim=-1)
+    system = one_pole_cascade(pairs, order, gain)
+    if cutoff is not None:
+        cutoffs = torch.full((len(poles),), cutoff, dtype=FLOAT64)
+        system = series(system, butterworth_lowpass(cutoffs, FS))
+    return system
+
+
+def run(system, audio: torch.Tensor, block: int, radix: int, levels: int, precise: bool = False):
+    operators = settled(block_operators(system, block, radix, levels), audio.dtype, precise)
+    rest = torch.zeros(audio.shape[0], *system.b.shape, dtype=audio.dtype)
+    filtered, state = filter_blocks(to_blocks(audio, block), operators, rest)
+    return from_blocks(filtered, audio.shape[-1]), state
+
+
+@given(
+    block=st.integers(1, 40),
+    radix=st.integers(2, 9),
+    levels=st.integers(1, 4),
+    order=st.integers(1, 5),
+    cutoff=st.none() | st.floats(50.0, 7999.0),
+    radius=st.floats(0.3, 0.999),
+    angle=st.floats(-3.1, 3.1),
+    samples=st.integers(0, 700),
+    precise=st.booleans(),
+)
+@example(  # more blocks than one pass takes
+    block=3, radix=2, levels=2, order=4, cutoff=1e3, radius=0.99, angle=-0.1, samples=700,
+    precise=False,
+)  # fmt: skip
+@settings(max_examples=60, deadline=None)
+def test_the_block_form_is_the_recursion(
+    block, radix, levels, order, cutoff, radius, angle, samples, precise
+):
+    poles = [radius * np.exp(1j * angle), 0.5 + 0.1j]
+    audio = noise(2, 1, samples)
+    found, _ = run(system_of(poles, order, cutoff), audio, block, radix, levels, precise)
+    assert found.shape == (2, 2, samples)
+    if samples == 0:
+        return
+    for channel, pole in enumerate(poles):
+        expected = reference(audio[:, 0].numpy(), pole, order, cutoff)
+        assert relative(found[:, channel], torch.from_numpy(expected)) < 1e-9
+
+
+@given(block=st.integers(1, 33), cut=st.integers(0, 9), count=st.integers(1, 9))
+@settings(max_examples=30, deadline=None)
+def test_the_state_carries_everything(block, cut, count):
+    """Two calls, the second with the first one's state, are one call: also for calls without blocks."""
+    cut = min(cut, count)
+    system = system_of([0.97 * np.exp(-0.3j)], 3, 2000.0)
+    operators = settled(block_operators(system, block, 3, 2), FLOAT64, False)
+    blocks = noise(2, 1, count, block)
+    start = noise(2, 1, 8, seed=1)
+    whole, last = filter_blocks(blocks, operators, start)
+    first, carried = filter_blocks(blocks[:, :, :cut], operators, start)
+    second, state = filter_blocks(blocks[:, :, cut:], operators, carried)
+    torch.testing.assert_close(torch.cat([first, second], 2), whole, rtol=1e-11, atol=1e-11)
+    torch.testing.assert_close(state, last, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 8, 9, 64, 70])
+def test_block_states_are_the_recursion_over_blocks(count):
+    system = system_of([0.99 * np.exp(-0.3j), 0.5 + 0.0j], 2, None)
+    operators = settled(block_operators(system, 4, radix=2, levels=3), FLOAT64, False)
+    reached, start = noise(1, 2, count, 4), noise(1, 2, 4, seed=1)
+    found = block_states(reached, start, operators.powers)
+    state, expected = start[0], [start[0]]
+    power = torch.linalg.matrix_power(system.A, 4)
+    for k in range(count):
+        state = (power @ state[..., None])[..., 0] + reached[0, :, k]
+        expected.append(state)
+    torch.testing.assert_close(found[0], torch.stack(expected, dim=1), rtol=1e-11, atol=1e-12)
+
+
+def test_every_channel_may_have_its_own_signal():
+    poles = [0.9 + 0.1j, 0.5 - 0.5j, 0.99 + 0.0j]
+    audio = noise(2, 3, 200)
+    found, _ = run(system_of(poles, 2, None), audio, 16, 4, 3)
+    for channel, pole in enumerate(poles):
+        expected = reference(audio[:, channel].numpy(), pole, 2, None)
+        assert relative(found[:, channel], torch.from_numpy(expected)) < 1e-11
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 31, 32, 33, 100])
+def test_impulse_response(length):
+    system = amplified(system_of([0.9 + 0.2j], 3, 3000.0), torch.tensor([7.0], dtype=FLOAT64))
+    click = np.eye(1, length)[0]
+    expected = 7.0 * reference(click, 0.9 + 0.2j, 3, 3000.0)
+    np.testing.assert_allclose(impulse_response(system, length)[0], expected, atol=1e-13)
+
+
+def test_products_of_two_parts_are_closer_than_products_of_one():
+    """A pole near the unit circle and float32: what rounding once is for."""
+    poles = [0.999 * np.exp(-0.05j)]
+    system = system_of(poles, 4, None)
+    time = np.arange(8000)
+    tone = torch.from_numpy(np.sin(2.5 * time) * signal.windows.tukey(time.size, 0.3))
+    audio = tone.float()[None, None]
+    expected = torch.from_numpy(reference(audio[0, 0].double().numpy(), poles[0], 4, None))
+    errors = [relative(run(system, audio, 32, 8, 4, p)[0][0, 0], expected) for p in (True, False)]
+    assert errors[0] < 0.3 * errors[1]
+
+
+def test_numbers_too_small_to_matter_are_zero():
+    """Denormal float32 numbers would make products slow; the recursion loses nothing."""
+    system = system_of([0.05 + 0.0j], 1, None)
+    for precise in (False, True):
+        operators = settled(block_operators(system, 32), torch.float32, precise)
+        for table in operators:
+            small = table[table != 0].abs().min()
+            assert small > torch.finfo(torch.float32).tiny
+
+
+# Layout
+
+
+@given(
+    radix=st.integers(1, 6), rows=st.integers(1, 4), columns=st.integers(1, 4), seed=st.integers(0)
+)
+@settings(max_examples=40, deadline=None)
+def test_toeplitz(radix, rows, columns, seed):
+    table = noise(2, radix, rows, columns, seed=seed)
+    found = toeplitz(table)
+    assert found.shape == (2, radix * rows, radix * columns)
+    for j in range(radix):
+        for k in range(radix):
+            part = found[:, j * rows : (j + 1) * rows, k * columns : (k + 1) * columns]
+            expected = table[:, k - j] if k >= j else torch.zeros_like(part)
+            assert torch.equal(part, expected), (j, k)
+
+
+def test_the_impulse_matrix_convolves_within_a_block():
+    system = system_of([0.9 + 0.2j], 2, None)
+    operators = settled(block_operators(system, 12), FLOAT64, False)
+    row = noise(12)
+    expected = np.convolve(row.numpy(), operators.impulse[0, 0].numpy())[:12]
+    np.testing.assert_allclose(row @ impulse_matrix(operators)[0, 0], expected, atol=1e-14)
+
+
+@given(samples=st.integers(0, 200), block=st.integers(1, 50))
+@settings(max_examples=40, deadline=None)
+def test_blocks_and_back(samples, block):
+    audio = noise(2, 3, samples)
+    blocks = to_blocks(audio, block)
+    assert blocks.shape == (2, 3, -(-samples // block), block)
+    assert torch.equal(from_blocks(blocks, samples), audio)
+    assert torch.count_nonzero(blocks.flatten(2)[..., samples:]) == 0
+
+
+def test_pad_end():
+    padded = pad_end(torch.ones(2, 3, 4), 2, 1)
+    assert padded.shape == (2, 5, 4)
+    assert torch.count_nonzero(padded[:, 3:]) == 0
+    same = torch.ones(2)
+    assert pad_end(same, 0, 0) is same
+
+
+@given(samples=st.integers(1, 200000))
+@settings(max_examples=100, deadline=None)
+def test_the_block_divides_the_audio_where_one_can(samples):
+    block = divisor_block(samples)
+    fitting = [b for b in range(32, 65) if samples % b == 0]
+    assert block == (fitting[0] if fitting else BLOCK)
+
+
+def test_one_part_is_the_plain_product():
+    system = system_of([0.9 + 0.2j], 2, None)
+    operators = settled(block_operators(system, 8), torch.float32, False)
+    row = noise(1, 1, 3, 8, dtype=torch.float32)
+    assert torch.equal(multiplied(row, operators.reach), row @ operators.reach[0])
+
+
+def test_two_parts_add_up_to_the_table():
+    one = block_operators(system_of([0.99 * np.exp(-0.2j)], 3, None), 32)
+    two = settled(one, torch.float32, True)
+    for name in ("impulse", "reach"):  # what multiplies the signal
+        whole, parts = getattr(one, name), getattr(two, name)
+        assert parts.shape == (2, *whole.shape[1:]), name
+        assert relative(parts.double().sum(0, keepdim=True), whole) < 1e-9, name
+        # The head's grid: 8 bits of what is summed into one number.
+        assert float(parts[1].abs().max()) <= 2.0**-8 * float(whole.abs().max()), name
+
+
+def test_tables_are_kept_but_not_saved():
+    keeper = BlockFilter(precise=True)
+    keeper.design(system_of([0.9 + 0.2j], 2, None), 16, torch.zeros(1))
+    assert not keeper.state_dict()
+    assert keeper.impulse.dtype == torch.float32
+    assert keeper.rest(3).shape == (3, 1, 4)
+    assert torch.count_nonzero(keeper.rest(3)) == 0
