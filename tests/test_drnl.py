@@ -19,7 +19,8 @@ FLOAT64 = torch.float64
 # Noise of this size keeps the compression busy on both sides of its knee.
 KNEE = 5e-6
 CASES = ("drnl_nh", "drnl_hix", "drnl_jepsen")
-LEARNED = "CF_lin BW_lin_norm LP_lin_cutoff g CF_nlin BW_nlin_norm LP_nlin_cutoff a b c".split()
+LEARNED = ["CF_lin", "BW_lin_norm", "LP_lin_cutoff", "g"]
+LEARNED += ["CF_nlin", "BW_nlin_norm", "LP_nlin_cutoff", "a", "b", "c"]
 
 
 def tone(frequency: float, level: float, fs: float, samples: int) -> torch.Tensor:

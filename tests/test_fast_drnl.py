@@ -315,13 +315,13 @@ def test_the_spectrum_is_numpys(n1, n2):
     found = transform(wrapped(row, n1, n2), torus(n1, n2))
     expected = np.fft.fft(row.numpy())
     k1, k2 = np.arange(n1 // 2 + 1)[:, None], np.arange(n2 // 2 + 1)
-    for re, im, sign in (
+    for real, imaginary, sign in (
         (found.plus_re, found.plus_im, 1),
         (found.minus_re, found.minus_im, -1),
     ):
         # exp(-2 pi i (n k1/n1 + n k2/n2)) is bin k1 n2 + k2 n1 of the long transform.
         bins = (k1 * n2 + sign * k2 * n1) % (n1 * n2)
-        np.testing.assert_allclose(re + 1j * im, expected[:, bins], atol=1e-12 * n1 * n2)
+        np.testing.assert_allclose(real + 1j * imaginary, expected[:, bins], atol=1e-12 * n1 * n2)
 
 
 @pytest.mark.parametrize(("n1", "n2"), SIZES)

@@ -124,7 +124,8 @@ def _settle(
     negligible: float = NEGLIGIBLE,
     bits: int = HEAD_BITS,
 ) -> Tensor:
-    table = torch.where(table.abs() < negligible, torch.zeros_like(table), table)
+    # Taken off, not replaced: an entry that is 0 by design still has a gradient.
+    table = table - torch.where(table.abs() < negligible, table, torch.zeros_like(table)).detach()
     if not precise:
         return table.to(dtype)
     peak = torch.clamp(torch.amax(table.abs(), dim=2, keepdim=True), min=negligible)

@@ -90,7 +90,7 @@ class AuditoryModule(nn.Module):
             self.register_parameter(name, nn.Parameter(value.to(dtype)))
         else:
             self.register_buffer(name, value.to(dtype))
-        self._designed[name] = value
+        self._designed[name] = value.clone()  # what is registered may be written to
 
     def redesign(self) -> None:
         """Recompute what `forward` uses from the published parameters. Called when they change."""

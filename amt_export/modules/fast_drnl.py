@@ -110,7 +110,7 @@ class FastDRNLFilterbank(DRNLParameters):
             warnings.warn(
                 f"ir_length={self.ir_length} cuts off up to {float(worst):.0f} dB of the energy of a "
                 f"response (more than -60 dB) in the channels at {named} Hz; use a longer ir_length",
-                stacklevel=4,
+                stacklevel=3,
             )
 
     def choose_block(self, samples: int | None) -> None:

@@ -23,13 +23,15 @@ from amt_export.parity.coreml_interface import check_interface
 from amt_export.parity.load import can_execute, open_artifact
 
 VECTORS = "vectors.npz"
-# Signals whose inputs and outputs travel with the artifact: an impulse response, all frequencies at
-# an everyday level, and speech.
-VECTOR_SIGNALS = ("click", "noise_60dB", "speech")
+# Signals whose inputs and outputs travel with the artifact: an impulse response, all frequencies, louder than
+# the others (it tells what a channel answers in its band), and speech.
+VECTOR_SIGNALS = ("click", "noise_94dB", "speech")
 
 
 def save_vectors(path: Path, cases: list[Case]) -> None:
     """Write the cases of VECTOR_SIGNALS as `in.<signal>.<input>` and `out.<signal>.<output>`.
+
+    Beside them `band.<signal>.<output>`, see `with_bands`.
 
     The outputs are those of the float64 module, rounded once to float32: half the size, and 3e-8 is
     nothing beside any tolerance.
@@ -41,6 +43,8 @@ def save_vectors(path: Path, cases: list[Case]) -> None:
                 arrays[f"in.{case.signal}.{name}"] = array.astype(np.float32)
             for name, array in case.outputs.items():
                 arrays[f"out.{case.signal}.{name}"] = array.astype(np.float32)
+            for name, array in case.bands.items():
+                arrays[f"band.{case.signal}.{name}"] = array.astype(np.float32)
     np.savez_compressed(path, **arrays)
 
 
@@ -56,13 +60,18 @@ def load_vectors(folder: Path, manifest: Manifest) -> list[Case]:
     inputs = [port.name for port in manifest.inputs]
     outputs = [port.name for port in manifest.outputs]
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
             signals = list(dict.fromkeys(key.split(".")[1] for key in arrays.files))
             cases = [
                 Case(
                     signal,
                     {n: arrays[f"in.{signal}.{n}"].astype(manifest.dtype) for n in inputs},
                     {n: arrays[f"out.{signal}.{n}"].astype(np.float64) for n in outputs},
+                    {
+                        n: arrays[f"band.{signal}.{n}"]
+                        for n in outputs
+                        if f"band.{signal}.{n}" in arrays.files
+                    },
                 )
                 for signal in signals
             ]
@@ -72,6 +81,14 @@ def load_vectors(folder: Path, manifest: Manifest) -> list[Case]:
         ) from error
     if not cases:
         raise ArtifactError(f"{path}: holds no signals; build the model again")
+    for case in cases:
+        for ports, arrays_of in ((manifest.inputs, case.inputs), (manifest.outputs, case.outputs)):
+            for port in ports:
+                if arrays_of[port.name].shape != port.shape:
+                    raise ArtifactError(
+                        f"{path}: {port.name} of {case.signal} has shape "
+                        f"{arrays_of[port.name].shape}, the manifest says {port.shape}"
+                    )
     return cases
 
 
@@ -125,7 +142,13 @@ def check_folder(
             rows += verify_interface(folder, manifest, entry)
             continue
         run, version = open_artifact(folder, manifest, entry)
-        rows += compare(run, cases, _ports(manifest), version, _tolerances(manifest, entry))
+        try:
+            rows += compare(run, cases, _ports(manifest), version, _tolerances(manifest, entry))
+        except Exception as error:
+            reason = str(error).strip().splitlines()[-1]
+            raise ArtifactError(
+                f"{folder / entry.path}: does not run as the manifest says ({reason})"
+            ) from error
     progress(manifest.name, 1.0)
     if failing(rows):
         raise parity_error(manifest.name, rows)

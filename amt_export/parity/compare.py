@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -19,11 +19,12 @@ Runner = Callable[[Mapping[str, npt.NDArray[np.floating]]], Mapping[str, npt.NDA
 
 @dataclass(frozen=True)
 class Case:
-    """One signal: inputs by name, and the outputs that count as right."""
+    """One signal: inputs by name, the outputs that count as right, and what `with_bands` adds."""
 
     signal: str
     inputs: Arrays
     outputs: Arrays
+    bands: Arrays = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -61,15 +62,13 @@ def compare(
     tuple of ParityRow
         The worst signal of each output.
     """
-    cases = list(cases)
-    loudness = {port.name: _in_band(cases, port) for port in ports}
     worst = {port.name: (-1.0, "") for port in ports}
     strict = {port.name: -1.0 for port in ports}
-    for index, case in enumerate(cases):
+    for case in cases:
         found = run(case.inputs)
         for port in ports:
             pair = found[port.name], case.outputs[port.name]
-            value = difference(*pair, port, loudness[port.name][index])
+            value = difference(*pair, port, case.bands.get(port.name))
             if value > worst[port.name][0]:
                 worst[port.name] = (value, case.signal)
             strict[port.name] = max(strict[port.name], difference(*pair, port))
@@ -91,18 +90,25 @@ def compare(
     )
 
 
-def _in_band(cases: Sequence[Case], port: Port) -> list[npt.NDArray[np.float64] | None]:
-    """For each case and channel, the response to a sound of its amplitude at the channel's best frequency.
+def with_bands(cases: Sequence[Case], ports: Sequence[Port]) -> list[Case]:
+    """Add to each case what each channel answers to a sound of its amplitude at its best frequency.
 
     Taken from the cases themselves: the largest response in proportion to the input, among those at
     least as loud (a compressive channel answers softer sounds with more gain). Only for outputs at
     the sampling rate of audio, which are proportional to it.
     """
-    if "time" not in port.axes or "audio" not in cases[0].inputs:
-        return [None] * len(cases)
+    found: list[Arrays] = [{} for _ in cases]
+    for port in ports:
+        if "time" in port.axes and "audio" in cases[0].inputs:
+            for bands, band in zip(found, _in_band(cases, port), strict=True):
+                bands[port.name] = band
+    return [replace(case, bands=bands) for case, bands in zip(cases, found, strict=True)]
+
+
+def _in_band(cases: Sequence[Case], port: Port) -> list[npt.NDArray[np.float64]]:
     heard = [_peak(case.inputs["audio"], (-1,)) for case in cases]
     answered = [_peak(case.outputs[port.name], course(port)) for case in cases]
-    bands: list[npt.NDArray[np.float64] | None] = []
+    bands: list[npt.NDArray[np.float64]] = []
     for loudness in heard:
         band = np.zeros_like(answered[0])
         for other, answer in zip(heard, answered, strict=True):
