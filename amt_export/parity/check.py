@@ -23,9 +23,9 @@ from amt_export.parity.coreml_interface import check_interface
 from amt_export.parity.load import can_execute, open_artifact
 
 VECTORS = "vectors.npz"
-# Signals whose inputs and outputs travel with the artifact: an impulse response, all frequencies, louder than
-# the others (it tells what a channel answers in its band), and speech.
-VECTOR_SIGNALS = ("click", "noise_94dB", "speech")
+# Signals whose inputs and outputs travel with the artifact: an impulse response, all frequencies loud and
+# so soft that a compressive channel is in its linear limb, and speech.
+VECTOR_SIGNALS = ("click", "noise_94dB", "tiny_noise", "speech")
 
 
 def save_vectors(path: Path, cases: list[Case]) -> None:
