@@ -49,7 +49,7 @@ def test_windows_leave_no_seams(published, signal):
 
 
 def test_a_warm_up_too_short_would_be_seen(published):
-    spec, model = published
+    _, model = published
     audio = suite(SAMPLES, model.manifest.sampling_rate)["noise_60dB"].astype(np.float32)
     (right,) = model.process(audio).values()
     manifest = model.manifest
