@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -91,7 +92,8 @@ def publish(
         progress(f"{spec.name}: designing filters", 0.0)
         samples = input_length(spec)
         module = build_module(spec, None, checkpoint, checkpoint_prefix)
-        double = build_module(spec, torch.float64, checkpoint, checkpoint_prefix)
+        # The same values in float64, with what rounding took from those that were not loaded.
+        double = copy.deepcopy(module).to(torch.float64)
         forms = _Forms(module, module.frozen(samples), double.frozen(samples))
         program = _capture(spec, forms.exported)
         manifest = _describe(spec, forms, program)

@@ -25,7 +25,8 @@ class Format:
 
 
 FORMATS = {
-    "torchscript": Format(export_torchscript, ".ts.pt", reproducible=True),
+    # torch numbers the classes that a process has traced, and the numbers are in the file.
+    "torchscript": Format(export_torchscript, ".ts.pt", reproducible=False),
     "exported_program": Format(export_exported_program, ".pt2", reproducible=True),
     "onnx": Format(export_onnx, ".onnx", reproducible=True),
     "coreml": Format(export_coreml, ".mlpackage", reproducible=True),

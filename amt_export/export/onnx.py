@@ -72,7 +72,12 @@ def export_onnx(program: Program, path: Path, metadata: dict[str, str]) -> None:
         model.producer_name = "amt_export"
         model.producer_version = ""
         proto = ir.to_proto(model)
-    del proto.metadata_props[:]
+    graph = proto.graph
+    for described in (
+        *(proto, graph, *graph.node, *graph.initializer),
+        *(*graph.input, *graph.output, *graph.value_info),
+    ):
+        del described.metadata_props[:]  # where in torch's program it came from
     onnx.helper.set_model_props(proto, dict(sorted(metadata.items())))
     onnx.checker.check_model(proto, full_check=True)
     path.write_bytes(proto.SerializeToString(deterministic=True))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import torch
 
 from amt_export.export.program import Program, quiet_torch
+
+# Sources and line numbers, for debugging: whose they are is not the app's business.
+DEBUG = ".debug_pkl"
 
 
 def export_torchscript(program: Program, path: Path, metadata: dict[str, str]) -> None:
@@ -20,4 +24,14 @@ def export_torchscript(program: Program, path: Path, metadata: dict[str, str]) -
         traced = torch.jit.trace(  # type: ignore[no-untyped-call]
             program.module, program.inputs, check_trace=False
         )
-        torch.jit.save(traced, str(path), _extra_files=dict(sorted(metadata.items())))
+        archive = io.BytesIO()
+        torch.jit.save(traced, archive, _extra_files=dict(sorted(metadata.items())))
+        archive.seek(0)
+        reader = torch._C.PyTorchFileReader(archive)
+        writer = torch._C.PyTorchFileWriter(str(path))
+        # The writer adds its own version and serialization id.
+        for name in reader.get_all_records():
+            if not name.endswith(DEBUG) and name not in ("version", ".data/serialization_id"):
+                record = reader.get_record(name)
+                writer.write_record(name, record, len(record))
+        writer.write_end_of_file()
