@@ -116,6 +116,14 @@ def test_the_broken_stick_is_the_formula():
     torch.testing.assert_close(broken_stick(velocity, a, b, c - 1.0), expected, rtol=1e-13, atol=0)
 
 
+def test_the_broken_stick_hides_no_nan():
+    velocity = torch.tensor([math.nan, 1.0])
+    for a in (1e4, 0.0):  # HIx: nothing passes, but what is not a number shows
+        compressed = broken_stick(velocity, torch.tensor(a), torch.tensor(0.1), torch.tensor(-0.75))
+        assert torch.isnan(compressed[0])
+        assert torch.isfinite(compressed[1])
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, FLOAT64])
 def test_silence_through_the_broken_stick_is_silence_with_a_slope(dtype):
     velocity = torch.tensor([0.0, -0.0, 1e-38], dtype=dtype, requires_grad=True)
