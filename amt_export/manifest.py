@@ -72,9 +72,8 @@ class FileEntry:
 class ParityRow:
     """The worst difference of one output of one artifact over the signal suite.
 
-    ``worst`` is measured as `amt_export.parity.metric` says; ``strict`` is the worst by the 1 % rule
-    alone, without float32's resolution of the input taken into account. Both and ``signal`` are None
-    where nothing was executed (``verified_by="interface"``).
+    ``worst`` is measured as `amt_export.parity.metric` says; it and ``signal`` are None where nothing
+    was executed (``verified_by="interface"``).
     """
 
     format: str
@@ -86,7 +85,6 @@ class ParityRow:
     signal: str | None
     tolerance: float
     verified_by: str
-    strict: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,7 +30,7 @@ from amt_export.manifest import (
 from amt_export.modules.base import AuditoryModule
 from amt_export.parity.cases import cases_of, eager_runner, suite_inputs
 from amt_export.parity.check import VECTORS, save_vectors, verify_interface
-from amt_export.parity.compare import Version, compare, failing, parity_error, with_bands
+from amt_export.parity.compare import Version, compare, failing, parity_error
 from amt_export.parity.load import can_execute, open_artifact
 from amt_export.report import parity_markdown
 from amt_export.spec import ModelSpec
@@ -176,9 +176,7 @@ def _prove(
     inputs = suite_inputs(forms.exported, spec.inputs)
     reference = [
         replace(case, inputs={n: a.astype(spec.dtype) for n, a in case.inputs.items()})
-        for case in with_bands(
-            cases_of(inputs, eager_runner(forms.reference, names), "float64"), ports
-        )
+        for case in cases_of(inputs, eager_runner(forms.reference, names), "float64")
     ]
     save_vectors(folder / VECTORS, reference)
     manifest = replace(
@@ -205,7 +203,7 @@ def _prove(
             eager, reference, ports, Version("reference", "whole", "torch"), tolerance("reference")
         )
     )
-    cases = with_bands(cases_of(inputs, eager, spec.dtype), ports)
+    cases = cases_of(inputs, eager, spec.dtype)
     for step, entry in enumerate(manifest.files):
         progress(f"{spec.name}: checking {entry.format}", 0.5 + 0.5 * (1 + step) / (1 + steps))
         if can_execute(entry):

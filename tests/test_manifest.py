@@ -88,7 +88,6 @@ EXAMPLE = {
             "signal": "sweep",
             "tolerance": 2e-06,
             "verified_by": "execution",
-            "strict": 3.1e-07,
         }
     ],
     "versions": {"amt_export": "0.1.0"},

@@ -31,8 +31,6 @@ VECTOR_SIGNALS = ("click", "noise_94dB", "tiny_noise", "speech")
 def save_vectors(path: Path, cases: list[Case]) -> None:
     """Write the cases of VECTOR_SIGNALS as `in.<signal>.<input>` and `out.<signal>.<output>`.
 
-    Beside them `band.<signal>.<output>`, see `with_bands`.
-
     The outputs are those of the float64 module, rounded once to float32: half the size, and 3e-8 is
     nothing beside any tolerance.
     """
@@ -43,8 +41,6 @@ def save_vectors(path: Path, cases: list[Case]) -> None:
                 arrays[f"in.{case.signal}.{name}"] = array.astype(np.float32)
             for name, array in case.outputs.items():
                 arrays[f"out.{case.signal}.{name}"] = array.astype(np.float32)
-            for name, array in case.bands.items():
-                arrays[f"band.{case.signal}.{name}"] = array.astype(np.float32)
     np.savez_compressed(path, **arrays)
 
 
@@ -67,11 +63,6 @@ def load_vectors(folder: Path, manifest: Manifest) -> list[Case]:
                     signal,
                     {n: arrays[f"in.{signal}.{n}"].astype(manifest.dtype) for n in inputs},
                     {n: arrays[f"out.{signal}.{n}"].astype(np.float64) for n in outputs},
-                    {
-                        n: arrays[f"band.{signal}.{n}"]
-                        for n in outputs
-                        if f"band.{signal}.{n}" in arrays.files
-                    },
                 )
                 for signal in signals
             ]
@@ -96,7 +87,7 @@ def verify_interface(folder: Path, manifest: Manifest, entry: FileEntry) -> tupl
     """Rows for a file that this machine cannot run: its interface is right, its numbers unknown."""
     check_interface(folder / entry.path, manifest)
     return tuple(
-        replace(row, provider="none", worst=None, strict=None, signal=None, verified_by="interface")
+        replace(row, provider="none", worst=None, signal=None, verified_by="interface")
         for row in _published(manifest, entry.format, entry.form)
     )
 

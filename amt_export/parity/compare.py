@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from amt_export.errors import ParityError
 from amt_export.manifest import ParityRow
 from amt_export.modules.ports import Port
-from amt_export.parity.metric import course, difference
+from amt_export.parity.metric import difference
 
 Arrays = dict[str, npt.NDArray[np.floating]]
 Runner = Callable[[Mapping[str, npt.NDArray[np.floating]]], Mapping[str, npt.NDArray[np.floating]]]
@@ -19,12 +19,11 @@ Runner = Callable[[Mapping[str, npt.NDArray[np.floating]]], Mapping[str, npt.NDA
 
 @dataclass(frozen=True)
 class Case:
-    """One signal: inputs by name, the outputs that count as right, and what `with_bands` adds."""
+    """One signal: inputs by name, and the outputs that count as right."""
 
     signal: str
     inputs: Arrays
     outputs: Arrays
-    bands: Arrays = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -63,15 +62,12 @@ def compare(
         The worst signal of each output.
     """
     worst = {port.name: (-1.0, "") for port in ports}
-    strict = {port.name: -1.0 for port in ports}
     for case in cases:
         found = run(case.inputs)
         for port in ports:
-            pair = found[port.name], case.outputs[port.name]
-            value = difference(*pair, port, case.bands.get(port.name))
+            value = difference(found[port.name], case.outputs[port.name], port)
             if value > worst[port.name][0]:
                 worst[port.name] = (value, case.signal)
-            strict[port.name] = max(strict[port.name], difference(*pair, port))
     return tuple(
         ParityRow(
             format=version.format,
@@ -81,50 +77,12 @@ def compare(
             kind=port.kind,
             # JSON has no infinity; 1e300 is beyond every tolerance as well.
             worst=min(worst[port.name][0], 1e300),
-            strict=min(strict[port.name], 1e300),
             signal=worst[port.name][1],
             tolerance=tolerance[port.kind],
             verified_by=version.verified_by,
         )
         for port in ports
     )
-
-
-def with_bands(cases: Sequence[Case], ports: Sequence[Port]) -> list[Case]:
-    """Add to each case what each channel answers to a sound of its amplitude at its best frequency.
-
-    Taken from the cases themselves: the largest response in proportion to the input, among those at
-    least as loud (a compressive channel answers softer sounds with more gain). Only for outputs at
-    the sampling rate of audio, which are proportional to it.
-    """
-    found: list[Arrays] = [{} for _ in cases]
-    for port in ports:
-        if "time" in port.axes and "audio" in cases[0].inputs:
-            for bands, band in zip(found, _in_band(cases, port), strict=True):
-                bands[port.name] = band
-    return [replace(case, bands=bands) for case, bands in zip(cases, found, strict=True)]
-
-
-def _in_band(cases: Sequence[Case], port: Port) -> list[npt.NDArray[np.float64]]:
-    heard = [_peak(case.inputs["audio"], (-1,)) for case in cases]
-    answered = [_peak(case.outputs[port.name], course(port)) for case in cases]
-    bands: list[npt.NDArray[np.float64]] = []
-    for loudness in heard:
-        band = np.zeros_like(answered[0])
-        for other, answer in zip(heard, answered, strict=True):
-            louder = (other >= 0.9 * loudness) & (other > 0)
-            share = np.where(louder, loudness / np.where(louder, other, 1.0), 0.0)
-            # (batch, 1) beside (batch, channel, 1)
-            band = np.maximum(band, share.reshape(share.shape[0], *[1] * (band.ndim - 1)) * answer)
-        bands.append(band)
-    return bands
-
-
-def _peak(array: npt.NDArray[np.floating], axes: tuple[int, ...]) -> npt.NDArray[np.float64]:
-    peak: npt.NDArray[np.float64] = np.max(
-        np.abs(array.astype(np.float64)), axis=axes, keepdims=True
-    )
-    return peak
 
 
 def failing(rows: Iterable[ParityRow]) -> tuple[ParityRow, ...]:
