@@ -16,6 +16,8 @@ MAX_LINES = 330
 # Each layer imports only from those before it, and from itself.
 LAYERS = [
     "errors",
+    "decoding",
+    "hashing",
     "manifest",
     "runtime",
     "audio",
@@ -35,7 +37,14 @@ LAYERS = [
 ]
 
 # What an app depends on: allowed top-level packages besides the standard library.
-APP_SIDE = {"__init__": set(), "errors": set(), "manifest": set(), "runtime": {"numpy"}}
+APP_SIDE = {
+    "__init__": set(),
+    "errors": set(),
+    "decoding": set(),
+    "hashing": set(),
+    "manifest": set(),
+    "runtime": {"numpy"},
+}
 # A backend loads its own engine, and only when it is used.
 ENGINES = {"onnxruntime", "torch", "coremltools"}
 
