@@ -72,7 +72,7 @@ class StreamForm(nn.Module):
         states = self.rest()
         ports = self.module.output_ports
         pieces: list[list[Tensor]] = [[] for _ in ports]
-        for block in audio.split(self.shape[-1], dim=-1):
+        for block in torch.split(audio, self.shape[-1], dim=-1):
             results = self(block, *states)
             states = results[len(ports) :]
             for piece, result in zip(pieces, results, strict=False):

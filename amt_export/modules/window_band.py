@@ -5,12 +5,25 @@ from torch import Tensor, nn
 
 from amt_export.design.multires import alignment
 
+# Samples whose products a runtime sums in one go, in an order that depends on how many frames there are;
+# the sums of these pieces are added one by one. With 64, one frame of a stream and all frames of a signal
+# differ by 5e-7 of a bin's peak instead of 3e-6.
+PIECE = 64
+
+
+def in_pieces(columns: Tensor) -> Tensor:
+    """(hop, n) -> (pieces, hop / pieces, n), pieces of `PIECE` where the hop is a multiple of it."""
+    hop, width = columns.shape
+    pieces = hop // PIECE if hop % PIECE == 0 else 1
+    return columns.reshape(pieces, hop // pieces, width)
+
 
 class WindowBand(nn.Module):
     """One window: the bins that its band needs, as one product of the hops with a matrix.
 
-    Buffers: window (w,); columns (hop, parts * 2 * bins); index (S * r,) and weight (S, r, 1) of
-    the frames behind each reference frame, for one length of the signal.
+    Buffers: window (w,); columns (pieces, hop / pieces, parts * 2 * bins), see `in_pieces`;
+    index (S * r,) and weight (S, r, 1) of the frames behind each reference frame, for one length
+    of the signal.
     """
 
     window: Tensor
@@ -45,8 +58,14 @@ class WindowBand(nn.Module):
 
         The first frame begins at sample `start` of `padded`.
         """
-        partial = self.hops(padded, start, frames) @ self.columns
-        width = self.columns.shape[1] // self.parts
+        hops = self.hops(padded, start, frames)
+        pieces, length, columns = self.columns.shape
+        width = columns // self.parts
+        if pieces > 1:
+            cut = hops.reshape(hops.shape[0], hops.shape[1], pieces, length).transpose(1, 2)
+            partial = (cut @ self.columns).sum(1)
+        else:
+            partial = hops @ self.columns[0]
         spectrum = partial[:, :frames, :width]
         for part in range(1, self.parts):
             spectrum = (

@@ -21,6 +21,7 @@ from amt_export.modules.ports import Port
 from amt_export.parity.compare import Case, compare, failing, parity_error
 from amt_export.parity.coreml_interface import check_interface
 from amt_export.parity.load import can_execute, open_artifact
+from amt_export.parity.streaming import settled_cases
 
 VECTORS = "vectors.npz"
 # Signals whose inputs and outputs travel with the artifact: an impulse response, all frequencies loud and
@@ -85,7 +86,7 @@ def load_vectors(folder: Path, manifest: Manifest) -> list[Case]:
 
 def verify_interface(folder: Path, manifest: Manifest, entry: FileEntry) -> tuple[ParityRow, ...]:
     """Rows for a file that this machine cannot run: its interface is right, its numbers unknown."""
-    check_interface(folder / entry.path, manifest)
+    check_interface(folder / entry.path, manifest.of(entry.form))
     return tuple(
         replace(row, provider="none", worst=None, signal=None, verified_by="interface")
         for row in _published(manifest, entry.format, entry.form)
@@ -133,8 +134,9 @@ def check_folder(
             rows += verify_interface(folder, manifest, entry)
             continue
         run, version = open_artifact(folder, manifest, entry)
+        expected = settled_cases(manifest, cases) if entry.form == "stream" else cases
         try:
-            rows += compare(run, cases, _ports(manifest), version, _tolerances(manifest, entry))
+            rows += compare(run, expected, _ports(manifest), version, _tolerances(manifest, entry))
         except Exception as error:
             reason = str(error).strip().splitlines()[-1]
             raise ArtifactError(

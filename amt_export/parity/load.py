@@ -15,18 +15,24 @@ from amt_export.export.program import quiet_torch
 from amt_export.manifest import FileEntry, Manifest
 from amt_export.parity.cases import eager_runner
 from amt_export.parity.compare import Runner, Version
+from amt_export.parity.streaming import streamed
 from amt_export.runtime.backends import OPENERS
 
 
 def open_artifact(folder: Path, manifest: Manifest, entry: FileEntry) -> tuple[Runner, Version]:
-    """A runner for one file, and how it is verified.
+    """A runner for one file, and how it is verified; a streaming one streams whole signals.
 
     Raises
     ------
     ArtifactError
         If it cannot be opened.
     """
-    path = folder / entry.path
+    run, version = _open(folder / entry.path, manifest.of(entry.form), entry)
+    return (streamed(manifest, run) if entry.form == "stream" else run), version
+
+
+def _open(path: Path, manifest: Manifest, entry: FileEntry) -> tuple[Runner, Version]:
+    """A runner for what one file itself takes and gives."""
     names = [port.name for port in manifest.outputs]
     if entry.format == "exported_program":
         try:
