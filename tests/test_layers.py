@@ -21,6 +21,8 @@ LAYERS = [
     "manifest",
     "runtime",
     "audio",
+    "recording",
+    "meter",
     "plot",
     "erb",
     "design",

@@ -19,6 +19,10 @@ from amt_export.runtime.backends import OPENERS, Backend, check_choice
 from amt_export.runtime.model import Model
 from amt_export.runtime.stream import Stream
 
+STREAM_THREADS = 1
+"""Of ONNX Runtime for a stream, unless asked otherwise: a block is too little work to share out, and threads
+that wait for the next one keep a processor busy."""
+
 __all__ = ["Model", "Stream", "load", "load_stream"]
 
 
@@ -107,4 +111,6 @@ def _open(
     entry = manifest.entry(backend, form)
     if verify:
         verify_files(folder, [entry])
+    if (form, backend) == ("stream", "onnx"):
+        session_options = {"intra_op_num_threads": STREAM_THREADS, **session_options}
     return OPENERS[backend](folder / entry.path, manifest.of(form), **session_options)
