@@ -7,18 +7,19 @@ from torch import Tensor
 
 from amt_export.design.blocks import BlockOperators
 from amt_export.design.drnl import MODELS, PARAMETERS, SUBJECTS, drnl_parameters, resonance
+from amt_export.design.expansion import cut, times
+from amt_export.design.rounding import terms_needed
 from amt_export.design.settling import settling_time
 from amt_export.design.state_space import StateSpace, amplified
 from amt_export.modules.base import AuditoryModule, as_batch, exact
 from amt_export.modules.block_filter import (
     BLOCK,
     BlockFilter,
+    added_up,
     divisor_block,
     filter_blocks,
-    from_blocks,
-    impulse_matrix,
-    multiplied,
-    run_states,
+    respond,
+    shortened,
     to_blocks,
 )
 from amt_export.modules.centre_frequencies import checked_rate, evenly_spaced
@@ -196,20 +197,21 @@ class DRNLFilterbank(DRNLParameters):
         trained = PARAMETERS if learnable else ()
         super().__init__(fc, fs, n_channels, subject, model, trained, dtype)
         self.block = BLOCK
-        # The linear path amplifies by up to 1e3 what its gammatone leaves of a distant tone, and the
-        # compression lifts what the other one leaves; rounding included. Products that round once halve
-        # that. Behind the compression nothing is gained by them.
-        self.linear = BlockFilter(precise=True)
-        self.before = BlockFilter(precise=True)
-        self.behind = BlockFilter(precise=False)
+        self.linear, self.before, self.behind = BlockFilter(), BlockFilter(), BlockFilter()
         self.redesign()
 
     def redesign(self) -> None:
         """Set the block operators and the compression from the parameters."""
         with torch.no_grad():
-            self.linear.design(self.linear_path(), self.block, self.fc)
-            self.before.design(self.nonlinear_filter(0), self.block, self.fc)
-            self.behind.design(self.nonlinear_filter(self.lp_nlin), self.block, self.fc)
+            linear, before = self.linear_path(), self.nonlinear_filter(0)
+            behind = self.nonlinear_filter(self.lp_nlin)
+            # The linear path amplifies by up to 1e3 what its gammatone leaves of a distant tone, and the
+            # compression lifts what the other one leaves; rounding included. Behind the compression nothing
+            # is gained by more terms: what comes in is itself rounded to float32.
+            terms = max(terms_needed(s, self.fs, self.block) for s in (linear, before))
+            self.linear.design(linear, self.block, self.fc, terms)
+            self.before.design(before, self.block, self.fc, terms)
+            self.behind.design(behind, self.block, self.fc, 1)
         self.keep_compression()
 
     def operators(self) -> tuple[BlockOperators, BlockOperators, BlockOperators]:
@@ -237,20 +239,20 @@ class DRNLFilterbank(DRNLParameters):
         signal = as_batch(audio, 2, self.linear.impulse, "audio")
         batch = signal.shape[0]
         blocks = to_blocks(signal.unsqueeze(1), self.block)
-        count = blocks.shape[2]
         linear, before, behind = self.operators()
-        resonant, _ = filter_blocks(blocks, before, self.before.rest(batch))
-        compressed = self.compressed(resonant)
-        ringing = run_states(blocks, linear, self.linear.rest(batch))[:, :, :count]
-        ringing_behind = run_states(compressed, behind, self.behind.rest(batch))[:, :, :count]
-        velocity = (
-            multiplied(blocks, impulse_matrix(linear))
-            + multiplied(compressed, impulse_matrix(behind))
-            # Both paths ring together: their states side by side, one product for both.
-            + torch.cat([ringing, ringing_behind], dim=-1)
-            @ torch.cat([linear.observe, behind.observe], dim=1)
-        )
-        velocity = from_blocks(velocity, signal.shape[1])
+        rows = cut([blocks], linear.reach.shape[0])
+        # Both paths hear the same sound: one product for what it adds to the states of both.
+        reached = times(rows, torch.cat([linear.reach, before.reach], dim=-1))
+        size = linear.reach.shape[-1]
+        heard = [term[:, :, :, :size] for term in reached]
+        heard_before = [term[:, :, :, size:] for term in reached]
+        resonant = respond(rows, heard_before, before, self.before.rest(batch))
+        compressed = self.compressed(added_up(resonant, before.observe))
+        amplified = respond(rows, heard, linear, self.linear.rest(batch))
+        behind_rest = self.behind.rest(batch)
+        nonlinear, _ = filter_blocks(to_blocks(compressed, self.block), behind, behind_rest)
+        velocity = added_up(amplified, linear.observe) + nonlinear
+        velocity = shortened(velocity, signal.shape[1])
         if audio.dim() == 1:
             return velocity.squeeze(0)
         return velocity

@@ -8,6 +8,7 @@ from torch import Tensor
 from amt_export.design.blocks import BlockOperators
 from amt_export.design.gammatone import default_betamul, gammatone_bandwidth, gammatone_pole
 from amt_export.design.polynomial import cascade_basis, expanded, from_coefficients
+from amt_export.design.rounding import terms_needed
 from amt_export.design.settling import settling_time
 from amt_export.design.state_space import StateSpace, one_pole_cascade
 from amt_export.modules.base import AuditoryModule, as_batch, exact
@@ -16,7 +17,7 @@ from amt_export.modules.block_filter import (
     BlockFilter,
     divisor_block,
     filter_blocks,
-    from_blocks,
+    shortened,
     to_blocks,
 )
 from amt_export.modules.centre_frequencies import checked_rate, one_per_erb
@@ -135,7 +136,7 @@ class GammatoneFilterbank(AuditoryModule):
             # Coordinates in which the direct form keeps float32's digits, trained coefficients too.
             self.basis = cascade_basis(torch.view_as_complex(pole), n)
             self.basis_inverse = torch.linalg.inv(self.basis)
-        self.filter = BlockFilter(precise=True)
+        self.filter = BlockFilter()
         self.redesign()
 
     def system(self) -> StateSpace:
@@ -152,7 +153,9 @@ class GammatoneFilterbank(AuditoryModule):
     def redesign(self) -> None:
         """Set the block operators from the parameters."""
         with torch.no_grad():
-            self.filter.design(self.system(), self.block, self.fc)
+            system = self.system()
+            terms = terms_needed(system, self.fs, self.block)
+            self.filter.design(system, self.block, self.fc, terms)
 
     def operators(self) -> BlockOperators:
         """Block operators: the stored ones, or differentiable ones of the parameters."""
@@ -174,7 +177,7 @@ class GammatoneFilterbank(AuditoryModule):
         signal = as_batch(audio, 2, self.filter.impulse, "audio")
         blocks = to_blocks(signal.unsqueeze(1), self.block)
         filtered, _ = filter_blocks(blocks, self.operators(), self.filter.rest(signal.shape[0]))
-        subbands = from_blocks(filtered, signal.shape[1])
+        subbands = shortened(filtered, signal.shape[1])
         if audio.dim() == 1:
             return subbands.squeeze(0)
         return subbands
