@@ -247,7 +247,9 @@ class Moore2016FrontEnd(AuditoryModule):
         intensity = self.spectrum.intensities(ear)
         batch, frames, count = intensity.shape
         power = intensity + self.spectrum.least_intensity
-        relevant = torch.logical_and(self.spectrum.relevance(intensity), power > self.least_audible)
+        whole = intensity.sum(2, keepdim=True)
+        relevant = self.spectrum.relevance(intensity, whole - whole)
+        relevant = torch.logical_and(relevant, power > self.least_audible)
         f, p = self.components[0], self.components[1]
         level = self.spectrum.db_per_neper * torch.log(power)
         kept = (power * relevant.to(power.dtype)).reshape(batch * frames, count)
@@ -260,7 +262,7 @@ class Moore2016FrontEnd(AuditoryModule):
             total = total + group(lines, factors)
         total = total.reshape(batch, frames, total.shape[1]) + self.excitation.least_power
         excitation = self.spectrum.db_per_neper * torch.log(total)
-        return spoiled(excitation, intensity.sum(2, keepdim=True))
+        return spoiled(excitation, whole)
 
     def frozen(self, samples: int | None = None) -> Self:
         """A copy with the current values baked in."""

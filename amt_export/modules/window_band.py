@@ -4,17 +4,17 @@ import torch
 from torch import Tensor, nn
 
 from amt_export.design.multires import alignment
+from amt_export.modules.precise_columns import PreciseColumns, cut_rows, row_peak
 
 
 class WindowBand(nn.Module):
     """One window: the bins that its band needs, as one product of the hops with a matrix.
 
-    Buffers: window (w,); columns (hop, parts * 2 * bins); index (S * r,) and weight (S, r, 1) of
+    `columns` is (hop, parts * 2 * bins). Buffers: window (w,); index (S * r,) and weight (S, r, 1) of
     the frames behind each reference frame, for one length of the signal.
     """
 
     window: Tensor
-    columns: Tensor
     index: Tensor
     weight: Tensor
 
@@ -25,6 +25,7 @@ class WindowBand(nn.Module):
         self.parts = -(-length // hop)
         self.margin = margin  # samples before the first frame in the padded signal
         self.reference_hop = reference_hop
+        self.columns = PreciseColumns()
         self.samples = -1  # length of signal that `index` and `weight` are for
 
     def hops(self, padded: Tensor, samples: int) -> Tensor:
@@ -42,15 +43,21 @@ class WindowBand(nn.Module):
 
     def squares(self, padded: Tensor, samples: int) -> Tensor:
         """Re^2 and Im^2 of the bins of the band, scaled to density, (B, frames, 2 * bins)."""
-        partial = self.hops(padded, samples) @ self.columns
-        frames = samples // self.hop + 1
-        width = self.columns.shape[1] // self.parts
-        spectrum = partial[:, :frames, :width]
-        for part in range(1, self.parts):
-            spectrum = (
-                spectrum + partial[:, part : part + frames, part * width : (part + 1) * width]
-            )
+        hops = self.hops(padded, samples)
+        head, rest = cut_rows(hops, row_peak(hops))
+        product = self.columns(head, rest)
+        main, correction = self.framed(product.main, samples), self.framed(product.rest, samples)
+        spectrum = main + correction
         return spectrum * spectrum
+
+    def framed(self, partial: Tensor, samples: int) -> Tensor:
+        """The parts (B, hops, parts * m) of every frame added up, (B, frames, m)."""
+        frames = samples // self.hop + 1
+        width = partial.shape[2] // self.parts
+        whole = partial[:, :frames, :width]
+        for part in range(1, self.parts):
+            whole = whole + partial[:, part : part + frames, part * width : (part + 1) * width]
+        return whole
 
     def aligned(self, power: Tensor, samples: int) -> Tensor:
         """Mean over the frames that stand for each reference frame, (B, S, bins)."""
