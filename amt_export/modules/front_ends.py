@@ -5,7 +5,13 @@ from typing import Any, ClassVar, Self, Tuple, cast  # noqa: UP035  (TorchScript
 import torch
 from torch import Tensor, nn
 
-from amt_export.design.moore_excitation import below_and_in_reach, sharpness, weights_above
+from amt_export.design.moore_excitation import (
+    below_and_in_reach,
+    group_ends,
+    middle_of,
+    sharpness,
+    weights_above,
+)
 from amt_export.modules.base import AuditoryModule, as_batch, exact
 from amt_export.modules.component_group import ComponentGroup
 from amt_export.modules.erb_integration import ERBIntegration
@@ -15,9 +21,6 @@ from amt_export.modules.moore_excitation import Moore2016ExcitationPattern
 from amt_export.modules.moore_spectrum import Moore2016Spectrum
 from amt_export.modules.multires_fft import MultiResolutionFFT
 from amt_export.modules.ports import Port
-
-# Components that share one range of channels; with six groups a tenth of the range is not needed.
-GROUP = 160
 
 
 def redesign_after_load(module: nn.Module, _: object) -> None:
@@ -206,17 +209,19 @@ class Moore2016FrontEnd(AuditoryModule):
         silent = f == 0  # a window without bins keeps one that is always 0
         f = torch.where(silent, torch.full_like(f, 1000.0), f)
         weights = weights_above(f, fc, excitation.reach).to(powers.dtype)
-        components = torch.stack([f, sharpness(f)]).to(powers.dtype)
-        self.register_buffer("weights", weights, persistent=False)
-        self.register_buffer("components", components, persistent=False)
         reached = below_and_in_reach(f, fc, excitation.reach)
-        groups = []
-        for first in range(0, len(f), GROUP):
-            last = min(first + GROUP, len(f))
+        groups, away = [], []
+        for first, last in group_ends(f.tolist()):
+            middle = middle_of(f[first:last])
+            away.append(1.0 - middle / f[first:last])
             group = ComponentGroup(first, last, len(fc))
-            group.set_reach(reached[first:last], powers)
+            lines = torch.stack([fc - middle, torch.ones_like(fc)]).to(powers.dtype)
+            group.set_reach(reached[first:last], lines)
             groups.append(group)
         self.groups = nn.ModuleList(groups)
+        components = torch.stack([f, sharpness(f), torch.cat(away)]).to(powers.dtype)
+        self.register_buffer("weights", weights, persistent=False)
+        self.register_buffer("components", components, persistent=False)
 
     def forward(self, audio: Tensor) -> Tuple[Tensor, Tensor]:  # noqa: UP006
         """Excitation of both ears.
@@ -250,13 +255,13 @@ class Moore2016FrontEnd(AuditoryModule):
         whole = intensity.sum(2, keepdim=True)
         relevant = self.spectrum.relevance(intensity, whole - whole)
         relevant = torch.logical_and(relevant, power > self.least_audible)
-        f, p = self.components[0], self.components[1]
+        f, p, away = self.components[0], self.components[1], self.components[2]
         level = self.spectrum.db_per_neper * torch.log(power)
         kept = (power * relevant.to(power.dtype)).reshape(batch * frames, count)
         lower = self.excitation.lower_sharpness(p, level).reshape(batch * frames, count)
-        slope = lower / f
-        lines = torch.stack([slope, -lower], dim=2)
-        factors = torch.stack([kept * (1.0 + lower), kept * slope], dim=1)
+        slope, offset = lower / f, lower * away
+        lines = torch.stack([slope, -offset], dim=2)
+        factors = torch.stack([kept + kept * offset, kept * slope], dim=1)
         total = kept @ self.weights
         for group in self.groups:
             total = total + group(lines, factors)
