@@ -9,28 +9,34 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from types import UnionType
-from typing import Any, cast, get_args, get_origin, get_type_hints
+from typing import Any, cast
 
 from amt_export.errors import ArtifactError
+from amt_export.records import OMITTED, MismatchError, decode, encode
 
 SCHEMA = 1
 MANIFEST_NAME = "manifest.json"
+BEYOND = 1e300
+"""How a parity row says infinite, which JSON cannot; beyond every tolerance as well."""
 METADATA_KEY = "amt_export.manifest"
 """Key under which every format carries :meth:`Manifest.embedded_json`."""
 
 
 @dataclass(frozen=True)
 class Port:
-    """One named array at the interface of an artifact; ``unit`` and ``axes`` describe it."""
+    """One named array at the interface of an artifact; ``unit`` and ``axes`` describe it.
+
+    ``floor`` is the value of a level that stands for silence; levels there are not compared.
+    """
 
     name: str
     shape: tuple[int, ...]
     dtype: str
     unit: str
     axes: tuple[str, ...]
+    floor: float | None = field(default=None, metadata=OMITTED)
 
 
 @dataclass(frozen=True)
@@ -69,11 +75,33 @@ class FileEntry:
 
 
 @dataclass(frozen=True)
+class Setting:
+    """One way in which a provider was set up, and the worst difference it gave on some signals.
+
+    ``name`` is as `amt_export.parity.settings` phrases it, e.g. ``"basic optimization, 1 thread"``.
+    """
+
+    name: str
+    signals: tuple[str, ...]
+    worst: float
+    signal: str
+
+
+@dataclass(frozen=True)
+class Skip:
+    """A place that could not be measured here, and why: nothing is known of the numbers there."""
+
+    provider: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class ParityRow:
     """The worst difference of one output of one artifact over the signal suite.
 
-    ``worst`` is measured as `amt_export.parity.metric` says; it and ``signal`` are None where nothing
-    was executed (``verified_by="interface"``).
+    ``worst`` is measured as `amt_export.parity.metric` says, over all ``settings`` of the provider;
+    it, ``signal`` and ``channel`` (an index) are None where nothing was executed
+    (``verified_by="interface"``). ``skipped`` names the other providers of the format that were not measured.
     """
 
     format: str
@@ -85,6 +113,17 @@ class ParityRow:
     signal: str | None
     tolerance: float
     verified_by: str
+    channel: int | None = field(default=None, metadata=OMITTED)
+    settings: tuple[Setting, ...] = field(default=(), metadata=OMITTED)
+    skipped: tuple[Skip, ...] = field(default=(), metadata=OMITTED)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The file of trained values that a model was built with: its hash, and the prefix of names."""
+
+    sha256: str
+    prefix: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +156,8 @@ class Manifest:
         In the order of the artifacts' arguments and results.
     stream : StreamInfo or None
         The block-by-block form, if published.
+    checkpoint : Checkpoint or None
+        Given where values come from a file, which ``parameters`` do not hold.
     files, parity
         What was published, and how far each artifact is from eager torch. Absent in the copy
         inside an artifact.
@@ -140,17 +181,18 @@ class Manifest:
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
     stream: StreamInfo | None = None
+    checkpoint: Checkpoint | None = field(default=None, metadata=OMITTED)
     files: tuple[FileEntry, ...] = ()
     parity: tuple[ParityRow, ...] = ()
     versions: dict[str, str]
 
     def to_json(self) -> str:
         """Return the text of ``manifest.json``; equal manifests give equal bytes."""
-        return json.dumps(asdict(self), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        return json.dumps(encode(self), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
     def embedded_json(self) -> str:
         """Return the JSON carried inside each artifact: all but ``files`` and ``parity``."""
-        content = asdict(self)
+        content = cast(dict[str, Any], encode(self))
         del content["files"], content["parity"]
         return json.dumps(content, ensure_ascii=False, allow_nan=False)
 
@@ -169,7 +211,7 @@ class Manifest:
         ------
         ArtifactError
             If it is not JSON, of another schema, or a key is missing or of the wrong type.
-            Unknown keys are ignored, so that additions do not break older apps.
+            Unknown keys are ignored.
         """
         try:
             content = json.loads(text)
@@ -179,8 +221,8 @@ class Manifest:
         if schema != SCHEMA:
             raise ArtifactError(f"{source}: schema is {schema!r}, this version reads {SCHEMA}")
         try:
-            return cast(Manifest, _decode(content, cls, ""))
-        except _MismatchError as error:
+            return cast(Manifest, decode(content, cls))
+        except MismatchError as error:
             raise ArtifactError(f"{source}: {error}; build the model again") from error
 
     def entry(self, format: str, form: str = "whole") -> FileEntry:
@@ -277,37 +319,3 @@ def _contents(path: Path) -> list[tuple[str, Path]]:
     return sorted(
         (file.relative_to(path).as_posix(), file) for file in path.rglob("*") if file.is_file()
     )
-
-
-class _MismatchError(ValueError):
-    """A JSON value is not of the annotated type."""
-
-
-def _decode(value: object, hint: Any, where: str) -> object:
-    """Turn parsed JSON into the annotated type, refusing anything else."""
-    origin, arguments = get_origin(hint), get_args(hint)
-    if origin is UnionType:  # only X | None occurs
-        return None if value is None else _decode(value, arguments[0], where)
-    if origin is tuple and isinstance(value, list):
-        return tuple(_decode(item, arguments[0], f"{where}[{i}]") for i, item in enumerate(value))
-    if origin is dict and isinstance(value, dict):
-        return {key: _decode(item, arguments[1], f"{where}.{key}") for key, item in value.items()}
-    if is_dataclass(hint) and isinstance(value, dict):
-        return _decode_record(value, hint, where)
-    # The exact type, because a JSON true is not the number 1; but 16000 is a fine float.
-    if hint is object or type(value) is hint or (hint is float and type(value) is int):
-        return value
-    expected = getattr(hint, "__name__", hint)
-    raise _MismatchError(f"{where or 'the whole'} is {value!r}, not {expected}")
-
-
-def _decode_record(value: dict[str, object], hint: Any, where: str) -> object:
-    hints = get_type_hints(hint)
-    found = {}
-    for field in fields(hint):
-        inner = f"{where}.{field.name}" if where else field.name
-        if field.name in value:
-            found[field.name] = _decode(value[field.name], hints[field.name], inner)
-        elif field.default is MISSING:
-            raise _MismatchError(f"{inner} is missing")
-    return hint(**found)

@@ -20,6 +20,7 @@ from amt_export.export import FORMATS, Program, capture
 from amt_export.manifest import (
     MANIFEST_NAME,
     METADATA_KEY,
+    Checkpoint,
     FileEntry,
     Manifest,
     ParityRow,
@@ -29,9 +30,12 @@ from amt_export.manifest import (
 )
 from amt_export.modules.base import AuditoryModule
 from amt_export.parity.cases import cases_of, eager_runner, suite_inputs
-from amt_export.parity.check import VECTORS, save_vectors, verify_interface
-from amt_export.parity.compare import Version, compare, failing, parity_error
-from amt_export.parity.load import can_execute, open_artifact
+from amt_export.parity.check import verify_interface
+from amt_export.parity.compare import failing, parity_error
+from amt_export.parity.eager import prove_eager
+from amt_export.parity.load import can_execute
+from amt_export.parity.prove import Expected, prove
+from amt_export.parity.vectors import VECTORS, save_vectors
 from amt_export.report import parity_markdown
 from amt_export.spec import ModelSpec
 
@@ -97,6 +101,9 @@ def publish(
         forms = _Forms(module, module.frozen(samples), double.frozen(samples))
         program = _capture(spec, forms.exported)
         manifest = _describe(spec, forms, program)
+        if checkpoint is not None:
+            values = Checkpoint(sha256_of(checkpoint), checkpoint_prefix)
+            manifest = replace(manifest, checkpoint=values)
         steps = len(chosen) + 2
         files = []
         for step, name in enumerate(chosen):
@@ -144,10 +151,11 @@ def _describe(spec: ModelSpec, forms: _Forms, program: Program) -> Manifest:
         hop=module.hop(),
         frame_length=module.frame_length(),
         inputs=tuple(
-            Port(p.name, tuple(spec.inputs[p.name]), spec.dtype, p.unit, p.axes) for p in taken
+            Port(p.name, tuple(spec.inputs[p.name]), spec.dtype, p.unit, p.axes, p.floor)
+            for p in taken
         ),
         outputs=tuple(
-            Port(p.name, tuple(value.shape), spec.dtype, p.unit, p.axes)
+            Port(p.name, tuple(value.shape), spec.dtype, p.unit, p.axes, p.floor)
             for p, value in zip(module.output_ports, results, strict=True)
         ),
         versions={"amt_export": __version__} | {name: metadata.version(name) for name in VERSIONED},
@@ -197,18 +205,15 @@ def _prove(
             for port in ports
         ),
     )
-    eager = eager_runner(forms.exported, names)
     rows = list(
-        compare(
-            eager, reference, ports, Version("reference", "whole", "torch"), tolerance("reference")
-        )
+        prove_eager(forms.exported, Expected(reference, ports, tolerance("reference"))).rows
     )
-    cases = cases_of(inputs, eager, spec.dtype)
+    cases = cases_of(inputs, eager_runner(forms.exported, names), spec.dtype)
     for step, entry in enumerate(manifest.files):
         progress(f"{spec.name}: checking {entry.format}", 0.5 + 0.5 * (1 + step) / (1 + steps))
         if can_execute(entry):
-            run, version = open_artifact(folder, manifest, entry)
-            rows += compare(run, cases, ports, version, tolerance(entry.format))
+            expected = Expected(cases, ports, tolerance(entry.format))
+            rows += prove(folder, manifest, entry, expected).rows
         else:
             rows += verify_interface(folder, manifest, entry)
     return tuple(rows)

@@ -16,8 +16,11 @@ MAX_LINES = 330
 # Each layer imports only from those before it, and from itself.
 LAYERS = [
     "errors",
+    "records",
     "manifest",
     "runtime",
+    "embedded",
+    "ports",
     "audio",
     "plot",
     "erb",
@@ -35,7 +38,13 @@ LAYERS = [
 ]
 
 # What an app depends on: allowed top-level packages besides the standard library.
-APP_SIDE = {"__init__": set(), "errors": set(), "manifest": set(), "runtime": {"numpy"}}
+APP_SIDE = {
+    "__init__": set(),
+    "errors": set(),
+    "records": set(),
+    "manifest": set(),
+    "runtime": {"numpy"},
+}
 # A backend loads its own engine, and only when it is used.
 ENGINES = {"onnxruntime", "torch", "coremltools"}
 
