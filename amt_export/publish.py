@@ -29,9 +29,9 @@ from amt_export.manifest import (
 )
 from amt_export.modules.base import AuditoryModule
 from amt_export.parity.cases import cases_of, eager_runner, suite_inputs
-from amt_export.parity.check import VECTORS, save_vectors, verify_interface
+from amt_export.parity.check import VECTORS, save_vectors
 from amt_export.parity.compare import Version, compare, failing, parity_error
-from amt_export.parity.load import can_execute, open_artifact
+from amt_export.parity.load import open_artifact
 from amt_export.report import parity_markdown
 from amt_export.spec import ModelSpec
 
@@ -179,24 +179,6 @@ def _prove(
         for case in cases_of(inputs, eager_runner(forms.reference, names), "float64")
     ]
     save_vectors(folder / VECTORS, reference)
-    manifest = replace(
-        manifest,
-        parity=tuple(
-            ParityRow(
-                entry.format,
-                "whole",
-                "none",
-                port.name,
-                port.kind,
-                None,
-                None,
-                tolerance(entry.format)[port.kind],
-                "interface",
-            )
-            for entry in manifest.files
-            for port in ports
-        ),
-    )
     eager = eager_runner(forms.exported, names)
     rows = list(
         compare(
@@ -206,11 +188,8 @@ def _prove(
     cases = cases_of(inputs, eager, spec.dtype)
     for step, entry in enumerate(manifest.files):
         progress(f"{spec.name}: checking {entry.format}", 0.5 + 0.5 * (1 + step) / (1 + steps))
-        if can_execute(entry):
-            run, version = open_artifact(folder, manifest, entry)
-            rows += compare(run, cases, ports, version, tolerance(entry.format))
-        else:
-            rows += verify_interface(folder, manifest, entry)
+        run, version = open_artifact(folder, manifest, entry)
+        rows += compare(run, cases, ports, version, tolerance(entry.format))
     return tuple(rows)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +18,7 @@ from amt_export.manifest import (
 )
 from amt_export.modules.ports import Port
 from amt_export.parity.compare import Case, compare, failing, parity_error
-from amt_export.parity.coreml_interface import check_interface
-from amt_export.parity.load import can_execute, open_artifact
+from amt_export.parity.load import open_artifact
 
 VECTORS = "vectors.npz"
 # Signals whose inputs and outputs travel with the artifact: an impulse response, all frequencies loud and
@@ -83,15 +81,6 @@ def load_vectors(folder: Path, manifest: Manifest) -> list[Case]:
     return cases
 
 
-def verify_interface(folder: Path, manifest: Manifest, entry: FileEntry) -> tuple[ParityRow, ...]:
-    """Rows for a file that this machine cannot run: its interface is right, its numbers unknown."""
-    check_interface(folder / entry.path, manifest)
-    return tuple(
-        replace(row, provider="none", worst=None, signal=None, verified_by="interface")
-        for row in _published(manifest, entry.format, entry.form)
-    )
-
-
 def _published(manifest: Manifest, format: str, form: str) -> list[ParityRow]:
     return [row for row in manifest.parity if (row.format, row.form) == (format, form)]
 
@@ -129,12 +118,11 @@ def check_folder(
     rows: list[ParityRow] = []
     for done, entry in enumerate(manifest.files):
         progress(f"{manifest.name}: {entry.format}", done / len(manifest.files))
-        if not can_execute(entry):
-            rows += verify_interface(folder, manifest, entry)
-            continue
         run, version = open_artifact(folder, manifest, entry)
         try:
             rows += compare(run, cases, _ports(manifest), version, _tolerances(manifest, entry))
+        except ArtifactError:
+            raise
         except Exception as error:
             reason = str(error).strip().splitlines()[-1]
             raise ArtifactError(

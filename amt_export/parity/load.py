@@ -10,16 +10,20 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from amt_export.coreml_reference import Interpreter
 from amt_export.errors import ArtifactError
 from amt_export.export.program import quiet_torch
 from amt_export.manifest import FileEntry, Manifest
 from amt_export.parity.cases import eager_runner
 from amt_export.parity.compare import Runner, Version
+from amt_export.parity.coreml_interface import check_interface
 from amt_export.runtime.backends import OPENERS
 
 
 def open_artifact(folder: Path, manifest: Manifest, entry: FileEntry) -> tuple[Runner, Version]:
     """A runner for one file, and how it is verified.
+
+    Core ML runs on macOS only; elsewhere the runner is the reference interpreter.
 
     Raises
     ------
@@ -28,6 +32,11 @@ def open_artifact(folder: Path, manifest: Manifest, entry: FileEntry) -> tuple[R
     """
     path = folder / entry.path
     names = [port.name for port in manifest.outputs]
+    if entry.format == "coreml":
+        check_interface(path, manifest)
+        if sys.platform != "darwin":
+            version = Version(entry.format, entry.form, "numpy", verified_by="interpreter")
+            return Interpreter(path).run, version
     if entry.format == "exported_program":
         try:
             with quiet_torch():
@@ -44,8 +53,3 @@ def open_artifact(folder: Path, manifest: Manifest, entry: FileEntry) -> tuple[R
 
     provider = {"onnx": "CPUExecutionProvider", "torchscript": "torch", "coreml": "CPU_ONLY"}
     return run, Version(entry.format, entry.form, provider[entry.format])
-
-
-def can_execute(entry: FileEntry) -> bool:
-    """Whether this machine can run the format."""
-    return entry.format != "coreml" or sys.platform == "darwin"
