@@ -16,6 +16,7 @@ from torch import nn
 
 from amt_export.coreml_reference import OPERATIONS, Interpreter, open_package
 from amt_export.coreml_reference.signature import Values
+from amt_export.errors import ArtifactError
 from amt_export.export import capture
 from amt_export.export.coreml import export_coreml
 from amt_export.manifest import METADATA_KEY
@@ -28,10 +29,10 @@ with contextlib.redirect_stderr(io.StringIO()):
     import coremltools as ct
     from coremltools.converters.mil import Builder as mb
     from coremltools.converters.mil.mil import types
-    from coremltools.proto import MIL_pb2, Model_pb2
+    from coremltools.proto import Model_pb2
 
 TYPES = {"float32": types.fp32, "int32": types.int32, "bool": types.bool}
-TOLERANCE = {"relative": 2e-6, "db": 1e-3, "frequency": 0.0}
+TOLERANCE = {"relative": 2e-6, "db": 1e-3, "frequency": 0.0}  # those of the model files
 
 
 def save_program(package: Path, build: Callable[..., Sequence[Any]], **inputs: np.ndarray) -> Path:
@@ -117,23 +118,35 @@ def weight_file(package: Path) -> Path:
     return open_package(package).specification.parent / "weights" / "weight.bin"
 
 
-def shape_of(value: Any) -> tuple[int, ...]:
-    return tuple(d.constant.size for d in value.type.tensorType.dimensions)
+def numbers(value: Any) -> Any:
+    """The elements of a constant that is written out in the specification, to be changed."""
+    tensor = value.immediateValue.tensor
+    return getattr(tensor, tensor.WhichOneof("value")).values
 
 
 class Proven:
-    """A real model as a package, and what eager torch answers to signals that every channel hears."""
+    """A real model as a package, and what eager torch answers to signals that every channel hears.
 
-    def __init__(self, module: AuditoryModule, shape: tuple[int, ...], folder: Path) -> None:
-        frozen = module.frozen(shape[-1])
-        inputs = (torch.zeros(shape),)
+    Parameters
+    ----------
+    module : AuditoryModule
+    shapes : dict
+        Input name to static shape.
+    folder : Path
+        Where to put the package.
+    """
+
+    def __init__(
+        self, module: AuditoryModule, shapes: dict[str, tuple[int, ...]], folder: Path
+    ) -> None:
+        frozen = module.frozen(next(iter(shapes.values()))[-1])
         self.ports = frozen.output_ports
-        names = tuple(port.name for port in self.ports)
         self.package = folder / "model.mlpackage"
-        export_coreml(
-            capture(frozen, inputs, ("audio",), names), self.package, {METADATA_KEY: "{}"}
-        )
-        signals = suite_inputs(frozen, {"audio": shape})
+        names = tuple(port.name for port in self.ports)
+        inputs = tuple(torch.zeros(shape) for shape in shapes.values())
+        program = capture(frozen, inputs, tuple(shapes), names)
+        export_coreml(program, self.package, {METADATA_KEY: "{}"})
+        signals = suite_inputs(frozen, shapes)
         self.cases: list[Case] = cases_of(
             {name: signals[name] for name in VECTOR_SIGNALS},
             eager_runner(frozen, names),
@@ -141,18 +154,25 @@ class Proven:
         )
 
     def copy(self, folder: Path) -> Path:
-        return Path(shutil.copytree(self.package, folder / "copy.mlpackage"))
+        """A copy that may be spoiled, in the place of the last one."""
+        target = folder / "copy.mlpackage"
+        shutil.rmtree(target, ignore_errors=True)
+        return Path(shutil.copytree(self.package, target))
 
-    def worst(self, package: Path) -> float:
-        """The largest difference of a package, as parity measures it, in units of the tolerance."""
-        rows = compare(
-            Interpreter(package).run,
-            self.cases,
-            self.ports,
-            Version("coreml", "whole", "numpy"),
-            TOLERANCE,
-        )
-        return max(row.worst / (row.tolerance or 1.0) for row in rows)
+    def worst(self, package: Path) -> dict[str, float]:
+        """The largest difference of each output of a package, as parity measures it."""
+        version = Version("coreml", "whole", "numpy", "interpreter")
+        rows = compare(Interpreter(package).run, self.cases, self.ports, version, TOLERANCE)
+        return {row.output: row.worst for row in rows}
+
+    def outcome(self, package: Path) -> str:
+        """What becomes of a changed package: "passes", "differs", or "refused" by the interpreter."""
+        try:
+            worst = self.worst(package)
+        except ArtifactError:
+            return "refused"
+        limits = {port.name: TOLERANCE[port.kind] for port in self.ports}
+        return "passes" if all(worst[name] <= limits[name] for name in limits) else "differs"
 
 
 def exported(module: nn.Module, package: Path, *inputs: torch.Tensor) -> Interpreter:
@@ -160,6 +180,3 @@ def exported(module: nn.Module, package: Path, *inputs: torch.Tensor) -> Interpr
     names = tuple(f"x{i}" for i in range(len(inputs)))
     export_coreml(capture(module.eval(), inputs, names, ("y",)), package, {})
     return Interpreter(package)
-
-
-__all__ = ["MIL_pb2", "mb"]

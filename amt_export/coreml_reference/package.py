@@ -188,8 +188,8 @@ def open_package(path: Path) -> Package:
     ArtifactError
         If it is no package, truncated, or no ML Program.
     """
-    require("coremltools", "export", "Reading Core ML packages")
     with contextlib.redirect_stderr(io.StringIO()):  # it says there that Linux cannot predict
+        require("coremltools", "export", "Reading Core ML packages")
         from coremltools.proto import Model_pb2
 
     specification = _root_item(path)
