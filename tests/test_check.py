@@ -137,7 +137,8 @@ def test_eager_torch_of_other_values_is_noticed(writable, monkeypatch):
     real = build.build_module
 
     def other(spec, *rest):
-        fc = (700.0 * 1.001, 1300.0)
+        low, high = spec.parameters["fc"]
+        fc = (1.001 * low, high)
         return real(replace(spec, parameters=spec.parameters | {"fc": fc}), *rest)
 
     monkeypatch.setattr("amt_export.parity.eager.build_module", other)

@@ -31,7 +31,9 @@ examples:
 
 The table: `worst` is the largest difference from eager torch over the test
 signals, relative to the peak of its channel (in dB for levels), and `signal`
-the one that caused it. A folder holds only the formats of its last build.
+the one that caused it. `verified by` interpreter: there is no Mac here, so the
+Core ML package was evaluated in numpy. A folder holds only the formats of its
+last build.
 """
 
 

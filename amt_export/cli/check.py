@@ -39,8 +39,10 @@ examples:
   amt-export check artifacts/*/ --vectors-only
 
 `verified by`: execution    the artifact ran here
-               interpreter  a reference interpreter of its format evaluated it
+               interpreter  Core ML where there is no Mac: the saved package was
+                            evaluated in numpy, as its operations are documented
                interface    it was opened, and its names and shapes compared
+On a Mac, scripts/check_on_mac.py checks Core ML on every compute unit.
 """
 
 

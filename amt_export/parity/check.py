@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from amt_export.errors import ArtifactError, BackendError, MissingDependencyError
 from amt_export.manifest import FileEntry, Manifest, ParityRow, load_manifest, verify_files
 from amt_export.parity.compare import Case, failing, parity_error
-from amt_export.parity.coreml_interface import check_interface
 from amt_export.parity.interface import check_artifact
-from amt_export.parity.load import can_execute
 from amt_export.parity.prove import Expected, prove, reason_of
 from amt_export.parity.vectors import VECTOR_SIGNALS, VECTORS, load_vectors, save_vectors
 from amt_export.ports import Port
@@ -25,7 +23,6 @@ __all__ = [
     "check_folder",
     "load_vectors",
     "save_vectors",
-    "verify_interface",
 ]
 
 Progress = Callable[[str, float], None]
@@ -66,24 +63,6 @@ class Findings:
     def rows(self) -> tuple[ParityRow, ...]:
         """All comparisons."""
         return self.vectors + self.eager
-
-
-def verify_interface(folder: Path, manifest: Manifest, entry: FileEntry) -> tuple[ParityRow, ...]:
-    """Rows for a file that this machine cannot run: its interface is right, its numbers unknown."""
-    check_interface(folder / entry.path, manifest)
-    return tuple(
-        replace(
-            row,
-            provider="none",
-            worst=None,
-            signal=None,
-            channel=None,
-            settings=(),
-            skipped=(),
-            verified_by="interface",
-        )
-        for row in _published(manifest, entry.format, entry.form)
-    )
 
 
 def _published(manifest: Manifest, format: str, form: str) -> list[ParityRow]:
@@ -147,9 +126,6 @@ def check_folder(
         own, with_dtype = _tolerances(manifest, entry)
         try:
             check_artifact(folder, manifest, entry)
-            if not can_execute(entry):
-                vectors += verify_interface(folder, manifest, entry)
-                continue
             vectors += prove(folder, manifest, entry, Expected(cases, ports, with_dtype)).rows
             if suite:
                 eager += prove(folder, manifest, entry, Expected(suite, ports, own)).rows

@@ -10,7 +10,6 @@ from typing import Any
 from amt_export.embedded import embedded_text, open_onnx
 from amt_export.errors import ArtifactError
 from amt_export.manifest import MANIFEST_NAME, METADATA_KEY, FileEntry, Manifest, Port
-from amt_export.parity.coreml_interface import check_interface
 
 # Of a folder's manifest, what its artifacts do not carry.
 PUBLISHED_ONLY = ("files", "parity")
@@ -30,8 +29,6 @@ def check_artifact(folder: Path, manifest: Manifest, entry: FileEntry) -> None:
     _check_embedded(path, folder / MANIFEST_NAME)
     if entry.format == "onnx" and entry.form == "whole":
         check_onnx_interface(path, manifest.inputs, manifest.outputs)
-    if entry.format == "coreml" and entry.form == "whole":
-        check_interface(path, manifest)
 
 
 def _check_embedded(path: Path, published: Path) -> None:

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from amt_export.coreml_reference import Interpreter
 from amt_export.errors import ArtifactError, BackendError, require
 from amt_export.manifest import FileEntry, Manifest, Skip
 from amt_export.parity.compare import Runner, Version
+from amt_export.parity.coreml_interface import check_interface
 from amt_export.parity.settings import CPU, DEFAULT, OPTIONS, Setup, providers
 from amt_export.runtime.backends import OPENERS
 
 # Where each format runs first; "torch" is torch on the CPU.
-FIRST = {"onnx": CPU, "torchscript": "torch", "exported_program": "torch", "coreml": "CPU_ONLY"}
+FIRST = {
+    "onnx": CPU,
+    "torchscript": "torch",
+    "exported_program": "torch",
+    "coreml": "CPU_ONLY" if sys.platform == "darwin" else "numpy",
+}
 CUDA = "cuda"
 
 
@@ -44,6 +52,8 @@ def open_artifact(
 ) -> tuple[Runner, Version]:
     """A runner for one file, and how it is verified.
 
+    Core ML runs on macOS only; elsewhere the runner is the reference interpreter.
+
     Parameters
     ----------
     folder : Path
@@ -66,6 +76,10 @@ def open_artifact(
     path = folder / entry.path
     provider = FIRST[entry.format] if provider is None else provider
     version = Version(entry.format, entry.form, provider)
+    if entry.format == "coreml":
+        check_interface(path, manifest)
+        if sys.platform != "darwin":
+            return Interpreter(path).run, replace(version, verified_by="interpreter")
     if entry.format == "exported_program":
         return _exported_program(path, manifest), version
     options: dict[str, Any] = {}
@@ -81,11 +95,6 @@ def open_artifact(
         return backend.run(dict(inputs))
 
     return run, version
-
-
-def can_execute(entry: FileEntry) -> bool:
-    """Whether this machine can run the format."""
-    return entry.format != "coreml" or sys.platform == "darwin"
 
 
 def cuda_device() -> str:
