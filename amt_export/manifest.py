@@ -6,20 +6,23 @@ field order of the records is the key order of the JSON.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
 from amt_export.errors import ArtifactError
+from amt_export.evidence import BEYOND as BEYOND
+from amt_export.evidence import ParityRow as ParityRow
+from amt_export.evidence import Setting as Setting
+from amt_export.evidence import Skip as Skip
+from amt_export.hashing import bytes_of as bytes_of
+from amt_export.hashing import sha256_of as sha256_of
 from amt_export.records import OMITTED, MismatchError, decode, encode
 
 SCHEMA = 1
 MANIFEST_NAME = "manifest.json"
-BEYOND = 1e300
-"""How a parity row says infinite, which JSON cannot; beyond every tolerance as well."""
 METADATA_KEY = "amt_export.manifest"
 """Key under which every format carries :meth:`Manifest.embedded_json`."""
 
@@ -41,21 +44,45 @@ class Port:
 
 @dataclass(frozen=True)
 class StateInfo:
-    """One state array of the streaming form: fed to ``input``, returned as ``output``."""
+    """One state array of the streaming form: fed to ``input``, returned as ``output``.
+
+    Before the first block every number in it is ``initial``.
+    """
 
     input: str
     output: str
     shape: tuple[int, ...]
     meaning: str
+    dtype: str = "float32"
+    initial: float = 0.0
 
 
 @dataclass(frozen=True)
 class StreamInfo:
-    """The streaming form: samples per ``block``, ``latency`` in samples, and its states."""
+    """The streaming form: one block of audio and the states in, outputs and the next states out.
+
+    Parameters
+    ----------
+    block : int
+        Samples of a call.
+    latency : int
+        Samples after the place of a frame that must be heard before it is known; 0 where outputs
+        depend on nothing that follows.
+    states : tuple of StateInfo
+        In the order of the artifact's inputs (behind the audio) and outputs (behind the others).
+    skip : int
+        The first so many frames of a stream come before the first one of the whole form and are
+        dropped: its frame k is the stream's frame ``skip + k``.
+    inputs, outputs : tuple of Port
+        Of one call, without the states. Outputs are joined along their axis "time" or "frame".
+    """
 
     block: int
     latency: int
     states: tuple[StateInfo, ...]
+    skip: int = 0
+    inputs: tuple[Port, ...] = ()
+    outputs: tuple[Port, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -72,50 +99,6 @@ class FileEntry:
     bytes: int
     sha256: str
     reproducible: bool
-
-
-@dataclass(frozen=True)
-class Setting:
-    """One way in which a provider was set up, and the worst difference it gave on some signals.
-
-    ``name`` is as `amt_export.parity.settings` phrases it, e.g. ``"basic optimization, 1 thread"``.
-    """
-
-    name: str
-    signals: tuple[str, ...]
-    worst: float
-    signal: str
-
-
-@dataclass(frozen=True)
-class Skip:
-    """A place that could not be measured here, and why: nothing is known of the numbers there."""
-
-    provider: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class ParityRow:
-    """The worst difference of one output of one artifact over the signal suite.
-
-    ``worst`` is measured as `amt_export.parity.metric` says, over all ``settings`` of the provider;
-    it, ``signal`` and ``channel`` (an index) are None where nothing was executed
-    (``verified_by="interface"``). ``skipped`` names the other providers of the format that were not measured.
-    """
-
-    format: str
-    form: str
-    provider: str
-    output: str
-    kind: str
-    worst: float | None
-    signal: str | None
-    tolerance: float
-    verified_by: str
-    channel: int | None = field(default=None, metadata=OMITTED)
-    settings: tuple[Setting, ...] = field(default=(), metadata=OMITTED)
-    skipped: tuple[Skip, ...] = field(default=(), metadata=OMITTED)
 
 
 @dataclass(frozen=True)
@@ -225,6 +208,34 @@ class Manifest:
         except MismatchError as error:
             raise ArtifactError(f"{source}: {error}; build the model again") from error
 
+    def streaming(self) -> Manifest:
+        """Return the manifest of the streaming form's own files, states among inputs and outputs.
+
+        Raises
+        ------
+        ArtifactError
+            If there is no streaming form.
+        """
+        if self.stream is None:
+            raise ArtifactError(
+                f"{self.name}: has no streaming form; give its model file a [stream] block and "
+                "build it again"
+            )
+
+        def port(name: str, state: StateInfo) -> Port:
+            return Port(name, state.shape, state.dtype, "", ("state",) * len(state.shape))
+
+        states = self.stream.states
+        return replace(
+            self,
+            inputs=(*self.stream.inputs, *(port(s.input, s) for s in states)),
+            outputs=(*self.stream.outputs, *(port(s.output, s) for s in states)),
+        )
+
+    def of(self, form: str) -> Manifest:
+        """Return the manifest of the files of one form, "whole" or "stream"."""
+        return self.streaming() if form == "stream" else self
+
     def entry(self, format: str, form: str = "whole") -> FileEntry:
         """Return the file of one format and form.
 
@@ -240,24 +251,6 @@ class Manifest:
         raise ArtifactError(
             f"{self.name}: no {format} ({form}) in this folder, only {published or 'nothing'}"
         )
-
-
-def bytes_of(path: Path) -> int:
-    """Return the size of a file, or of all files of a folder, in bytes."""
-    return sum(file.stat().st_size for _, file in _contents(path))
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file, or of a folder such as an ``.mlpackage``.
-
-    The hash of a folder is that of one line ``<hash of the file>  <relative name>`` per file,
-    sorted by name: what ``sha256sum`` prints, hashed again.
-    """
-    if path.is_file():
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    listing = "".join(f"{sha256_of(file)}  {name}\n" for name, file in _contents(path))
-    return hashlib.sha256(listing.encode()).hexdigest()
 
 
 def load_manifest(folder: str | Path) -> Manifest:
@@ -310,12 +303,3 @@ def verify_files(folder: str | Path, entries: Iterable[FileEntry]) -> None:
             raise ArtifactError(
                 f"{path}: SHA-256 differs from the manifest's; build the model again"
             )
-
-
-def _contents(path: Path) -> list[tuple[str, Path]]:
-    """Return (name relative to path, file) of every file below, sorted; a file is its own."""
-    if path.is_file():
-        return [(path.name, path)]
-    return sorted(
-        (file.relative_to(path).as_posix(), file) for file in path.rglob("*") if file.is_file()
-    )

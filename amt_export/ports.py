@@ -33,3 +33,19 @@ class Port:
     unit: str
     kind: Kind = "relative"
     floor: float | None = None
+
+
+@dataclass(frozen=True)
+class State:
+    """One array that a module hands on from block to block; zeros before the first.
+
+    Parameters
+    ----------
+    name : str
+        Published as the input ``state_<name>`` and the output ``next_state_<name>``.
+    meaning : str
+        One line for whoever has to carry it.
+    """
+
+    name: str
+    meaning: str

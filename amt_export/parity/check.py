@@ -12,6 +12,7 @@ from amt_export.manifest import FileEntry, Manifest, ParityRow, load_manifest, v
 from amt_export.parity.compare import Case, failing, parity_error
 from amt_export.parity.interface import check_artifact
 from amt_export.parity.prove import Expected, prove, reason_of
+from amt_export.parity.streaming import of_form
 from amt_export.parity.vectors import VECTOR_SIGNALS, VECTORS, load_vectors, save_vectors
 from amt_export.ports import Port
 
@@ -126,9 +127,11 @@ def check_folder(
         own, with_dtype = _tolerances(manifest, entry)
         try:
             check_artifact(folder, manifest, entry)
-            vectors += prove(folder, manifest, entry, Expected(cases, ports, with_dtype)).rows
+            expected = Expected(of_form(manifest, entry, cases), ports, with_dtype)
+            vectors += prove(folder, manifest, entry, expected).rows
             if suite:
-                eager += prove(folder, manifest, entry, Expected(suite, ports, own)).rows
+                expected = Expected(of_form(manifest, entry, suite), ports, own)
+                eager += prove(folder, manifest, entry, expected).rows
         except (MissingDependencyError, BackendError) as error:
             not_run.append(NotRun(entry.format, entry.form, "", reason_of(error)))
     progress(manifest.name, 1.0)

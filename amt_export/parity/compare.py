@@ -148,7 +148,7 @@ def parity_error(name: str, rows: Sequence[ParityRow]) -> ParityError:
     unit = " dB" if worst.kind == "db" else ""
     # Every format is on the CPU first; elsewhere is worth a word.
     gpu = worst.provider == "cuda" or worst.provider.endswith("ExecutionProvider")
-    where = worst.format
+    where = worst.format if worst.form == "whole" else f"{worst.format} {worst.form}"
     if gpu and worst.provider != "CPUExecutionProvider":
         where += f" on {worst.provider}"
     amount = "infinity" if worst.worst == BEYOND else f"{worst.worst:.2g}{unit}"

@@ -11,9 +11,6 @@ from amt_export.embedded import embedded_text, open_onnx
 from amt_export.errors import ArtifactError
 from amt_export.manifest import MANIFEST_NAME, METADATA_KEY, FileEntry, Manifest, Port
 
-# Of a folder's manifest, what its artifacts do not carry.
-PUBLISHED_ONLY = ("files", "parity")
-
 
 def check_artifact(folder: Path, manifest: Manifest, entry: FileEntry) -> None:
     """Check one file of a published folder as far as that needs no execution.
@@ -26,19 +23,19 @@ def check_artifact(folder: Path, manifest: Manifest, entry: FileEntry) -> None:
         If the package that reads the format is not installed.
     """
     path = folder / entry.path
-    _check_embedded(path, folder / MANIFEST_NAME)
-    if entry.format == "onnx" and entry.form == "whole":
-        check_onnx_interface(path, manifest.inputs, manifest.outputs)
+    own = manifest.of(entry.form)
+    _check_embedded(path, folder / MANIFEST_NAME, own)
+    if entry.format == "onnx":
+        check_onnx_interface(path, own.inputs, own.outputs)
 
 
-def _check_embedded(path: Path, published: Path) -> None:
+def _check_embedded(path: Path, published: Path, manifest: Manifest) -> None:
     text = embedded_text(path)
     try:
         embedded = json.loads(text)
     except ValueError as error:
         raise ArtifactError(f"{path}: its {METADATA_KEY} is not JSON; build it again") from error
-    expected = json.loads(published.read_text(encoding="utf-8"))
-    expected = {key: value for key, value in expected.items() if key not in PUBLISHED_ONLY}
+    expected = json.loads(manifest.embedded_json())
     if embedded != expected:
         keys = embedded.keys() | expected.keys() if isinstance(embedded, dict) else set()
         differing = [key for key in sorted(keys) if embedded.get(key) != expected.get(key)]

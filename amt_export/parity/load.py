@@ -17,6 +17,7 @@ from amt_export.manifest import FileEntry, Manifest, Skip
 from amt_export.parity.compare import Runner, Version
 from amt_export.parity.coreml_interface import check_interface
 from amt_export.parity.settings import CPU, DEFAULT, OPTIONS, Setup, providers
+from amt_export.parity.streaming import streamed
 from amt_export.runtime.backends import OPENERS
 
 # Where each format runs first; "torch" is torch on the CPU.
@@ -50,7 +51,7 @@ def open_artifact(
     provider: str | None = None,
     setup: Setup = DEFAULT,
 ) -> tuple[Runner, Version]:
-    """A runner for one file, and how it is verified.
+    """A runner for one file, and how it is verified; a streaming one streams whole signals.
 
     Core ML runs on macOS only; elsewhere the runner is the reference interpreter.
 
@@ -73,8 +74,15 @@ def open_artifact(
     MissingDependencyError
         If the runtime is not installed.
     """
-    path = folder / entry.path
     provider = FIRST[entry.format] if provider is None else provider
+    run, version = _open(folder / entry.path, manifest.of(entry.form), entry, provider, setup)
+    return (streamed(manifest, run) if entry.form == "stream" else run), version
+
+
+def _open(
+    path: Path, manifest: Manifest, entry: FileEntry, provider: str, setup: Setup
+) -> tuple[Runner, Version]:
+    """A runner for what one file itself takes and gives."""
     version = Version(entry.format, entry.form, provider)
     if entry.format == "coreml":
         check_interface(path, manifest)
