@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from amt_export.errors import AudioError, require
-from amt_export.manifest import Manifest
+from amt_export.manifest import Manifest, Port
 
 Samples = NDArray[np.float64]
 
@@ -121,19 +121,36 @@ def for_model(recording: Recording, manifest: Manifest, level: float | None = No
         If the model does not take audio, needs two channels where the file has another number, or
         a level is asked of a silent recording.
     """
+    port = check_audio_model(manifest)
+    heard = recording.samples
+    if "ear" in port.axes:
+        ears(len(heard), recording.name)
+    else:
+        heard = heard.mean(axis=0)
+    rms = None if level is None else math.sqrt(np.mean(heard**2))
+    gain, words = calibration(rms, recording.name, port.unit, full_scale_db(manifest), level)
+    fs = round(manifest.sampling_rate or 0)
+    samples = resample(gain * heard, recording.fs, fs)
+    if not samples.shape[-1]:
+        raise AudioError(f"{recording.name}: too short for a single sample at {fs} Hz")
+    return ModelAudio(samples[None], fs, port.unit, words)
+
+
+def check_audio_model(manifest: Manifest) -> Port:
+    """Return the audio input of a model that takes nothing else.
+
+    Raises
+    ------
+    AudioError
+        For other models.
+    """
     port = manifest.inputs[0]
     if len(manifest.inputs) > 1 or port.name != "audio" or manifest.sampling_rate is None:
         names = ", ".join(port.name for port in manifest.inputs)
         raise AudioError(
             f"{manifest.name} takes {names}, not audio; choose a model that takes audio"
         )
-    heard = _ears(recording) if "ear" in port.axes else recording.samples.mean(axis=0)
-    gain, calibration = _calibrate(heard, recording.name, port.unit, full_scale_db(manifest), level)
-    fs = round(manifest.sampling_rate)
-    samples = resample(gain * heard, recording.fs, fs)
-    if not samples.shape[-1]:
-        raise AudioError(f"{recording.name}: too short for a single sample at {fs} Hz")
-    return ModelAudio(samples[None], fs, port.unit, calibration)
+    return port
 
 
 def resample(samples: Samples, fs: int, target: int) -> Samples:
@@ -167,27 +184,50 @@ def full_scale_db(manifest: Manifest) -> float:
     return float(parameters.get("db_max", first_stage.get("db_max", FULL_SCALE_DB)))
 
 
-def _ears(recording: Recording) -> Samples:
-    channels = len(recording.samples)
+def ears(channels: int, name: str) -> None:
+    """Check that a recording of so many channels has one for each ear.
+
+    Raises
+    ------
+    AudioError
+        If it has another number.
+    """
     if channels != 2:
         raise AudioError(
-            f"{recording.name}: {channels} channel{'s' * (channels > 1)}, "
+            f"{name}: {channels} channel{'s' * (channels > 1)}, "
             "but the model has two ears; give a stereo file"
         )
-    return recording.samples
 
 
-def _calibrate(
-    samples: Samples, name: str, unit: str, sine_db: float, level: float | None
+def calibration(
+    rms: float | None, name: str, unit: str, sine_db: float, level: float | None
 ) -> tuple[float, str]:
-    """Return the gain from full scale to the model's unit, and words for it."""
+    """Return the gain from full scale to the model's unit, and words for it.
+
+    Parameters
+    ----------
+    rms : float or None
+        Of what the model hears, relative to full scale; needed with a level.
+    name : str
+        Of the recording.
+    unit : str
+        Of the model's input.
+    sine_db : float
+        dB SPL of a full-scale sine; see `full_scale_db`.
+    level : float or None
+        dB SPL RMS that the recording shall have.
+
+    Raises
+    ------
+    AudioError
+        If the level is out of range, or asked of silence.
+    """
     # Amplitude, in the model's unit, of a sine at full scale.
     peak = math.sqrt(2) * P0 * 10 ** (sine_db / 20) if unit == "Pa" else 1.0
-    if level is None:
+    if level is None or rms is None:
         return peak, f"full-scale sine = {sine_db:g} dB SPL"
     if not LEVELS[0] <= level <= LEVELS[1]:  # NaN included
         raise AudioError(f"level {level:g} dB SPL: give one from {LEVELS[0]} to {LEVELS[1]}")
-    rms = math.sqrt(np.mean(samples**2))
     if rms == 0:
         raise AudioError(f"{name}: is silent, so it cannot be brought to {level:g} dB SPL")
     gain = peak * math.sqrt(0.5) / rms * 10 ** ((level - sine_db) / 20)

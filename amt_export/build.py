@@ -12,6 +12,7 @@ from amt_export import modules
 from amt_export.checkpoint import load_checkpoint
 from amt_export.errors import SpecError
 from amt_export.modules.base import AuditoryModule
+from amt_export.modules.streaming import StreamForm
 from amt_export.spec import ModelSpec
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -63,6 +64,24 @@ def build_module(
     if checkpoint is not None:
         load_checkpoint(module, checkpoint, checkpoint_prefix)
     return module.eval()
+
+
+def build_stream(spec: ModelSpec, module: AuditoryModule) -> StreamForm | None:
+    """The streaming form that a model file asks for, if it does.
+
+    Raises
+    ------
+    SpecError
+        If the module has no such form.
+    """
+    if spec.stream_block is None:
+        return None
+    if "audio" not in spec.inputs:
+        raise SpecError(f"{spec.path}: [stream]: {spec.module} takes no audio, so nothing streams")
+    try:
+        return StreamForm(module, spec.stream_block, spec.inputs["audio"])
+    except ValueError as error:
+        raise SpecError(f"{spec.path}: [stream] block = {spec.stream_block}: {error}") from error
 
 
 def input_length(spec: ModelSpec) -> int:

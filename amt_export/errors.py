@@ -28,6 +28,10 @@ class InputError(AmtExportError, ValueError):
     """An artifact was called with the wrong names, shapes or dtypes."""
 
 
+class StreamError(AmtExportError, RuntimeError):
+    """A stream is closed, in use by another thread, or holds a state that is not finite."""
+
+
 class ArtifactError(AmtExportError, ValueError):
     """A published folder is incomplete, truncated, altered or not one of ours."""
 

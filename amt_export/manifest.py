@@ -6,15 +6,20 @@ field order of the records is the key order of the JSON.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from types import UnionType
-from typing import Any, cast, get_args, get_origin, get_type_hints
+from typing import Any, cast
 
 from amt_export.errors import ArtifactError
+from amt_export.evidence import BEYOND as BEYOND
+from amt_export.evidence import ParityRow as ParityRow
+from amt_export.evidence import Setting as Setting
+from amt_export.evidence import Skip as Skip
+from amt_export.hashing import bytes_of as bytes_of
+from amt_export.hashing import sha256_of as sha256_of
+from amt_export.records import OMITTED, MismatchError, decode, encode
 
 SCHEMA = 1
 MANIFEST_NAME = "manifest.json"
@@ -24,32 +29,60 @@ METADATA_KEY = "amt_export.manifest"
 
 @dataclass(frozen=True)
 class Port:
-    """One named array at the interface of an artifact; ``unit`` and ``axes`` describe it."""
+    """One named array at the interface of an artifact; ``unit`` and ``axes`` describe it.
+
+    ``floor`` is the value of a level that stands for silence; levels there are not compared.
+    """
 
     name: str
     shape: tuple[int, ...]
     dtype: str
     unit: str
     axes: tuple[str, ...]
+    floor: float | None = field(default=None, metadata=OMITTED)
 
 
 @dataclass(frozen=True)
 class StateInfo:
-    """One state array of the streaming form: fed to ``input``, returned as ``output``."""
+    """One state array of the streaming form: fed to ``input``, returned as ``output``.
+
+    Before the first block every number in it is ``initial``.
+    """
 
     input: str
     output: str
     shape: tuple[int, ...]
     meaning: str
+    dtype: str = "float32"
+    initial: float = 0.0
 
 
 @dataclass(frozen=True)
 class StreamInfo:
-    """The streaming form: samples per ``block``, ``latency`` in samples, and its states."""
+    """The streaming form: one block of audio and the states in, outputs and the next states out.
+
+    Parameters
+    ----------
+    block : int
+        Samples of a call.
+    latency : int
+        Samples after the place of a frame that must be heard before it is known; 0 where outputs
+        depend on nothing that follows.
+    states : tuple of StateInfo
+        In the order of the artifact's inputs (behind the audio) and outputs (behind the others).
+    skip : int
+        The first so many frames of a stream come before the first one of the whole form and are
+        dropped: its frame k is the stream's frame ``skip + k``.
+    inputs, outputs : tuple of Port
+        Of one call, without the states. Outputs are joined along their axis "time" or "frame".
+    """
 
     block: int
     latency: int
     states: tuple[StateInfo, ...]
+    skip: int = 0
+    inputs: tuple[Port, ...] = ()
+    outputs: tuple[Port, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,22 +102,11 @@ class FileEntry:
 
 
 @dataclass(frozen=True)
-class ParityRow:
-    """The worst difference of one output of one artifact over the signal suite.
+class Checkpoint:
+    """The file of trained values that a model was built with: its hash, and the prefix of names."""
 
-    ``worst`` is measured as `amt_export.parity.metric` says; it and ``signal`` are None where nothing
-    was executed (``verified_by="interface"``).
-    """
-
-    format: str
-    form: str
-    provider: str
-    output: str
-    kind: str
-    worst: float | None
-    signal: str | None
-    tolerance: float
-    verified_by: str
+    sha256: str
+    prefix: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +139,8 @@ class Manifest:
         In the order of the artifacts' arguments and results.
     stream : StreamInfo or None
         The block-by-block form, if published.
+    checkpoint : Checkpoint or None
+        Given where values come from a file, which ``parameters`` do not hold.
     files, parity
         What was published, and how far each artifact is from eager torch. Absent in the copy
         inside an artifact.
@@ -140,17 +164,18 @@ class Manifest:
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
     stream: StreamInfo | None = None
+    checkpoint: Checkpoint | None = field(default=None, metadata=OMITTED)
     files: tuple[FileEntry, ...] = ()
     parity: tuple[ParityRow, ...] = ()
     versions: dict[str, str]
 
     def to_json(self) -> str:
         """Return the text of ``manifest.json``; equal manifests give equal bytes."""
-        return json.dumps(asdict(self), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        return json.dumps(encode(self), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
     def embedded_json(self) -> str:
         """Return the JSON carried inside each artifact: all but ``files`` and ``parity``."""
-        content = asdict(self)
+        content = cast(dict[str, Any], encode(self))
         del content["files"], content["parity"]
         return json.dumps(content, ensure_ascii=False, allow_nan=False)
 
@@ -169,7 +194,7 @@ class Manifest:
         ------
         ArtifactError
             If it is not JSON, of another schema, or a key is missing or of the wrong type.
-            Unknown keys are ignored, so that additions do not break older apps.
+            Unknown keys are ignored.
         """
         try:
             content = json.loads(text)
@@ -179,9 +204,37 @@ class Manifest:
         if schema != SCHEMA:
             raise ArtifactError(f"{source}: schema is {schema!r}, this version reads {SCHEMA}")
         try:
-            return cast(Manifest, _decode(content, cls, ""))
-        except _MismatchError as error:
+            return cast(Manifest, decode(content, cls))
+        except MismatchError as error:
             raise ArtifactError(f"{source}: {error}; build the model again") from error
+
+    def streaming(self) -> Manifest:
+        """Return the manifest of the streaming form's own files, states among inputs and outputs.
+
+        Raises
+        ------
+        ArtifactError
+            If there is no streaming form.
+        """
+        if self.stream is None:
+            raise ArtifactError(
+                f"{self.name}: has no streaming form; give its model file a [stream] block and "
+                "build it again"
+            )
+
+        def port(name: str, state: StateInfo) -> Port:
+            return Port(name, state.shape, state.dtype, "", ("state",) * len(state.shape))
+
+        states = self.stream.states
+        return replace(
+            self,
+            inputs=(*self.stream.inputs, *(port(s.input, s) for s in states)),
+            outputs=(*self.stream.outputs, *(port(s.output, s) for s in states)),
+        )
+
+    def of(self, form: str) -> Manifest:
+        """Return the manifest of the files of one form, "whole" or "stream"."""
+        return self.streaming() if form == "stream" else self
 
     def entry(self, format: str, form: str = "whole") -> FileEntry:
         """Return the file of one format and form.
@@ -198,24 +251,6 @@ class Manifest:
         raise ArtifactError(
             f"{self.name}: no {format} ({form}) in this folder, only {published or 'nothing'}"
         )
-
-
-def bytes_of(path: Path) -> int:
-    """Return the size of a file, or of all files of a folder, in bytes."""
-    return sum(file.stat().st_size for _, file in _contents(path))
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file, or of a folder such as an ``.mlpackage``.
-
-    The hash of a folder is that of one line ``<hash of the file>  <relative name>`` per file,
-    sorted by name: what ``sha256sum`` prints, hashed again.
-    """
-    if path.is_file():
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    listing = "".join(f"{sha256_of(file)}  {name}\n" for name, file in _contents(path))
-    return hashlib.sha256(listing.encode()).hexdigest()
 
 
 def load_manifest(folder: str | Path) -> Manifest:
@@ -268,46 +303,3 @@ def verify_files(folder: str | Path, entries: Iterable[FileEntry]) -> None:
             raise ArtifactError(
                 f"{path}: SHA-256 differs from the manifest's; build the model again"
             )
-
-
-def _contents(path: Path) -> list[tuple[str, Path]]:
-    """Return (name relative to path, file) of every file below, sorted; a file is its own."""
-    if path.is_file():
-        return [(path.name, path)]
-    return sorted(
-        (file.relative_to(path).as_posix(), file) for file in path.rglob("*") if file.is_file()
-    )
-
-
-class _MismatchError(ValueError):
-    """A JSON value is not of the annotated type."""
-
-
-def _decode(value: object, hint: Any, where: str) -> object:
-    """Turn parsed JSON into the annotated type, refusing anything else."""
-    origin, arguments = get_origin(hint), get_args(hint)
-    if origin is UnionType:  # only X | None occurs
-        return None if value is None else _decode(value, arguments[0], where)
-    if origin is tuple and isinstance(value, list):
-        return tuple(_decode(item, arguments[0], f"{where}[{i}]") for i, item in enumerate(value))
-    if origin is dict and isinstance(value, dict):
-        return {key: _decode(item, arguments[1], f"{where}.{key}") for key, item in value.items()}
-    if is_dataclass(hint) and isinstance(value, dict):
-        return _decode_record(value, hint, where)
-    # The exact type, because a JSON true is not the number 1; but 16000 is a fine float.
-    if hint is object or type(value) is hint or (hint is float and type(value) is int):
-        return value
-    expected = getattr(hint, "__name__", hint)
-    raise _MismatchError(f"{where or 'the whole'} is {value!r}, not {expected}")
-
-
-def _decode_record(value: dict[str, object], hint: Any, where: str) -> object:
-    hints = get_type_hints(hint)
-    found = {}
-    for field in fields(hint):
-        inner = f"{where}.{field.name}" if where else field.name
-        if field.name in value:
-            found[field.name] = _decode(value[field.name], hints[field.name], inner)
-        elif field.default is MISSING:
-            raise _MismatchError(f"{inner} is missing")
-    return hint(**found)

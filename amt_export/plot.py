@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from amt_export.errors import InputError, PublishError, require
+from amt_export.errors import PublishError, require
 from amt_export.manifest import Manifest, Port
+from amt_export.meter import WAVES, Columns, Outline, gathered
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,14 +34,8 @@ DYNAMIC_RANGE = 70.0
 FLOOR = 1e-30
 """Energy that stands for none, far below every dynamic range, so that silence has a level."""
 
-BLOCK_SECONDS = 0.002
-"""Energy is averaged over blocks of 2 ms ..."""
-
 SMOOTHING = np.array([1.0, 2.0, 3.0, 2.0, 1.0]) / 9
-"""... and then over five of them: 10 ms, a period of 100 Hz, so that low channels do not ripple."""
-
-MAX_COLUMNS = 2400
-"""More than the pixels of a row; longer signals get longer blocks."""
+"""Over five columns of 2 ms: 10 ms, a period of 100 Hz, so that low channels do not ripple."""
 
 ROWS = 480
 """Rows of an image: channels are interpolated to about the pixels of a panel."""
@@ -118,27 +113,24 @@ def panels(outputs: Mapping[str, NDArray[Any]], manifest: Manifest, fs: float) -
     InputError
         If there is no such output.
     """
+    return column_panels(gathered(outputs, manifest, fs, np.empty(0)), fs)
+
+
+def column_panels(columns: Columns, fs: float) -> list[Panel]:
+    """Return one panel for each output that was gathered."""
+    manifest = columns.manifest
     order = np.argsort(manifest.centre_frequencies)
     frequencies = np.asarray(manifest.centre_frequencies, np.float64)[order]
     found = []
-    for port in manifest.outputs:
-        if port.name not in outputs:
-            continue
-        row = np.asarray(outputs[port.name])
-        row = row[0] if row.ndim == len(port.axes) else row
-        if port.axes == ("batch", "channel", "time"):
-            levels, unit, times = _from_samples(row, port, fs)
-        elif port.axes == ("batch", "frame", "channel"):
-            levels, unit, times = (
-                row.T.astype(np.float64),
-                port.unit,
-                _frame_times(row, manifest, fs),
-            )
+    for name, meter in columns.meters.items():
+        means, port = columns.means(name), meter.port
+        if port.axes == WAVES:
+            levels, unit = _levels(means, port)
+            times = (0.0, meter.count / fs)
         else:
-            continue
-        found.append(Panel(port.name, times, frequencies, levels[order], unit))
-    if not found:
-        raise InputError(f"{manifest.name}: no output over time and frequency to draw")
+            levels, unit = means, port.unit
+            times = _frame_times(meter.count, manifest, fs)
+        found.append(Panel(name, times, frequencies, levels[order], unit))
     return found
 
 
@@ -172,9 +164,15 @@ def cochleagram(
     MissingDependencyError
         If matplotlib is not installed.
     """
+    heard = np.empty(0) if audio is None else np.asarray(audio)
+    return picture(gathered(outputs, manifest, fs, heard), fs, title)
+
+
+def picture(columns: Columns, fs: float, title: str) -> Figure:
+    """Draw what was gathered from a model's outputs; see `cochleagram`."""
     matplotlib = require("matplotlib", "plot", "Drawing pictures")
     figures = require("matplotlib.figure", "plot", "Drawing pictures")
-    shown = panels(outputs, manifest, fs)
+    manifest, shown = columns.manifest, column_panels(columns, fs)
     with matplotlib.rc_context(STYLE):
         # A Figure of its own, not pyplot's: no display, no global state. Saving takes Agg for PNG.
         figure: Figure = figures.Figure(figsize=(11, 1.9 + 3.6 * len(shown)), layout="constrained")
@@ -190,19 +188,20 @@ def cochleagram(
             if len(shown) > 1:
                 ax.set_title(panel.name.replace("_", " "), loc="left", fontsize=9.5)
         end = max(panel.times[1] for panel in shown)
-        axes[0].set_xlim(0, end if audio is None else np.shape(audio)[-1] / fs)
+        axes[0].set_xlim(0, columns.samples / fs if columns.samples else end)
         axes[-1].set_xlabel("time (s)")
         bar = figure.colorbar(image, cax=figure.add_subplot(grid[1:, 1]), extend="min")
         bar.set_label(f"level ({shown[0].unit})")
         bar.outline.set_visible(False)
         strip = figure.add_subplot(grid[0, 0], sharex=axes[0])
         strip.axis("off")
-        if audio is not None:
-            _draw_waveform(audio, fs, manifest.inputs[0].unit, strip)
+        if columns.samples:
+            _draw_waveform(columns.outline, fs, manifest.inputs[0].unit, strip)
         # A file name may hold dollar signs, and is no mathematics.
         strip.set_title(title, loc="left", fontsize=13, fontweight="bold", pad=20, parse_math=False)
-        subtitle = manifest.description
-        strip.text(0, 1.1, subtitle, color=PALE, transform=strip.transAxes, parse_math=False)
+        strip.text(
+            0, 1.1, manifest.description, color=PALE, transform=strip.transAxes, parse_math=False
+        )
     return figure
 
 
@@ -220,29 +219,21 @@ def save(figure: Figure, path: str | Path) -> None:
         raise PublishError(f"{path}: {error.strerror or error}; give another place") from error
 
 
-def _from_samples(y: NDArray[Any], port: Port, fs: float) -> tuple[Array, str, tuple[float, float]]:
-    """Return short-time levels of waveforms (F, T): levels, their unit, begin and end in s."""
-    samples = y.shape[-1]
-    block = max(round(BLOCK_SECONDS * fs), -(-samples // MAX_COLUMNS))
-    starts = np.arange(0, samples, block)
-    lengths = np.diff(starts, append=samples)
-    energy = np.empty((len(y), len(starts)))
-    for channel, wave in enumerate(y):  # one at a time: float64 squares of all would be large
-        means = np.add.reduceat(np.square(wave, dtype=np.float64), starts) / lengths
-        energy[channel] = np.convolve(means, SMOOTHING)[2:-2]
-    energy /= np.convolve(np.ones(len(starts)), SMOOTHING)[2:-2]  # fewer blocks at the ends
+def _levels(means: Array, port: Port) -> tuple[Array, str]:
+    """Return short-time levels of waveforms from mean squares (F, k), and their unit."""
+    energy = np.stack([np.convolve(row, SMOOTHING)[2:-2] for row in means])
+    energy /= np.convolve(np.ones(means.shape[1]), SMOOTHING)[2:-2]  # fewer at the ends
     # Only pressure has a reference of its own; a velocity's zero is the picture's maximum.
     reference, unit = (P0**2, "dB SPL") if port.unit == "Pa" else (energy.max(), "dB re maximum")
-    levels = 10 * np.log10(np.maximum(energy, FLOOR) / max(reference, FLOOR))
-    return levels, unit, (0.0, samples / fs)
+    return 10 * np.log10(np.maximum(energy, FLOOR) / max(reference, FLOOR)), unit
 
 
-def _frame_times(row: NDArray[Any], manifest: Manifest, fs: float) -> tuple[float, float]:
+def _frame_times(frames: int, manifest: Manifest, fs: float) -> tuple[float, float]:
     """Return where the first frame begins and the last ends, in s, each as wide as the hop."""
     # A frame stands for the middle of the samples that it depends on.
     middle = (manifest.look_ahead - manifest.warm_up) / 2
     first = (middle - manifest.hop / 2) / fs
-    return first, first + len(row) * manifest.hop / fs
+    return first, first + frames * manifest.hop / fs
 
 
 def _draw(panel: Panel, ax: Axes, top: float) -> AxesImage:
@@ -279,14 +270,12 @@ def _interpolated(rows: Array, places: Array, levels: Array) -> Array:
     return blended
 
 
-def _draw_waveform(audio: NDArray[Any], fs: float, unit: str, ax: Axes) -> None:
+def _draw_waveform(outline: Outline, fs: float, unit: str, ax: Axes) -> None:
     """Draw the envelope of the input, of all channels together, without axes."""
-    waves = np.asarray(audio).reshape(-1, np.shape(audio)[-1])
-    starts = np.arange(0, waves.shape[-1], max(1, waves.shape[-1] // MAX_COLUMNS))
-    lowest = np.minimum.reduceat(waves.min(axis=0), starts)
-    highest = np.maximum.reduceat(waves.max(axis=0), starts)
+    lowest, highest = outline.edges()
+    starts = outline.width * np.arange(len(lowest))
     ax.fill_between(starts / fs, lowest, highest, color=INK, linewidth=0.3)
-    peak = float(np.abs(waves).max())
+    peak = max(float(highest.max()), -float(lowest.min()))
     ax.set_ylim(-peak or -1, peak or 1)
     label = ax.text(
         1.008, 0.5, f"peak\n{peak:.2g} {unit}", color=PALE, va="center", transform=ax.transAxes

@@ -14,24 +14,30 @@ from pathlib import Path
 import torch
 
 from amt_export import __version__
-from amt_export.build import DTYPES, build_module, input_length
+from amt_export.build import DTYPES, build_module, build_stream, input_length
 from amt_export.errors import PublishError, SpecError
 from amt_export.export import FORMATS, Program, capture
 from amt_export.manifest import (
     MANIFEST_NAME,
     METADATA_KEY,
+    Checkpoint,
     FileEntry,
     Manifest,
     ParityRow,
     Port,
+    StateInfo,
+    StreamInfo,
     bytes_of,
     sha256_of,
 )
 from amt_export.modules.base import AuditoryModule
+from amt_export.modules.streaming import StreamForm
 from amt_export.parity.cases import cases_of, eager_runner, suite_inputs
-from amt_export.parity.check import VECTORS, save_vectors, verify_interface
 from amt_export.parity.compare import Version, compare, failing, parity_error
-from amt_export.parity.load import can_execute, open_artifact
+from amt_export.parity.eager import prove_eager
+from amt_export.parity.prove import Expected, prove
+from amt_export.parity.streaming import settled_cases, streamed
+from amt_export.parity.vectors import VECTORS, save_vectors
 from amt_export.report import parity_markdown
 from amt_export.spec import ModelSpec
 
@@ -41,11 +47,12 @@ VERSIONED = ("torch", "onnx", "onnxruntime", "coremltools", "numpy")
 
 @dataclass(frozen=True)
 class _Forms:
-    """A model as built, and frozen: as exported, and in float64."""
+    """A model as built, and frozen: as exported, in float64, and for blocks."""
 
     module: AuditoryModule
     exported: AuditoryModule
     reference: AuditoryModule
+    stream: StreamForm | None
 
 
 def publish(
@@ -94,14 +101,20 @@ def publish(
         module = build_module(spec, None, checkpoint, checkpoint_prefix)
         # The same values in float64, with what rounding took from those that were not loaded.
         double = copy.deepcopy(module).to(torch.float64)
-        forms = _Forms(module, module.frozen(samples), double.frozen(samples))
-        program = _capture(spec, forms.exported)
-        manifest = _describe(spec, forms, program)
-        steps = len(chosen) + 2
-        files = []
-        for step, name in enumerate(chosen):
-            progress(f"{spec.name}: exporting {name}", (1 + step) / (2 * steps))
-            files.append(_export(name, program, manifest, folder))
+        forms = _Forms(
+            module, module.frozen(samples), double.frozen(samples), build_stream(spec, module)
+        )
+        programs = _capture(spec, forms)
+        manifest = _describe(spec, forms, programs["whole"])
+        if checkpoint is not None:
+            values = Checkpoint(sha256_of(checkpoint), checkpoint_prefix)
+            manifest = replace(manifest, checkpoint=values)
+        steps = len(programs) * len(chosen) + 2
+        files: list[FileEntry] = []
+        for form, program in programs.items():
+            for name in chosen:
+                progress(f"{spec.name}: exporting {name}", (1 + len(files)) / (2 * steps))
+                files.append(_export(name, form, program, manifest.of(form), folder))
         manifest = replace(manifest, files=tuple(files))
         manifest = replace(manifest, parity=_prove(spec, forms, manifest, folder, progress))
         if failing(manifest.parity):
@@ -113,15 +126,18 @@ def publish(
     return manifest
 
 
-def _capture(spec: ModelSpec, module: AuditoryModule) -> Program:
+def _capture(spec: ModelSpec, forms: _Forms) -> dict[str, Program]:
+    """The whole form, and the streaming one if there is one."""
     inputs = tuple(torch.zeros(shape, dtype=DTYPES[spec.dtype]) for shape in spec.inputs.values())
+    outputs = tuple(port.name for port in forms.module.output_ports)
     try:
-        return capture(
-            module, inputs, tuple(spec.inputs), tuple(p.name for p in module.output_ports)
-        )
+        programs = {"whole": capture(forms.exported, inputs, tuple(spec.inputs), outputs)}
     except ValueError as error:
         # The module refuses the shapes, e.g. audio shorter than a frame.
         raise SpecError(f"{spec.path}: [inputs]: {error}") from error
+    if (form := forms.stream) is not None:
+        programs["stream"] = capture(form, form.silence(), form.input_names, form.output_names)
+    return programs
 
 
 def _describe(spec: ModelSpec, forms: _Forms, program: Program) -> Manifest:
@@ -129,7 +145,6 @@ def _describe(spec: ModelSpec, forms: _Forms, program: Program) -> Manifest:
     with torch.no_grad():
         result = forms.exported(*program.inputs)
     results = (result,) if isinstance(result, torch.Tensor) else result
-    taken = [port for port in module.input_ports if port.name in spec.inputs]
     return Manifest(
         name=spec.name,
         module=spec.module,
@@ -144,21 +159,55 @@ def _describe(spec: ModelSpec, forms: _Forms, program: Program) -> Manifest:
         hop=module.hop(),
         frame_length=module.frame_length(),
         inputs=tuple(
-            Port(p.name, tuple(spec.inputs[p.name]), spec.dtype, p.unit, p.axes) for p in taken
+            Port(p.name, tuple(spec.inputs[p.name]), spec.dtype, p.unit, p.axes, p.floor)
+            for p in module.input_ports
+            if p.name in spec.inputs
         ),
-        outputs=tuple(
-            Port(p.name, tuple(value.shape), spec.dtype, p.unit, p.axes)
-            for p, value in zip(module.output_ports, results, strict=True)
-        ),
+        outputs=_outputs(spec, module, results),
+        stream=_describe_stream(spec, forms),
         versions={"amt_export": __version__} | {name: metadata.version(name) for name in VERSIONED},
     )
 
 
-def _export(name: str, program: Program, manifest: Manifest, folder: Path) -> FileEntry:
+def _outputs(
+    spec: ModelSpec, module: AuditoryModule, results: Sequence[torch.Tensor]
+) -> tuple[Port, ...]:
+    """Output ports, with the shapes of what came out; more may follow behind them."""
+    return tuple(
+        Port(p.name, tuple(value.shape), spec.dtype, p.unit, p.axes, p.floor)
+        for p, value in zip(module.output_ports, results, strict=False)
+    )
+
+
+def _describe_stream(spec: ModelSpec, forms: _Forms) -> StreamInfo | None:
+    form, module = forms.stream, forms.module
+    if form is None:
+        return None
+    audio, *states = form.silence()
+    with torch.no_grad():
+        results = form(audio, *states)
+    port = module.input_ports[0]
+    return StreamInfo(
+        block=form.shape[-1],
+        latency=module.latency(),
+        states=tuple(
+            StateInfo(name, f"next_{name}", tuple(state.shape), meaning, spec.dtype)
+            for name, state, meaning in zip(
+                form.input_names[1:], states, form.meanings, strict=True
+            )
+        ),
+        skip=module.skip(),
+        inputs=(Port(port.name, form.shape, spec.dtype, port.unit, port.axes, port.floor),),
+        outputs=_outputs(spec, module, results),
+    )
+
+
+def _export(name: str, form: str, program: Program, manifest: Manifest, folder: Path) -> FileEntry:
     kind = FORMATS[name]
-    path = folder / (manifest.name + kind.suffix)
+    infix = "" if form == "whole" else f".{form}"
+    path = folder / (manifest.name + infix + kind.suffix)
     kind.export(program, path, {METADATA_KEY: manifest.embedded_json()})
-    return FileEntry(path.name, name, "whole", bytes_of(path), sha256_of(path), kind.reproducible)
+    return FileEntry(path.name, name, form, bytes_of(path), sha256_of(path), kind.reproducible)
 
 
 def _prove(
@@ -179,38 +228,19 @@ def _prove(
         for case in cases_of(inputs, eager_runner(forms.reference, names), "float64")
     ]
     save_vectors(folder / VECTORS, reference)
-    manifest = replace(
-        manifest,
-        parity=tuple(
-            ParityRow(
-                entry.format,
-                "whole",
-                "none",
-                port.name,
-                port.kind,
-                None,
-                None,
-                tolerance(entry.format)[port.kind],
-                "interface",
-            )
-            for entry in manifest.files
-            for port in ports
-        ),
-    )
-    eager = eager_runner(forms.exported, names)
     rows = list(
-        compare(
-            eager, reference, ports, Version("reference", "whole", "torch"), tolerance("reference")
-        )
+        prove_eager(forms.exported, Expected(reference, ports, tolerance("reference"))).rows
     )
-    cases = cases_of(inputs, eager, spec.dtype)
+    if forms.stream is not None:
+        blocks = streamed(manifest, eager_runner(forms.stream, forms.stream.output_names))
+        known, version = settled_cases(manifest, reference), Version("reference", "stream", "torch")
+        rows += compare(blocks, known, ports, version, tolerance("reference"))
+    cases = {"whole": cases_of(inputs, eager_runner(forms.exported, names), spec.dtype)}
+    cases["stream"] = settled_cases(manifest, cases["whole"]) if forms.stream is not None else []
     for step, entry in enumerate(manifest.files):
         progress(f"{spec.name}: checking {entry.format}", 0.5 + 0.5 * (1 + step) / (1 + steps))
-        if can_execute(entry):
-            run, version = open_artifact(folder, manifest, entry)
-            rows += compare(run, cases, ports, version, tolerance(entry.format))
-        else:
-            rows += verify_interface(folder, manifest, entry)
+        expected = Expected(cases[entry.form], ports, tolerance(entry.format))
+        rows += prove(folder, manifest, entry, expected).rows
     return tuple(rows)
 
 

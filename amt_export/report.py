@@ -14,7 +14,7 @@ def _amount(value: float | None, kind: str) -> str:
 def parity_line(row: ParityRow) -> tuple[str, ...]:
     """Cells of one row of the parity table, in the order of its header."""
     return (
-        row.format,
+        row.format if row.form == "whole" else f"{row.format}, {row.form}",
         row.output,
         _amount(row.worst, row.kind),
         row.signal or "-",
@@ -32,12 +32,19 @@ def parity_markdown(manifest: Manifest) -> str:
         "",
         "Every artifact was opened from disk and compared with eager torch on the signal suite; the row",
         "`reference` compares eager torch in the exported dtype with float64. Relative differences are per",
-        "channel, over the larger of the channel's peak and 1 % of the whole output's.",
+        "channel, over the larger of the channel's peak and 1 % of the whole output's. A `stream` is joined",
+        "from its blocks and compared like the whole form.",
         "",
         "| format | output | worst | on | allowed | verified by |",
         "|---|---|---|---|---|---|",
     ]
     lines += ["| " + " | ".join(parity_line(row)) + " |" for row in manifest.parity]
+    if any(row.verified_by == "interpreter" for row in manifest.parity):
+        lines += [
+            "",
+            "`interpreter`: not run by Core ML, which only Apple machines have; the saved package was",
+            "evaluated in numpy, as its operations are documented.",
+        ]
     lines += ["", "| file | bytes | SHA-256 |", "|---|---|---|"]
     lines += [f"| {e.path} | {e.bytes} | {e.sha256} |" for e in manifest.files]
     lines += ["", "Built with " + ", ".join(f"{n} {v}" for n, v in manifest.versions.items()) + "."]

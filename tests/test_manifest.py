@@ -64,6 +64,27 @@ EXAMPLE = {
                 "output": "next_state_filter",
                 "shape": [1, 2, 8],
                 "meaning": "filter memory",
+                "dtype": "float32",
+                "initial": 0.0,
+            }
+        ],
+        "skip": 0,
+        "inputs": [
+            {
+                "name": "audio",
+                "shape": [1, 512],
+                "dtype": "float32",
+                "unit": "Pa",
+                "axes": ["batch", "time"],
+            }
+        ],
+        "outputs": [
+            {
+                "name": "subbands",
+                "shape": [1, 2, 512],
+                "dtype": "float32",
+                "unit": "Pa",
+                "axes": ["batch", "channel", "time"],
             }
         ],
     },
@@ -104,7 +125,11 @@ def test_the_documented_json_is_read_into_records():
     read = manifest()
     assert read.inputs == (Port("audio", (1, 16000), "float32", "Pa", ("batch", "time")),)
     assert read.stream == StreamInfo(
-        512, 0, (StateInfo("state_filter", "next_state_filter", (1, 2, 8), "filter memory"),)
+        512,
+        0,
+        (StateInfo("state_filter", "next_state_filter", (1, 2, 8), "filter memory"),),
+        inputs=(Port("audio", (1, 512), "float32", "Pa", ("batch", "time")),),
+        outputs=(Port("subbands", (1, 2, 512), "float32", "Pa", ("batch", "channel", "time")),),
     )
     assert isinstance(read.files[0], FileEntry)
     assert isinstance(read.parity[0], ParityRow)
@@ -125,6 +150,28 @@ def test_the_embedded_copy_lacks_files_and_parity_and_reads_back():
         key: value for key, value in EXAMPLE.items() if key not in ("files", "parity")
     }
     assert Manifest.from_json(embedded) == replace(manifest(), files=(), parity=())
+
+
+def test_files_of_the_stream_have_its_states_among_their_inputs_and_outputs():
+    read = manifest()
+    stream = read.of("stream")
+    assert [(p.name, p.shape) for p in stream.inputs] == [
+        ("audio", (1, 512)),
+        ("state_filter", (1, 2, 8)),
+    ]
+    assert [(p.name, p.shape) for p in stream.outputs] == [
+        ("subbands", (1, 2, 512)),
+        ("next_state_filter", (1, 2, 8)),
+    ]
+    assert Manifest.from_json(stream.embedded_json()) == replace(stream, files=(), parity=())
+    assert read.of("whole") is read
+    with pytest.raises(ArtifactError, match=r"no streaming form; give its model file a \[stream\]"):
+        replace(read, stream=None).of("stream")
+
+
+def test_a_short_description_of_a_stream_is_enough():
+    content = EXAMPLE | {"stream": {"block": 512, "latency": 0, "states": []}}
+    assert Manifest.from_json(json.dumps(content)).stream == StreamInfo(512, 0, ())
 
 
 def test_optional_parts_may_be_null():

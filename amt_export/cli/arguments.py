@@ -64,12 +64,12 @@ def decibel(text: str) -> float:
         raise ArgumentTypeError(f"{text!r} is not a number of dB") from None
 
 
-def file_ending_in(suffix: str) -> Callable[[str], Path]:
-    """Return a type that takes a path with this suffix."""
+def file_ending_in(*suffixes: str) -> Callable[[str], Path]:
+    """Return a type that takes a path with one of these suffixes."""
 
     def parse(text: str) -> Path:
-        if Path(text).suffix.lower() != suffix:
-            raise ArgumentTypeError(f"{text!r} must end in {suffix}")
+        if Path(text).suffix.lower() not in suffixes:
+            raise ArgumentTypeError(f"{text!r} must end in {' or '.join(suffixes)}")
         return Path(text)
 
     return parse

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from amt_export import __version__
 from amt_export.cli.arguments import Parser
 from amt_export.cli.complaint import complain
-from amt_export.errors import AmtExportError, require
+from amt_export.errors import AmtExportError
 
 DESCRIPTION = """\
 Auditory models as TorchScript, ExportedProgram, ONNX and Core ML artifacts,
@@ -83,14 +83,7 @@ def _explained(error: Exception) -> str:
 
 
 def parser() -> Parser:
-    """Return the parser of all commands.
-
-    Raises
-    ------
-    MissingDependencyError
-        If rich, which draws the tables, is not installed.
-    """
-    require("rich", "audio", "The command line")
+    """Return the parser of all commands."""
     from amt_export.cli import bench, build, check, info, listing, run
 
     top = Parser(prog="amt-export", description=DESCRIPTION, epilog=EPILOG)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from amt_export import runtime
-from amt_export.audio import ModelAudio, for_model, read_audio
 from amt_export.cli.arguments import Commands, decibel, file_ending_in, one_of
-from amt_export.cli.files import refuse, replacing
-from amt_export.cli.progress import bar
+from amt_export.cli.files import refuse
+from amt_export.cli.progress import Report, bar
+from amt_export.cli.sinks import DiskSink, MemorySink, Outputs, PictureSink, Sink, npy_paths
 from amt_export.cli.tables import count, output, size
-from amt_export.errors import require
-from amt_export.manifest import Manifest
+from amt_export.errors import InputError, require
+from amt_export.manifest import Manifest, load_manifest
+from amt_export.recording import Recorder
 from amt_export.runtime.backends import OPENERS
+from amt_export.runtime.windows import Framing
 
 DESCRIPTION = """\
 Run a recording of any length and sampling rate through a published model.
@@ -27,6 +30,10 @@ Run a recording of any length and sampling rate through a published model.
 It is resampled to the model's rate when needed. Files know no sound pressure:
 unless --level says how loud the recording was, a full-scale sine is taken to be
 93.98 dB SPL. Nonlinear models (DRNL) answer differently at another level.
+
+Models that were published with a streaming form run in constant memory, read
+and written piece by piece: an .npy may be as long as the disk is large. (Centred
+frames then see silence beyond both ends of the recording, not its mirror image.)
 """
 
 EPILOG = """\
@@ -34,12 +41,16 @@ examples:
   amt-export run artifacts/gammatone_speech_16k speech.wav
   amt-export run artifacts/gammatone_speech_16k speech.wav --plot speech.png
   amt-export run artifacts/drnl_casp_44k music.flac -o music.npz --level 65
+  amt-export run artifacts/gammatone_speech_16k night.flac -o night.npy
 
 reading the result:
   data = numpy.load("speech.npz")
   data["subbands"]             one array per output, axes as `info DIR` tells
   data["fs"], data["centre_frequencies"]
   json.loads(str(data["manifest"]))
+  numpy.load("night.npy", mmap_mode="r")   the same array, read from disk as used;
+                               night.json has the rest; models with several
+                               outputs write night.<output>.npy
 """
 
 
@@ -53,9 +64,10 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "-o",
         "--output",
-        type=file_ending_in(".npz"),
-        metavar="OUT.npz",
-        help="write the outputs here (default without --plot: INPUT's name in this folder)",
+        type=file_ending_in(".npz", ".npy"),
+        metavar="OUT",
+        help="write the outputs here: .npz for all in one file, made in memory, or .npy "
+        "(default without --plot: INPUT's name in this folder, .npz)",
     )
     parser.add_argument(
         "--plot", type=file_ending_in(".png"), metavar="OUT.png", help="draw the outputs"
@@ -75,68 +87,105 @@ def add(commands: Commands) -> None:
 
 def run(arguments: Namespace) -> int:
     """Run the model, write what was asked for, and say what was done."""
-    npz, png = arguments.output, arguments.plot
-    if npz is None and png is None:
-        npz = Path(f"{arguments.input.stem}.npz")
-    for path in filter(None, (npz, png)):
+    manifest = load_manifest(arguments.folder)
+    if arguments.output is None and arguments.plot is None:
+        arguments.output = Path(f"{arguments.input.stem}.npz")
+    files = _files(arguments, manifest)
+    for path in files:
         refuse(path, arguments.input)
         refuse(path, arguments.folder)
-    if png:
+    if arguments.plot:
         require("matplotlib", "plot", "Drawing pictures")
 
-    model = runtime.load(arguments.folder, arguments.backend)
-    recording = read_audio(arguments.input)
-    audio = for_model(recording, model.manifest, arguments.level)
+    runner = _Runner(arguments.folder, manifest, arguments.backend)
+    recording = Recorder(arguments.input, manifest, arguments.level)
+    framing = Framing(manifest.hop, manifest.frame_length)
+    if framing.frames(recording.samples) < 1:
+        raise InputError(
+            f"audio: {recording.samples} samples; this model needs at least {framing.shortest()}"
+        )
     console = output()
-    seconds = audio.samples.shape[-1] / audio.fs
-    rate = f"{recording.fs} Hz"
-    if recording.fs != audio.fs:
-        rate += f" resampled to {audio.fs} Hz"
-    channels = count(len(recording.samples), "channel")
-    console.print(f"{recording.name}: {seconds:.2f} s, {channels}, {rate}", soft_wrap=True)
-    console.print(f"calibration: {audio.calibration}", soft_wrap=True)
+    rate = f"{recording.file_fs} Hz"
+    if recording.file_fs != recording.fs:
+        rate += f" resampled to {recording.fs} Hz"
+    channels = count(recording.channels, "channel")
+    console.print(
+        f"{recording.name}: {recording.seconds:.2f} s, {channels}, {rate}", soft_wrap=True
+    )
+    console.print(f"calibration: {recording.calibration}", soft_wrap=True)
 
-    with bar(f"{model.manifest.name}, {arguments.backend}"):
+    with ExitStack() as stack:
+        sinks = [stack.enter_context(sink) for sink in _sinks(arguments, manifest, recording)]
         started = time.perf_counter()
-        outputs = model.process(audio.samples)
+        with bar(f"{manifest.name}, {arguments.backend}") as report:
+            for audio, outputs in runner.answers(recording, report):
+                for sink in sinks:
+                    sink.write(audio, outputs)
         elapsed = time.perf_counter() - started
     console.print(
-        f"{model.manifest.name}, {arguments.backend}: {1000 * elapsed:.1f} ms, "
-        f"{seconds / elapsed:.1f} times real time",
+        f"{manifest.name}, {arguments.backend}: {1000 * elapsed:.1f} ms, "
+        f"{recording.seconds / elapsed:.1f} times real time",
         soft_wrap=True,
     )
-    if npz:
-        _write_npz(npz, outputs, model.manifest, audio.fs)
-        console.print(f"wrote {npz} ({size(npz.stat().st_size)})", soft_wrap=True)
-    if png:
-        _write_png(png, outputs, model.manifest, audio, recording.name)
-        console.print(f"wrote {png}", soft_wrap=True)
+    for path in files:
+        console.print(f"wrote {path} ({size(path.stat().st_size)})", soft_wrap=True)
     return 0
 
 
-def _write_npz(
-    path: Path, outputs: Mapping[str, NDArray[Any]], manifest: Manifest, fs: int
-) -> None:
-    """Write outputs with their batch axis, as the axes in the manifest say."""
-    arrays: dict[str, Any] = {
-        **outputs,
-        "fs": np.float64(fs),
-        "centre_frequencies": np.asarray(manifest.centre_frequencies, np.float64),
-        "manifest": np.str_(manifest.to_json()),
-    }
-    with replacing(path) as temporary, temporary.open("wb") as stream:
-        np.savez(stream, **arrays)
+def _files(arguments: Namespace, manifest: Manifest) -> list[Path]:
+    """Return the files that will be written."""
+    out, png = arguments.output, arguments.plot
+    files = [] if out is None else [out]
+    if out and _is_npy(out):
+        files = [*npy_paths(out, manifest).values(), out.with_suffix(".json")]
+    return [*files, *([png] if png else [])]
 
 
-def _write_png(
-    path: Path,
-    outputs: Mapping[str, NDArray[Any]],
-    manifest: Manifest,
-    audio: ModelAudio,
-    title: str,
-) -> None:
-    from amt_export import plot
+def _sinks(arguments: Namespace, manifest: Manifest, recording: Recorder) -> list[Sink]:
+    """Return what takes the outputs."""
+    out, sinks = arguments.output, list[Sink]()
+    if out:
+        kind = DiskSink if _is_npy(out) else MemorySink
+        sinks.append(kind(out, manifest, recording.samples, recording.fs))
+    if arguments.plot:
+        sinks.append(PictureSink(arguments.plot, manifest, recording))
+    return sinks
 
-    with bar(path.name), replacing(path) as temporary:
-        figure = plot.cochleagram(outputs, manifest, audio.fs, title, audio.samples)
-        plot.save(figure, temporary)
+
+def _is_npy(path: Path) -> bool:
+    return path.suffix.lower() == ".npy"
+
+
+class _Runner:
+    """A model opened for one recording: its streaming form, or the whole form where there is no other."""
+
+    def __init__(self, folder: Path, manifest: Manifest, backend: str) -> None:
+        self._manifest = manifest
+        forms = {entry.form for entry in manifest.files if entry.format == backend}
+        stream = manifest.stream
+        # A batch of recordings is nothing that this command has.
+        self._streams = "stream" in forms and stream is not None and stream.inputs[0].shape[0] == 1
+        if self._streams:
+            self._stream = runtime.load_stream(folder, backend)
+        else:
+            self._model = runtime.load(folder, backend)
+
+    def answers(
+        self, recording: Recorder, report: Report
+    ) -> Iterator[tuple[NDArray[Any], Outputs]]:
+        """Yield pieces of audio, and the outputs that are known by then, batch axis included."""
+        dtype = self._manifest.inputs[0].dtype
+        if not self._streams:
+            pieces = [piece.astype(dtype) for piece in recording.pieces()]
+            audio = np.concatenate(pieces, axis=-1)
+            yield audio, self._model.process(audio)
+            return
+        done = 0
+        with self._stream as stream:
+            for piece in recording.pieces():
+                audio = piece.astype(dtype)
+                yield audio, stream.push(audio)
+                done += audio.shape[-1]
+                share = done / recording.samples
+                report(f"{done / recording.fs:.0f} of {recording.seconds:.0f} s", share)
+            yield audio[..., :0], stream.flush()

@@ -7,6 +7,10 @@ from torch import Tensor
 
 from amt_export.design.dft import dft_columns
 
+WINDOW_LENGTHS = (2048, 1024, 512, 256, 128, 64)
+# Glasberg & Moore (2002): each window serves from one threshold to the next, in Hz.
+THRESHOLDS = (500.0, 1000.0, 2000.0, 4000.0, 8000.0)
+
 
 def read_positions(
     thresholds: Tensor,
@@ -154,3 +158,25 @@ def alignment(samples: int, hop: int, reference_hop: int, like: Tensor) -> Tuple
     index = first.unsqueeze(1) + torch.arange(most, device=like.device)
     weight = (index < behind.unsqueeze(1)).to(like.dtype) / (behind - first).unsqueeze(1)
     return torch.clamp(index, max=count - 1).reshape(-1), weight.to(like.dtype).unsqueeze(2)
+
+
+def checked_windows(window_lengths: list[int] | None, hop_fraction: float) -> list[int]:
+    """Lengths in descending order.
+
+    Raises
+    ------
+    ValueError
+    """
+    lengths = list(WINDOW_LENGTHS) if window_lengths is None else list(window_lengths)
+    if not 0 < len(lengths) <= len(THRESHOLDS) + 1:
+        raise ValueError(
+            f"window_lengths has {len(lengths)} windows; 1 to {len(THRESHOLDS) + 1} are possible"
+        )
+    for length in lengths:
+        if isinstance(length, bool) or not isinstance(length, int) or length < 1:
+            raise ValueError(f"window_lengths holds {length!r}; positive integers are needed")
+        if int(length * hop_fraction) < 1:
+            raise ValueError(
+                f"hop_fraction is {hop_fraction}: the window of {length} samples would not move"
+            )
+    return sorted(lengths, reverse=True)

@@ -2,12 +2,12 @@
 
 import copy
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, List, Self, Tuple  # noqa: UP035  (TorchScript reads List, Tuple)
 
 import torch
 from torch import Tensor, nn
 
-from amt_export.modules.ports import Port
+from amt_export.modules.ports import Port, State
 
 
 def as_batch(value: Tensor, rank: int, like: Tensor, name: str) -> Tensor:
@@ -68,6 +68,8 @@ class AuditoryModule(nn.Module):
     output_ports: ClassVar[tuple[Port, ...]]
     # Inputs of forward that an artifact bakes in, by name.
     baked_inputs: ClassVar[tuple[str, ...]] = ()
+    # What `step` hands on from block to block, in order; nothing where a module does not stream.
+    states: ClassVar[tuple[State, ...]] = ()
 
     learnable: bool
     fs: float
@@ -95,7 +97,7 @@ class AuditoryModule(nn.Module):
     def redesign(self) -> None:
         """Recompute what `forward` uses from the published parameters. Called when they change."""
 
-    def frozen(self, samples: int | None = None) -> Self:
+    def frozen(self, samples: int | None = None, stream: int | None = None) -> Self:
         """A copy with the current values baked in: what is traced and exported.
 
         Parameters
@@ -103,10 +105,20 @@ class AuditoryModule(nn.Module):
         samples : int, optional
             Last dimension of the input it will be run on: the length of the audio lets recursive filters
             choose a block that divides it, the number of bins is the grid that `ERBIntegration` bakes in.
+        stream : int, optional
+            Prepare `step` for blocks of so many samples instead.
+
+        Raises
+        ------
+        ValueError
+            If it does not stream in such blocks.
         """
         static = copy.deepcopy(self)
         static.learnable = False
-        static.choose_block(samples)
+        if stream is None:
+            static.choose_block(samples)
+        else:
+            static.choose_stream_block(stream)
         static.redesign()
         static.is_frozen = True
         for name in list(static._parameters):
@@ -117,6 +129,44 @@ class AuditoryModule(nn.Module):
 
     def choose_block(self, samples: int | None) -> None:
         """Prepare for inputs of this length; most modules have nothing to choose."""
+
+    def choose_stream_block(self, block: int) -> None:  # noqa: ARG002
+        """Prepare for a stream in blocks of this length.
+
+        Raises
+        ------
+        ValueError
+            If there is no such stream; the message says which there is.
+        """
+        raise ValueError(f"{type(self).__name__} has no streaming form")
+
+    def rest(self, batch: int) -> List[Tensor]:  # noqa: UP006
+        """States of silence for `step`: zeros, in the order of `states`."""
+        raise NotImplementedError
+
+    def step(self, audio: Tensor, states: List[Tensor]) -> Tuple[List[Tensor], List[Tensor]]:  # noqa: UP006
+        """Go on by one block.
+
+        Parameters
+        ----------
+        audio : Tensor [shape=(B, N) or (B, 2, N)]
+        states : list of Tensor
+            As the step before left them, or `rest`.
+
+        Returns
+        -------
+        outputs, states : list of Tensor
+            Of this block, and behind it.
+        """
+        raise NotImplementedError
+
+    def skip(self) -> int:
+        """Frames that a stream says before the whole form's first one: of the silence before it."""
+        return 0
+
+    def latency(self) -> int:
+        """Samples behind the place of a frame that a stream has to hear before it knows it."""
+        return 0
 
     def centre_frequencies(self) -> list[float] | None:
         """Centre frequency of each channel or component in Hz, for the manifest."""

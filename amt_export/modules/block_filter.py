@@ -20,11 +20,31 @@ from amt_export.design.state_space import StateSpace
 # Longer blocks cost more in the impulse matrix, shorter ones more in the states; 32 to 40 samples are the flat
 # optimum of ONNX Runtime (30-channel gammatone at 16 kHz; the 50-channel DRNL has it at 36).
 BLOCK = 32
+# Longer blocks of odd lengths would still be right, but cost more than the filter should.
+LONGEST_BLOCK = 256
 
 
 def divisor_block(samples: int) -> int:
     """The shortest block from 32 to 64 samples that divides `samples`; 32 if there is none."""
     return next((block for block in range(BLOCK, 2 * BLOCK + 1) if samples % block == 0), BLOCK)
+
+
+def stream_block(samples: int) -> int:
+    """The filter's own block for a stream in blocks of `samples`: it must divide them.
+
+    Raises
+    ------
+    ValueError
+        If no block of 32 to 256 samples does.
+    """
+    if samples <= 2 * BLOCK:
+        return samples
+    divisors = [block for block in range(BLOCK, LONGEST_BLOCK + 1) if samples % block == 0]
+    if not divisors:
+        raise ValueError(
+            f"no divisor from {BLOCK} to {LONGEST_BLOCK}; take a multiple of {BLOCK}, or {2 * BLOCK} at most"
+        )
+    return divisors[0]
 
 
 def pad_end(signal: Tensor, count: int, dim: int) -> Tensor:

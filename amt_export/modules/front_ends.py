@@ -1,6 +1,6 @@
 """The front halves of two loudness models, each as one graph."""
 
-from typing import Any, ClassVar, Self, Tuple, cast  # noqa: UP035  (TorchScript reads Tuple)
+from typing import Any, ClassVar, List, Self, Tuple, cast  # noqa: UP035  (TorchScript reads these)
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ from amt_export.modules.base import AuditoryModule, as_batch, exact
 from amt_export.modules.component_group import ComponentGroup
 from amt_export.modules.erb_integration import ERBIntegration
 from amt_export.modules.excitation_pattern import ExcitationPattern
+from amt_export.modules.framed import FramedModule
 from amt_export.modules.levels import spoiled
 from amt_export.modules.moore_excitation import Moore2016ExcitationPattern
 from amt_export.modules.moore_spectrum import Moore2016Spectrum
@@ -28,7 +29,7 @@ def redesign_after_load(module: nn.Module, _: object) -> None:
     cast("AuditoryModule", module).redesign()
 
 
-class Glasberg2002FrontEnd(AuditoryModule):
+class Glasberg2002FrontEnd(FramedModule):
     """Excitation pattern of Glasberg & Moore (2002): spectrum, ERB bands, spread.
 
     Parameters
@@ -99,10 +100,23 @@ class Glasberg2002FrontEnd(AuditoryModule):
         excitation: Tensor = self.excitation_pattern(self.erb_integration(psd))
         return excitation
 
-    def frozen(self, samples: int | None = None) -> Self:
+    def choose_stream_block(self, block: int) -> None:
+        """As `MultiResolutionFFT`."""
+        self.multi_fft.choose_stream_block(block)
+
+    def past(self) -> int:
+        """As `MultiResolutionFFT`."""
+        return self.multi_fft.past()
+
+    def stream_frames(self, heard: Tensor, frames: int) -> List[Tensor]:  # noqa: UP006
+        """Outputs of one block; see `FramedModule`."""
+        psd = self.multi_fft.stream_frames(heard, frames)[0]
+        return [self.excitation_pattern(self.erb_integration(psd))]
+
+    def frozen(self, samples: int | None = None, stream: int | None = None) -> Self:
         """A copy with the current values baked in."""
-        static = super().frozen(samples)
-        static.multi_fft = self.multi_fft.frozen(samples)
+        static = super().frozen(samples, stream)
+        static.multi_fft = self.multi_fft.frozen(samples, stream)
         static.erb_integration = self.erb_integration.frozen()
         static.excitation_pattern = self.excitation_pattern.frozen()
         return static
@@ -131,8 +145,16 @@ class Glasberg2002FrontEnd(AuditoryModule):
         """As `MultiResolutionFFT`."""
         return self.multi_fft.padding()
 
+    def skip(self) -> int:
+        """As `MultiResolutionFFT`."""
+        return self.multi_fft.skip()
 
-class Moore2016FrontEnd(AuditoryModule):
+    def latency(self) -> int:
+        """As `MultiResolutionFFT`."""
+        return self.multi_fft.latency()
+
+
+class Moore2016FrontEnd(FramedModule):
     """Excitation patterns of both ears after Moore et al. (2016), every millisecond.
 
     The chain of `Moore2016Spectrum` and `Moore2016ExcitationPattern`, without packing: the bins
@@ -243,6 +265,10 @@ class Moore2016FrontEnd(AuditoryModule):
             return left.squeeze(0), right.squeeze(0)
         return left, right
 
+    def stream_frames(self, heard: Tensor, frames: int) -> List[Tensor]:  # noqa: ARG002, UP006
+        """Outputs of one block; see `FramedModule`."""
+        return [self.pattern(heard[:, 0]), self.pattern(heard[:, 1])]
+
     def pattern(self, ear: Tensor) -> Tensor:
         """Excitation (B, S, C) of one ear (B, T)."""
         if self.learnable:
@@ -269,10 +295,10 @@ class Moore2016FrontEnd(AuditoryModule):
         excitation = self.spectrum.db_per_neper * torch.log(total)
         return spoiled(excitation, whole)
 
-    def frozen(self, samples: int | None = None) -> Self:
+    def frozen(self, samples: int | None = None, stream: int | None = None) -> Self:
         """A copy with the current values baked in."""
-        static = super().frozen(samples)
-        static.spectrum = self.spectrum.frozen(samples)
+        static = super().frozen(samples, stream)
+        static.spectrum = self.spectrum.frozen(samples, stream)
         static.excitation = self.excitation.frozen()
         return static
 
@@ -291,3 +317,11 @@ class Moore2016FrontEnd(AuditoryModule):
     def look_ahead(self) -> int:
         """As `Moore2016Spectrum`."""
         return self.spectrum.look_ahead()
+
+    def skip(self) -> int:
+        """As `Moore2016Spectrum`."""
+        return self.spectrum.skip()
+
+    def latency(self) -> int:
+        """As `Moore2016Spectrum`."""
+        return self.spectrum.latency()

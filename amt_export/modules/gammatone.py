@@ -1,6 +1,6 @@
 """All-pole gammatone filterbank."""
 
-from typing import ClassVar
+from typing import ClassVar, List, Tuple  # noqa: UP035  (TorchScript reads List and Tuple)
 
 import torch
 from torch import Tensor
@@ -17,10 +17,11 @@ from amt_export.modules.block_filter import (
     divisor_block,
     filter_blocks,
     from_blocks,
+    stream_block,
     to_blocks,
 )
 from amt_export.modules.centre_frequencies import checked_rate, one_per_erb
-from amt_export.modules.ports import Port
+from amt_export.modules.ports import Port, State
 
 IMPLEMENTATIONS = ("sos", "poly")
 # |p| of the poly form, where a product of four poles close to the unit circle would lose its digits.
@@ -83,6 +84,9 @@ class GammatoneFilterbank(AuditoryModule):
     input_ports: ClassVar[tuple[Port, ...]] = (Port("audio", ("batch", "time"), "Pa"),)
     output_ports: ClassVar[tuple[Port, ...]] = (
         Port("subbands", ("batch", "channel", "time"), "Pa"),
+    )
+    states: ClassVar[tuple[State, ...]] = (
+        State("gammatone", "the one-pole stages of each channel after the last sample"),
     )
 
     fc: Tensor
@@ -172,12 +176,24 @@ class GammatoneFilterbank(AuditoryModule):
         Tensor [shape=(B, F, T) or (F, T)], Pa
         """
         signal = as_batch(audio, 2, self.filter.impulse, "audio")
-        blocks = to_blocks(signal.unsqueeze(1), self.block)
-        filtered, _ = filter_blocks(blocks, self.operators(), self.filter.rest(signal.shape[0]))
-        subbands = from_blocks(filtered, signal.shape[1])
+        outputs, _ = self.step(signal, self.rest(signal.shape[0]))
         if audio.dim() == 1:
-            return subbands.squeeze(0)
-        return subbands
+            return outputs[0].squeeze(0)
+        return outputs[0]
+
+    def rest(self, batch: int) -> List[Tensor]:  # noqa: UP006
+        """State of silence."""
+        return [self.filter.rest(batch)]
+
+    def step(self, audio: Tensor, states: List[Tensor]) -> Tuple[List[Tensor], List[Tensor]]:  # noqa: UP006
+        """Go on by one block; see `AuditoryModule.step`."""
+        blocks = to_blocks(audio.unsqueeze(1), self.block)
+        filtered, state = filter_blocks(blocks, self.operators(), states[0])
+        return [from_blocks(filtered, audio.shape[1])], [state]
+
+    def choose_stream_block(self, block: int) -> None:
+        """The filter's own blocks divide the stream's."""
+        self.block = stream_block(block)
 
     def choose_block(self, samples: int | None) -> None:
         """A block that divides the audio spares padding and cutting."""

@@ -1,14 +1,15 @@
 """Sparse multi-resolution spectrum of both ears after Moore et al. (2016)."""
 
 import math
-from typing import ClassVar, Tuple  # noqa: UP035  (TorchScript reads these)
+from typing import ClassVar, List, Tuple  # noqa: UP035  (TorchScript reads these)
 
 import torch
 from torch import Tensor
 
 from amt_export.design import moore_spectrum as design
 from amt_export.design.moore_spectrum import serving_window
-from amt_export.modules.base import AuditoryModule, as_batch, exact
+from amt_export.modules.base import as_batch, exact
+from amt_export.modules.framed import FramedModule
 from amt_export.modules.levels import DB_PER_NEPER
 from amt_export.modules.packing import packed_order
 from amt_export.modules.ports import Port
@@ -23,7 +24,7 @@ LEAST_MAXIMUM = 1000.0
 LEAST_INTENSITY = 1e-12
 
 
-class Moore2016Spectrum(AuditoryModule):
+class Moore2016Spectrum(FramedModule):
     """Levels of the audible spectral components of both ears, every millisecond.
 
     Six symmetric Hann windows of 2048 to 64 samples share the middle of each frame; window i gives
@@ -274,6 +275,10 @@ class Moore2016Spectrum(AuditoryModule):
             freqs_left, levels_left = freqs_left.squeeze(0), levels_left.squeeze(0)
             freqs_right, levels_right = freqs_right.squeeze(0), levels_right.squeeze(0)
         return freqs_left, levels_left, freqs_right, levels_right
+
+    def stream_frames(self, heard: Tensor, frames: int) -> List[Tensor]:  # noqa: ARG002, UP006
+        """Outputs of one block; see `FramedModule`."""
+        return [*self.sparse(heard[:, 0]), *self.sparse(heard[:, 1])]
 
     def sparse(self, ear: Tensor) -> Tuple[Tensor, Tensor]:  # noqa: UP006
         """Packed frequencies and levels (B, S, 958) of one ear (B, T)."""

@@ -6,19 +6,25 @@ import torch
 from torch import Tensor, nn
 
 from amt_export.design.dft import hann
-from amt_export.design.multires import alignment, framed_columns, read_positions, read_table
-from amt_export.modules.base import AuditoryModule, as_batch, exact
+from amt_export.design.multires import (
+    THRESHOLDS,
+    alignment,
+    checked_windows,
+    framed_columns,
+    read_positions,
+    read_table,
+)
+from amt_export.modules.base import as_batch, exact
+from amt_export.modules.block_filter import pad_end
 from amt_export.modules.centre_frequencies import checked_rate
+from amt_export.modules.framed import FramedModule
 from amt_export.modules.ports import Port
 from amt_export.modules.window_band import WindowBand
 
 MERGES = ("aligned", "torch_amt")
-WINDOW_LENGTHS = (2048, 1024, 512, 256, 128, 64)
-# Glasberg & Moore (2002): each window serves from one threshold to the next, in Hz.
-THRESHOLDS = (500.0, 1000.0, 2000.0, 4000.0, 8000.0)
 
 
-class MultiResolutionFFT(AuditoryModule):
+class MultiResolutionFFT(FramedModule):
     """Short-time power spectral density whose time resolution rises with frequency.
 
     |STFT|^2 / (sum(window^2) fs) with periodic Hann windows, frames centred at k hop (reflected
@@ -208,7 +214,8 @@ class MultiResolutionFFT(AuditoryModule):
         else:
             squares: List[Tensor] = []  # noqa: UP006
             for band in self.bands:
-                power = band.squares(padded, samples)  # type: ignore[operator]
+                frames = samples // band.hop + 1  # type: ignore[operator]
+                power = band.squares(padded, band.margin, frames)  # type: ignore[operator]
                 if self.is_aligned:
                     power = band.aligned(power, samples)  # type: ignore[operator]
                 squares.append(power[:, : samples // self.reference_hop + 1])
@@ -235,6 +242,45 @@ class MultiResolutionFFT(AuditoryModule):
         """Keep the alignment of frames for audio of this length."""
         if samples is not None:
             self.samples = samples
+
+    def choose_stream_block(self, block: int) -> None:
+        """Blocks are whole hops, and the hop of every window divides that of the longest.
+
+        Raises
+        ------
+        ValueError
+            Otherwise, and for frames that do not stand at one time.
+        """
+        if not self.is_aligned:
+            raise ValueError(f"merge={self.merge!r} has no streaming form: it stretches time")
+        for length, hop in self.hop_lengths.items():
+            if self.reference_hop % hop:
+                raise ValueError(
+                    f"no streaming form: the hop of window {length}, {hop}, does not divide the "
+                    f"longest window's, {self.reference_hop}"
+                )
+        super().choose_stream_block(block)
+
+    def past(self) -> int:
+        """Samples before a block that its frames depend on."""
+        return self.look_ahead() + self.skip() * self.reference_hop
+
+    def stream_frames(self, heard: Tensor, frames: int) -> List[Tensor]:  # noqa: UP006
+        """Outputs of one block; see `FramedModule`."""
+        over = max(band.overhang() for band in self.bands)  # type: ignore[operator]
+        padded = pad_end(heard, max(0, over - self.skip() * self.reference_hop), 1)
+        squares: List[Tensor] = []  # noqa: UP006
+        for band in self.bands:
+            squares.append(band.centred(padded, self.look_ahead(), frames))  # type: ignore[operator]
+        return [torch.cat(squares, dim=2) @ self.reading, self.freqs]
+
+    def skip(self) -> int:
+        """0 for the usual hops: the block that begins with a frame's centre completes it."""
+        return -(-self.look_ahead() // self.reference_hop) - 1
+
+    def latency(self) -> int:
+        """Half the longest window."""
+        return self.look_ahead()
 
     def centre_frequencies(self) -> list[float]:
         """Frequencies of the bins in Hz."""
@@ -267,25 +313,3 @@ class MultiResolutionFFT(AuditoryModule):
             f"fs={self.fs:g}, window_lengths={self.window_lengths}, "
             f"hop_fraction={self.hop_fraction:g}, learnable={self.learnable}, merge={self.merge!r}"
         )
-
-
-def checked_windows(window_lengths: list[int] | None, hop_fraction: float) -> list[int]:
-    """Lengths in descending order.
-
-    Raises
-    ------
-    ValueError
-    """
-    lengths = list(WINDOW_LENGTHS) if window_lengths is None else list(window_lengths)
-    if not 0 < len(lengths) <= len(THRESHOLDS) + 1:
-        raise ValueError(
-            f"window_lengths has {len(lengths)} windows; 1 to {len(THRESHOLDS) + 1} are possible"
-        )
-    for length in lengths:
-        if isinstance(length, bool) or not isinstance(length, int) or length < 1:
-            raise ValueError(f"window_lengths holds {length!r}; positive integers are needed")
-        if int(length * hop_fraction) < 1:
-            raise ValueError(
-                f"hop_fraction is {hop_fraction}: the window of {length} samples would not move"
-            )
-    return sorted(lengths, reverse=True)

@@ -28,31 +28,32 @@ class WindowBand(nn.Module):
         self.columns = PreciseColumns()
         self.samples = -1  # length of signal that `index` and `weight` are for
 
-    def hops(self, padded: Tensor, samples: int) -> Tensor:
-        """(B, frames + parts - 1, hop): frame k is hops k, ..., k + parts - 1."""
-        count = samples // self.hop + self.parts
-        cut = padded[:, self.margin : self.margin + count * self.hop]
+    def hops(self, padded: Tensor, start: int, frames: int) -> Tensor:
+        """(B, frames + parts - 1, hop) from `start` on: frame k is hops k, ..., k + parts - 1."""
+        count = frames + self.parts - 1
+        cut = padded[:, start : start + count * self.hop]
         return cut.reshape(padded.shape[0], count, self.hop)
 
     def full_power(self, padded: Tensor, samples: int) -> Tensor:
         """|STFT|^2 in all bins (B, frames, w/2 + 1), not for export."""
-        hops = self.hops(padded, samples)
+        hops = self.hops(padded, self.margin, samples // self.hop + 1)
         frames = hops.flatten(1).unfold(1, self.parts * self.hop, self.hop)[:, :, : self.length]
         spectrum = torch.view_as_real(torch.fft.rfft(frames * self.window))
         return (spectrum * spectrum).sum(-1)
 
-    def squares(self, padded: Tensor, samples: int) -> Tensor:
-        """Re^2 and Im^2 of the bins of the band, scaled to density, (B, frames, 2 * bins)."""
-        hops = self.hops(padded, samples)
+    def squares(self, padded: Tensor, start: int, frames: int) -> Tensor:
+        """Re^2 and Im^2 of the bins of the band, scaled to density, (B, frames, 2 * bins).
+
+        The first frame begins at sample `start` of `padded`.
+        """
+        hops = self.hops(padded, start, frames)
         head, rest = cut_rows(hops, row_peak(hops))
         product = self.columns(head, rest)
-        main, correction = self.framed(product.main, samples), self.framed(product.rest, samples)
-        spectrum = main + correction
+        spectrum = self.framed(product.main, frames) + self.framed(product.rest, frames)
         return spectrum * spectrum
 
-    def framed(self, partial: Tensor, samples: int) -> Tensor:
+    def framed(self, partial: Tensor, frames: int) -> Tensor:
         """The parts (B, hops, parts * m) of every frame added up, (B, frames, m)."""
-        frames = samples // self.hop + 1
         width = partial.shape[2] // self.parts
         whole = partial[:, :frames, :width]
         for part in range(1, self.parts):
@@ -70,3 +71,27 @@ class WindowBand(nn.Module):
         picked = power.index_select(1, index)
         picked = picked.reshape(power.shape[0], frames, most, power.shape[2])
         return (picked * weight).sum(2)
+
+    def centred(self, padded: Tensor, reach: int, frames: int) -> Tensor:
+        """Squares of reference frames in the middle of a signal, (B, frames, 2 * bins).
+
+        Parameters
+        ----------
+        padded : Tensor [shape=(B, T)]
+        reach : int
+            Samples of `padded` before the centre of the first reference frame.
+        frames : int
+            Reference frames; each is the mean of as many frames as hops fit into its own.
+        """
+        share = self.reference_hop // self.hop
+        start = reach - share // 2 * self.hop - self.length // 2
+        power = self.squares(padded, start, frames * share)
+        if share == 1:
+            return power
+        power = power.reshape(power.shape[0], frames, share, power.shape[2])
+        return (power * (1.0 / share)).sum(2)
+
+    def overhang(self) -> int:
+        """Samples behind the last reference frame's hop that `centred` reads."""
+        share = self.reference_hop // self.hop
+        return (self.parts - 1 - share // 2) * self.hop - self.length // 2

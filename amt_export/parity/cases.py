@@ -114,14 +114,15 @@ def _preceding(
     return {"levels": levels.numpy()}
 
 
-def eager_runner(module: nn.Module, outputs: Sequence[str]) -> Runner:
-    """Run a torch module on arrays, in its own dtype."""
+def eager_runner(module: nn.Module, outputs: Sequence[str], device: str = "cpu") -> Runner:
+    """Run a torch module on arrays, in its own dtype, on the device where its buffers are."""
 
     def run(inputs: Mapping[str, npt.NDArray[np.floating]]) -> Arrays:
+        tensors = (torch.from_numpy(np.ascontiguousarray(v)).to(device) for v in inputs.values())
         with torch.no_grad():
-            result = module(*(torch.from_numpy(np.ascontiguousarray(v)) for v in inputs.values()))
+            result = module(*tensors)
         values: Sequence[Tensor] = (result,) if isinstance(result, Tensor) else result
-        return {name: value.numpy() for name, value in zip(outputs, values, strict=True)}
+        return {name: value.cpu().numpy() for name, value in zip(outputs, values, strict=True)}
 
     return run
 

@@ -3,18 +3,27 @@
 >>> from amt_export import runtime
 >>> model = runtime.load("artifacts/gammatone_speech_16k")   # doctest: +SKIP
 >>> subbands = model.process(audio)["subbands"]              # doctest: +SKIP
+>>> with model.stream() as stream:                           # doctest: +SKIP
+...     for block in microphone:
+...         show(stream.push(block)["subbands"])
 """
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from amt_export.manifest import load_manifest, verify_files
-from amt_export.runtime.backends import OPENERS, check_choice
+from amt_export.manifest import Manifest, load_manifest, verify_files
+from amt_export.runtime.backends import OPENERS, Backend, check_choice
 from amt_export.runtime.model import Model
+from amt_export.runtime.stream import Stream
 
-__all__ = ["Model", "load"]
+STREAM_THREADS = 1
+"""Of ONNX Runtime for a stream, unless asked otherwise: a block is too little work to share out, and threads
+that wait for the next one keep a processor busy."""
+
+__all__ = ["Model", "Stream", "load", "load_stream"]
 
 
 def load(
@@ -52,8 +61,56 @@ def load(
     """
     check_choice(backend, session_options)
     manifest = load_manifest(folder)
-    entry = manifest.entry(backend)
+    opened = partial(_open, Path(folder), manifest, backend, verify, session_options)
+    return Model(manifest, opened("whole"), partial(opened, "stream"))
+
+
+def load_stream(
+    folder: str | Path,
+    backend: str = "onnx",
+    *,
+    on_nonfinite: str = "raise",
+    verify: bool = True,
+    **session_options: Any,
+) -> Stream:
+    """Open the streaming form alone, for apps that do nothing else.
+
+    Parameters
+    ----------
+    folder, backend, verify, **session_options
+        As for `load`.
+    on_nonfinite : {"raise", "reset"}, optional
+        See `Stream`.
+
+    Returns
+    -------
+    Stream
+        One; `Model.stream` gives any number of them on one opened artifact.
+
+    Raises
+    ------
+    ArtifactError, BackendError, MissingDependencyError
+        As for `load`.
+    """
+    check_choice(backend, session_options)
+    manifest = load_manifest(folder)
+    manifest.streaming()  # says so where there is none
+    opened = _open(Path(folder), manifest, backend, verify, session_options, "stream")
+    return Stream(manifest, opened, on_nonfinite=on_nonfinite)
+
+
+def _open(
+    folder: Path,
+    manifest: Manifest,
+    backend: str,
+    verify: bool,
+    session_options: dict[str, Any],
+    form: str,
+) -> Backend:
+    """Open the artifact of one form."""
+    entry = manifest.entry(backend, form)
     if verify:
         verify_files(folder, [entry])
-    artifact = Path(folder) / entry.path
-    return Model(manifest, OPENERS[backend](artifact, manifest, **session_options))
+    if (form, backend) == ("stream", "onnx"):
+        session_options = {"intra_op_num_threads": STREAM_THREADS, **session_options}
+    return OPENERS[backend](folder / entry.path, manifest.of(form), **session_options)

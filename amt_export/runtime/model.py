@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import product
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,9 @@ from numpy.typing import NDArray
 
 from amt_export.errors import ArtifactError, InputError
 from amt_export.manifest import Manifest, Port
+from amt_export.runtime.axes import time_axis
 from amt_export.runtime.backends import Backend
+from amt_export.runtime.stream import Stream
 from amt_export.runtime.windows import Framing, extended, plan
 
 Array = NDArray[Any]
@@ -28,11 +31,21 @@ class Model:
         What the folder says about the model.
     backend : Backend
         The opened artifact.
+    open_stream : callable, optional
+        Opens the streaming artifact, when the first stream is wanted.
     """
 
-    def __init__(self, manifest: Manifest, backend: Backend) -> None:
+    def __init__(
+        self,
+        manifest: Manifest,
+        backend: Backend,
+        open_stream: Callable[[], Backend] | None = None,
+    ) -> None:
         self._manifest = manifest
         self._backend = backend
+        self._open_stream = open_stream
+        self._stream_backend: Backend | None = None
+        self._opening = Lock()
 
     @property
     def manifest(self) -> Manifest:
@@ -61,6 +74,32 @@ class Model:
         for port in self._manifest.inputs:
             _check(port, arrays[port.name])
         return self._backend.run(arrays)
+
+    def stream(self, *, on_nonfinite: str = "raise") -> Stream:
+        """Start a stream: push audio as it comes, get outputs as they are known.
+
+        Parameters
+        ----------
+        on_nonfinite : {"raise", "reset"}, optional
+            See `Stream`.
+
+        Returns
+        -------
+        Stream
+            With states of its own; streams share the opened artifact, and nothing else.
+
+        Raises
+        ------
+        ArtifactError
+            If no streaming form was published for this backend.
+        """
+        with self._opening:
+            if self._stream_backend is None:
+                self._manifest.streaming()  # says so where there is none
+                if self._open_stream is None:
+                    raise ArtifactError(f"{self._manifest.name}: opened without its streaming form")
+                self._stream_backend = self._open_stream()
+        return Stream(self._manifest, self._stream_backend, on_nonfinite=on_nonfinite)
 
     def process(self, audio: Array) -> dict[str, Array]:
         """Run the model on a signal of any length.
@@ -176,23 +215,19 @@ def _check(port: Port, value: object) -> None:
 
 def _is_timed(port: Port) -> bool:
     """Whether an output runs along time, sample by sample or frame by frame."""
-    return "time" in port.axes or "frame" in port.axes
-
-
-def _time_axis(port: Port) -> int:
-    return port.axes.index("time" if "time" in port.axes else "frame")
+    return time_axis(port) is not None
 
 
 def _along_time(row: Array, port: Port) -> Array:
     """Return a view of one batch row of an output with time as its first axis."""
-    return np.moveaxis(row, _time_axis(port) - 1, 0)
+    return np.moveaxis(row, (time_axis(port) or 0) - 1, 0)
 
 
 def _joined_shape(
     port: Port, rows: int, samples: int, length: int, framing: Framing
 ) -> tuple[int, ...]:
     """Return the shape of an output for the whole signal."""
-    axis = _time_axis(port)
+    axis = time_axis(port) or 0
     if port.shape[axis] != framing.frames(length):
         raise ArtifactError(
             f"{port.name}: {port.shape[axis]} frames of {length} samples contradict the manifest's "

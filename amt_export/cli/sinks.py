@@ -1,0 +1,286 @@
+"""Where outputs go piece by piece: arrays on disk, arrays in memory, columns of a picture."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from amt_export.cli.files import replacing
+from amt_export.cli.progress import bar
+from amt_export.cli.tables import size
+from amt_export.errors import PublishError
+from amt_export.manifest import Manifest, Port
+from amt_export.meter import columns_for
+from amt_export.recording import Recorder
+from amt_export.runtime.axes import time_axis
+from amt_export.runtime.windows import Framing
+
+Outputs = Mapping[str, NDArray[Any]]
+
+REOPEN = 64_000_000
+"""Bytes written through a memory map before it is opened anew: until then they count as our memory."""
+
+
+class Sink(Protocol):
+    """Takes audio and outputs, batch axis included, as they are known; leaving its block finishes it."""
+
+    def __enter__(self) -> Sink:
+        """Begin."""
+
+    def __exit__(self, *error: Any) -> bool | None:
+        """Finish, unless there was an error."""
+
+    def write(self, audio: NDArray[Any], outputs: Outputs) -> None:
+        """Take the next samples of the audio, and the next samples or frames of every output."""
+
+
+def whole_shapes(manifest: Manifest, samples: int) -> dict[str, tuple[int, ...]]:
+    """Return the shape of every output for a recording of so many samples, batch 1."""
+    frames = Framing(manifest.hop, manifest.frame_length).frames(samples)
+    shapes = {}
+    for port in manifest.outputs:
+        axis = time_axis(port)
+        if axis is None:
+            shapes[port.name] = port.shape
+        else:
+            shapes[port.name] = (1, *port.shape[1:axis], frames, *port.shape[axis + 1 :])
+    return shapes
+
+
+def bytes_needed(manifest: Manifest, samples: int) -> int:
+    """Return the size of all outputs together."""
+    shapes = whole_shapes(manifest, samples)
+    return sum(
+        math.prod(shapes[port.name]) * np.dtype(port.dtype).itemsize for port in manifest.outputs
+    )
+
+
+def description(manifest: Manifest, fs: int) -> dict[str, Any]:
+    """Return what belongs to the arrays: sampling rate, centre frequencies, manifest."""
+    return {
+        "fs": float(fs),
+        "centre_frequencies": list(manifest.centre_frequencies),
+        "manifest": json.loads(manifest.to_json()),
+    }
+
+
+class _Arrays:
+    """Arrays that are filled along time."""
+
+    def __init__(self, ports: tuple[Port, ...]) -> None:
+        self.ports = ports
+        self.arrays: dict[str, NDArray[Any]] = {}
+        self._at = dict.fromkeys((port.name for port in ports), 0)
+
+    def write(self, outputs: Outputs) -> int:
+        """Put the next piece in its place; return its bytes."""
+        written = 0
+        for port in self.ports:
+            piece, axis = outputs[port.name], time_axis(port)
+            if axis is None:
+                self.arrays[port.name][...] = piece
+                continue
+            at = self._at[port.name]
+            stop = at + piece.shape[axis]
+            self.arrays[port.name][(slice(None),) * axis + (slice(at, stop),)] = piece
+            self._at[port.name] = stop
+            written += piece.nbytes
+        return written
+
+
+class MemorySink:
+    """Keeps everything, to be written as one ``.npz``.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    manifest : Manifest
+    samples : int
+        Of the recording, at the model's rate.
+    fs : int
+        That rate in Hz.
+
+    Raises
+    ------
+    PublishError
+        If it does not fit into memory.
+    """
+
+    def __init__(self, path: Path, manifest: Manifest, samples: int, fs: int) -> None:
+        needed, free = bytes_needed(manifest, samples), free_memory()
+        if free is not None and needed > free:
+            raise PublishError(
+                f"{path}: an .npz of {size(needed)} is made in memory, of which {size(free)} are free; "
+                f"give -o {path.with_suffix('.npy').name}, which is written piece by piece"
+            )
+        self._path, self._manifest, self._fs = path, manifest, fs
+        self._filled = _Arrays(manifest.outputs)
+        for port in manifest.outputs:
+            shape = whole_shapes(manifest, samples)[port.name]
+            self._filled.arrays[port.name] = np.empty(shape, port.dtype)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def write(self, audio: NDArray[Any], outputs: Outputs) -> None:  # noqa: ARG002
+        """See `Sink`."""
+        self._filled.write(outputs)
+
+    def __exit__(self, *error: Any) -> None:
+        if error[0] is not None:
+            return
+        arrays: dict[str, Any] = {
+            **self._filled.arrays,
+            "fs": np.float64(self._fs),
+            "centre_frequencies": np.asarray(self._manifest.centre_frequencies, np.float64),
+            "manifest": np.str_(self._manifest.to_json()),
+        }
+        with replacing(self._path) as temporary, temporary.open("wb") as stream:
+            np.savez(stream, **arrays)
+
+
+class DiskSink:
+    """Writes ``.npy`` files of known size through memory maps, and what belongs to them as JSON.
+
+    They have their names when the block in which the sink is used ends well, and are not there
+    otherwise.
+
+    Parameters
+    ----------
+    path : Path
+        ``OUT.npy``.
+    manifest : Manifest
+    samples : int
+        Of the recording, at the model's rate.
+    fs : int
+        That rate in Hz.
+
+    Raises
+    ------
+    PublishError
+        If the disk has no room for them, or they cannot be written.
+    """
+
+    def __init__(self, path: Path, manifest: Manifest, samples: int, fs: int) -> None:
+        needed, free = bytes_needed(manifest, samples), shutil.disk_usage(path.parent).free
+        if needed > free:
+            raise PublishError(f"{path}: needs {size(needed)}, the disk has {size(free)} free")
+        self._manifest, self._fs = manifest, fs
+        self._paths = npy_paths(path, manifest)
+        self._shapes = whole_shapes(manifest, samples)
+        self._filled = _Arrays(manifest.outputs)
+        self._json = path.with_suffix(".json")
+        self._temporary: dict[str, Path] = {}
+        self._unmapped = 0
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            for port in self._manifest.outputs:
+                temporary = stack.enter_context(replacing(self._paths[port.name]))
+                self._temporary[port.name] = temporary
+                self._filled.arrays[port.name] = _mapped(
+                    temporary, mode="w+", dtype=port.dtype, shape=self._shapes[port.name]
+                )
+            self._stack = stack.pop_all()
+        return self
+
+    def write(self, audio: NDArray[Any], outputs: Outputs) -> None:  # noqa: ARG002
+        """See `Sink`."""
+        self._unmapped += self._filled.write(outputs)
+        if self._unmapped >= REOPEN:
+            self._unmapped = 0
+            self._filled.arrays.clear()
+            for name, temporary in self._temporary.items():
+                self._filled.arrays[name] = _mapped(temporary, mode="r+")
+
+    def __exit__(self, *error: Any) -> bool | None:
+        self._filled.arrays.clear()  # closes the maps
+        if error[0] is None:
+            with self._stack, replacing(self._json) as temporary:
+                content = description(self._manifest, self._fs)
+                text = json.dumps(content, indent=2, ensure_ascii=False)
+                temporary.write_text(text + "\n", encoding="utf-8")
+            return None
+        return self._stack.__exit__(*error)
+
+
+class PictureSink:
+    """Gathers the columns of a picture, and draws it.
+
+    Parameters
+    ----------
+    path : Path
+        ``OUT.png``.
+    manifest : Manifest
+    recording : Recorder
+        Whose picture it is.
+
+    Raises
+    ------
+    InputError
+        If the model has no output that can be drawn.
+    """
+
+    def __init__(self, path: Path, manifest: Manifest, recording: Recorder) -> None:
+        shapes = whole_shapes(manifest, recording.samples)
+        frames = {
+            port.name: shapes[port.name][axis]
+            for port in manifest.outputs
+            if (axis := time_axis(port)) is not None
+        }
+        self._path, self._recording = path, recording
+        self._columns = columns_for(manifest, recording.fs, frames, recording.samples)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def write(self, audio: NDArray[Any], outputs: Outputs) -> None:
+        """See `Sink`."""
+        self._columns.add(audio, outputs)
+
+    def __exit__(self, *error: Any) -> None:
+        if error[0] is not None:
+            return
+        from amt_export import plot
+
+        with bar(self._path.name), replacing(self._path) as temporary:
+            figure = plot.picture(self._columns, self._recording.fs, self._recording.name)
+            plot.save(figure, temporary)
+
+
+def _mapped(path: Path, **options: Any) -> NDArray[Any]:
+    array: NDArray[Any] = np.lib.format.open_memmap(path, **options)  # type: ignore[no-untyped-call]
+    return array
+
+
+def npy_paths(path: Path, manifest: Manifest) -> dict[str, Path]:
+    """Return the file of each output: ``OUT.npy`` for the only one along time, else ``OUT.<name>.npy``."""
+    timed = [port.name for port in manifest.outputs if time_axis(port) is not None]
+    return {
+        port.name: path if timed == [port.name] else path.with_suffix(f".{port.name}.npy")
+        for port in manifest.outputs
+    }
+
+
+def free_memory() -> int | None:
+    """Return the bytes of memory that are free for a new array; None where nobody can tell."""
+    try:
+        text = Path("/proc/meminfo").read_text(encoding="ascii")
+        return 1024 * int(text.split("MemAvailable:")[1].split()[0])
+    except (OSError, IndexError, ValueError):
+        pass
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return None

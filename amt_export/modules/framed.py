@@ -1,0 +1,64 @@
+"""Modules that cut audio into frames: their stream keeps the samples that the next frames look back to."""
+
+from typing import ClassVar, List, Tuple  # noqa: UP035  (as in `AuditoryModule`)
+
+import torch
+from torch import Tensor
+
+from amt_export.modules.base import AuditoryModule
+from amt_export.modules.ports import State
+
+
+class FramedModule(AuditoryModule):
+    """A module with one frame per hop, each of which depends on a stretch of the audio."""
+
+    states: ClassVar[tuple[State, ...]] = (
+        State("samples", "the audio before this block, in the unit of the input"),
+    )
+
+    def skip(self) -> int:
+        """Frames that begin before the audio does."""
+        return -(-self.look_ahead() // self.hop())
+
+    def latency(self) -> int:
+        """What follows the place of a frame, in whole hops."""
+        return self.skip() * self.hop()
+
+    def past(self) -> int:
+        """Samples before a block that its frames depend on."""
+        return self.latency()
+
+    def stream_frames(self, heard: Tensor, frames: int) -> List[Tensor]:  # noqa: UP006
+        """Outputs of one block.
+
+        Parameters
+        ----------
+        heard : Tensor [shape=(B, past + N) or (B, 2, past + N)]
+            The block behind its past.
+        frames : int
+            N / hop.
+        """
+        raise NotImplementedError
+
+    def choose_stream_block(self, block: int) -> None:
+        """Blocks are whole hops.
+
+        Raises
+        ------
+        ValueError
+            Otherwise.
+        """
+        if block % self.hop():
+            raise ValueError(f"the block must be a multiple of the hop, {self.hop()} samples")
+
+    def rest(self, batch: int) -> List[Tensor]:  # noqa: UP006
+        """Silence before the first block."""
+        like = next(buffer for buffer in self.buffers() if buffer.is_floating_point())
+        ears = [2] if "ear" in self.input_ports[0].axes else []
+        return [like.new_zeros([batch, *ears, self.past()])]
+
+    def step(self, audio: Tensor, states: List[Tensor]) -> Tuple[List[Tensor], List[Tensor]]:  # noqa: UP006
+        """One frame per hop; see `AuditoryModule.step`."""
+        heard = torch.cat([states[0], audio], dim=-1)
+        samples = audio.shape[-1]
+        return self.stream_frames(heard, samples // self.hop()), [heard[..., samples:]]

@@ -1,0 +1,92 @@
+"""The streaming form as one more version of a model: whole signals in, joined outputs out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from amt_export.manifest import FileEntry, Manifest, Port
+from amt_export.parity.compare import Arrays, Case, Runner
+from amt_export.runtime.axes import cut, time_axis
+from amt_export.runtime.stream import Stream
+from amt_export.runtime.windows import Framing
+
+
+@dataclass(frozen=True)
+class _Blocks:
+    """A runner of one block with its states, as the backend of a stream."""
+
+    call: Runner
+
+    def run(self, inputs: Mapping[str, npt.NDArray[np.floating]]) -> Arrays:
+        return dict(self.call(inputs))
+
+
+def streamed(manifest: Manifest, block: Runner) -> Runner:
+    """A runner of whole signals from one of blocks: from silence, to the last frame.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        With a streaming form.
+    block : callable
+        Runs the streaming artifact once: audio and states by name, to outputs and next states.
+    """
+    stream = Stream(manifest, _Blocks(block))
+
+    def run(inputs: Mapping[str, npt.NDArray[np.floating]]) -> Arrays:
+        (audio,) = inputs.values()
+        first, last = stream.push(audio), stream.flush()
+        frames = settled(manifest, audio.shape[-1])
+        return {
+            port.name: cut(_joined(first, last, port), port, frames.start, frames.stop)
+            for port in manifest.outputs
+        }
+
+    return run
+
+
+def settled(manifest: Manifest, samples: int) -> slice:
+    """Frames of a signal that a stream can know: all, or those that see no mirrored end."""
+    framing = Framing(manifest.hop, manifest.frame_length)
+    frames = framing.frames(samples)
+    if manifest.padding != "reflect":
+        return slice(0, frames)
+    first = -(-manifest.warm_up // manifest.hop)
+    return slice(first, 1 + (samples - manifest.look_ahead) // manifest.hop)
+
+
+def settled_cases(manifest: Manifest, cases: Iterable[Case]) -> list[Case]:
+    """Cases of whole signals as a stream can answer them."""
+    samples = manifest.inputs[0].shape[-1]
+    frames = settled(manifest, samples)
+    ports = {port.name: port for port in manifest.outputs}
+    return [
+        replace(
+            case,
+            outputs={
+                name: cut(value, ports[name], frames.start, frames.stop)
+                for name, value in case.outputs.items()
+            },
+        )
+        for case in cases
+    ]
+
+
+def of_form(manifest: Manifest, entry: FileEntry, cases: Sequence[Case]) -> Sequence[Case]:
+    """Cases as the form of a file can answer them."""
+    return settled_cases(manifest, cases) if entry.form == "stream" else cases
+
+
+def _joined(
+    first: Mapping[str, npt.NDArray[np.floating]],
+    last: Mapping[str, npt.NDArray[np.floating]],
+    port: Port,
+) -> npt.NDArray[np.floating]:
+    axis = time_axis(port)
+    if axis is None:
+        return first[port.name]
+    return np.concatenate([first[port.name], last[port.name]], axis)

@@ -1,0 +1,317 @@
+"""A signal block by block: what microphones and ten-hour files need.
+
+A streaming artifact takes one block of audio and its states, and gives the outputs of this block and
+the next states. A `Stream` carries the states, cuts whatever it is given into blocks, and drops what a
+model says about the silence before the signal, so that its joined outputs are those of one run.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from amt_export.errors import AmtExportError, ArtifactError, BackendError, InputError, StreamError
+from amt_export.manifest import Manifest, StateInfo, StreamInfo
+from amt_export.runtime.axes import cut, time_axis
+from amt_export.runtime.backends import Backend
+from amt_export.runtime.windows import Framing
+
+Array = NDArray[Any]
+ON_NONFINITE = ("raise", "reset")
+
+
+class Stream:
+    """One signal on its way through a model; made by `Model.stream` or `runtime.load_stream`.
+
+    Each stream has its own states, so any number of them may run side by side on one model, also in
+    several threads; one stream is for one thread at a time.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        With a streaming form.
+    backend : Backend
+        The opened streaming artifact.
+    on_nonfinite : {"raise", "reset"}, optional
+        What to do when a state is no longer finite, as after a NaN in the audio, which a recursive
+        filter would never forget: raise StreamError and refuse to go on until `reset`; or go on from
+        silence with the next block, warn, and count it in `resets`.
+    """
+
+    def __init__(
+        self, manifest: Manifest, backend: Backend, *, on_nonfinite: str = "raise"
+    ) -> None:
+        if on_nonfinite not in ON_NONFINITE:
+            raise BackendError(
+                f"on_nonfinite is {on_nonfinite!r}; one of {', '.join(ON_NONFINITE)}"
+            )
+        self._manifest = manifest
+        self._info = _checked(manifest.streaming().stream, manifest)
+        self._port = self._info.inputs[0]
+        self._timed = [port for port in self._info.outputs if time_axis(port) is not None]
+        self._framing = Framing(manifest.hop, manifest.frame_length)
+        self._backend: Backend | None = backend
+        self._busy = Lock()
+        self._on_nonfinite = on_nonfinite
+        self.resets = 0
+        self._states: dict[str, Array] = {}
+        self._pending = np.zeros(self._port.shape, self._port.dtype)
+        self._filled = 0  # samples in it, waiting for their block to be full
+        self._pushed = 0
+        self._known = 0  # frames given so far; those before 0 are dropped
+        self._broken: str | None = None  # why it cannot go on
+        self._single = self._port.shape[0] == 1  # whether the audio comes without its batch axis
+        self._start()
+        self._constant = self._constants(backend)
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the folder says about the model."""
+        return self._manifest
+
+    @property
+    def block(self) -> int:
+        """Samples that the artifact takes at once; `push` of as many has the least to do."""
+        return self._info.block
+
+    @property
+    def latency(self) -> int:
+        """Samples behind the place of a frame that must be pushed before it comes."""
+        return self._info.latency
+
+    @property
+    def samples(self) -> int:
+        """Samples pushed so far."""
+        return self._pushed
+
+    def push(self, audio: Array) -> dict[str, Array]:
+        """Go on with the signal.
+
+        Parameters
+        ----------
+        audio : ndarray of float
+            Any number of samples, in the unit of the model's input: (n,), (2, n) for two ears, or with
+            the batch that the artifact was built for in front.
+
+        Returns
+        -------
+        dict of ndarray
+            Outputs by name: what these samples have made known since the last call, which may be nothing
+            (a size of 0 along time). Without the batch axis when the audio has none. Outputs
+            without a time axis (a frequency grid) are in every answer.
+
+        Raises
+        ------
+        InputError
+            For another shape or dtype; the stream is as it was.
+        StreamError
+            If it is closed, in use by another thread, or not finite any more.
+        """
+        with self._alone() as backend:
+            rows, self._single = self._rows(audio)
+            self._pushed += rows.shape[-1]
+            pieces: list[dict[str, Array]] = []
+            taken = 0
+            if self._filled:
+                taken = min(self.block - self._filled, rows.shape[-1])
+                self._keep(rows[..., :taken])
+                if self._filled == self.block:
+                    self._filled = 0
+                    pieces.append(self._run(backend, self._pending))
+            while rows.shape[-1] - taken >= self.block:
+                pieces.append(self._run(backend, rows[..., taken : taken + self.block]))
+                taken += self.block
+            self._keep(rows[..., taken:])
+            return self._joined(pieces)
+
+    def flush(self) -> dict[str, Array]:
+        """End the signal: return what is still missing, then start afresh.
+
+        Zeros follow the last sample until everything is known that the whole signal has outputs for.
+
+        Returns
+        -------
+        dict of ndarray
+            As from `push`. All answers together have as many samples or frames as one run over the
+            whole signal.
+
+        Raises
+        ------
+        StreamError
+            As for `push`.
+        """
+        with self._alone() as backend:
+            due = max(0, self._framing.frames(self._pushed)) if self._pushed else 0
+            pieces: list[dict[str, Array]] = []
+            while self._known < due:
+                self._pending[..., self._filled :] = 0.0
+                self._filled = 0
+                pieces.append(self._run(backend, self._pending))
+            answer = self._joined(pieces, self._known - due)
+            self._start()
+            return answer
+
+    def reset(self) -> None:
+        """Forget the signal and start afresh, as if nothing had been pushed.
+
+        Raises
+        ------
+        StreamError
+            If it is closed or in use by another thread.
+        """
+        with self._alone(mend=True):
+            self._start()
+
+    def close(self) -> None:
+        """Let go of the artifact and the states; closing twice is no error.
+
+        Raises
+        ------
+        StreamError
+            If another thread is in it.
+        """
+        if self._backend is not None:
+            with self._alone(mend=True):
+                self._backend, self._states = None, {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def _alone(self, mend: bool = False) -> Iterator[Backend]:
+        """Refuse a second thread, a closed stream, and (but to `mend` it) one that is not finite."""
+        if not self._busy.acquire(blocking=False):
+            raise StreamError(
+                f"{self._manifest.name}: another thread is in this stream; give each thread its own "
+                "with model.stream()"
+            )
+        try:
+            if self._backend is None:
+                raise StreamError(f"{self._manifest.name}: this stream is closed; open another")
+            if self._broken is not None and not mend:
+                raise StreamError(self._broken)
+            yield self._backend
+        except AmtExportError:
+            raise
+        except BaseException:  # Ctrl-C included: nobody knows what the states belong to now
+            self._broken = f"{self._manifest.name}: this stream was interrupted; reset() it"
+            raise
+        finally:
+            self._busy.release()
+
+    def _start(self) -> None:
+        self._states = {state.input: _initial(state) for state in self._info.states}
+        self._filled = self._pushed = 0
+        self._known = -self._info.skip
+        self._broken = None
+
+    def _constants(self, backend: Backend) -> dict[str, Array]:
+        """Return the outputs that do not depend on the audio, from one run on silence."""
+        constant = [port.name for port in self._info.outputs if time_axis(port) is None]
+        if not constant:
+            return {}
+        answer = backend.run({self._port.name: self._pending, **self._states})
+        return {name: answer[name] for name in constant}
+
+    def _rows(self, audio: Array) -> tuple[Array, bool]:
+        """Return the audio with its batch axis, and whether that was missing."""
+        port = self._port
+        if not isinstance(audio, np.ndarray) or audio.dtype.kind != "f":
+            got = getattr(audio, "dtype", type(audio).__name__)
+            raise InputError(f"{port.name}: needs a numpy array of float in {port.unit}, got {got}")
+        single = audio.ndim == len(port.shape) - 1 and port.shape[0] == 1
+        rows = audio[None] if single else audio
+        if rows.ndim != len(port.shape) or rows.shape[:-1] != port.shape[:-1]:
+            sizes = ", ".join(map(str, port.shape[:-1]))
+            alone = ", ".join(map(str, (*port.shape[1:-1], "n")))
+            also = f" or ({alone}{',' * (len(port.shape) == 2)})" if port.shape[0] == 1 else ""
+            raise InputError(
+                f"{port.name}: this stream takes ({sizes}, n){also}, got {audio.shape}"
+            )
+        return rows.astype(port.dtype, copy=False), single
+
+    def _keep(self, rows: Array) -> None:
+        """Put samples into the block that is waiting to be full."""
+        stop = self._filled + rows.shape[-1]
+        self._pending[..., self._filled : stop] = rows
+        self._filled = stop
+
+    def _run(self, backend: Backend, block: Array) -> dict[str, Array]:
+        """Run one block, take over its states, and return its outputs without what is to be dropped."""
+        answer = backend.run({self._port.name: block, **self._states})
+        for state in self._info.states:
+            self._states[state.input] = answer[state.output]
+        frames = self.block // self._manifest.hop
+        dropped = min(frames, max(0, -self._known))
+        self._known += frames
+        if not all(np.isfinite(state).all() for state in self._states.values()):
+            self._not_finite()
+        return {port.name: cut(answer[port.name], port, dropped) for port in self._timed}
+
+    def _not_finite(self) -> None:
+        """Raise, or put the rows that are spoilt back to silence."""
+        done = (self._known + self._info.skip) * self._manifest.hop
+        where = f"{self._manifest.name}: a state is not finite after the block up to sample {done}"
+        if self._on_nonfinite == "raise":
+            self._broken = f"{where} of the stream; reset() it, or use on_nonfinite='reset'"
+            raise StreamError(self._broken)
+        self.resets += 1
+        warnings.warn(f"{where}; the stream goes on from silence", RuntimeWarning, stacklevel=4)
+        rows = range(self._port.shape[0])
+        spoilt = [
+            row
+            for row in rows
+            if not all(np.isfinite(state[row]).all() for state in self._states.values())
+        ]
+        for info in self._info.states:
+            mended = self._states[info.input].copy()
+            mended[spoilt] = info.initial
+            self._states[info.input] = mended
+
+    def _joined(self, pieces: list[dict[str, Array]], surplus: int = 0) -> dict[str, Array]:
+        """Join outputs along time, less the last `surplus` frames."""
+        answer = {}
+        for port in self._info.outputs:
+            axis = time_axis(port)
+            if axis is None:
+                answer[port.name] = self._constant[port.name]
+                continue
+            if not pieces:
+                shape = (*port.shape[:axis], 0, *port.shape[axis + 1 :])
+                joined = np.zeros(shape, port.dtype)
+            elif len(pieces) == 1:
+                joined = pieces[0][port.name]
+            else:
+                joined = np.concatenate([piece[port.name] for piece in pieces], axis)
+            joined = cut(joined, port, 0, joined.shape[axis] - max(0, surplus))
+            answer[port.name] = joined[0] if self._single else joined
+        return answer
+
+
+def _initial(state: StateInfo) -> Array:
+    return np.full(state.shape, state.initial, state.dtype)
+
+
+def _checked(info: StreamInfo | None, manifest: Manifest) -> StreamInfo:
+    """Return the description of the streaming form, which must be complete.
+
+    Raises
+    ------
+    ArtifactError
+        If there is none, or it contradicts itself.
+    """
+    audio = info.inputs[0].shape if info and len(info.inputs) == 1 else ()
+    if not info or not audio or audio[-1] != info.block or info.block % manifest.hop:
+        raise ArtifactError(
+            f"{manifest.name}: the manifest's stream contradicts itself; build the model again"
+        )
+    return info
