@@ -1,6 +1,7 @@
 """Which window of the Moore et al. (2016) spectrum serves which bin, and its DFT columns."""
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -145,3 +146,44 @@ def serving_window(limits: Tensor, frequencies: Tensor) -> Tensor:
         inside = (frequencies >= limits[i, 0]) & (frequencies < limits[i, 1])
         served = torch.where(inside, torch.full_like(served, float(i)), served)
     return served
+
+
+class Analysis(NamedTuple):
+    """How a frame is analysed.
+
+    windows : (6, 2048), scaled to the square root of intensity
+    columns : cosine and sine columns of each window for the bins it serves
+    places, frequencies : place among all bins, and Hz, of the bins in the order of the columns
+    """
+
+    windows: Tensor
+    columns: list[tuple[Tensor, Tensor]]
+    places: Tensor
+    frequencies: Tensor
+
+
+def analysis(windows: Tensor, limits: Tensor, db_max: float) -> Analysis:
+    """Give every bin to its window.
+
+    Parameters
+    ----------
+    windows : Tensor [shape=(6, 2048)], float64
+    limits : Tensor [shape=(6, 2)], float64, Hz
+    db_max : float
+        Level of a full-scale sine.
+    """
+    frequencies = bin_frequencies(limits)
+    served = serving_window(limits, frequencies)
+    scaled, columns, places = [], [], []
+    for i, window in enumerate(windows):
+        scale = amplitude_scale(i, db_max)
+        scaled.append(scale * window)
+        bins = torch.nonzero(served == i)[:, 0] + 1
+        places.append(bins - 1)
+        if len(bins) == 0:  # keep one silent bin: empty tensors do not export
+            bins, scale = bins.new_ones(1), 0.0
+            places[-1] = bins.new_full((1,), len(frequencies))
+        columns.append(band_columns(window, bins, scale))
+    where = torch.cat(places)
+    padded = torch.cat([frequencies, frequencies.new_zeros(1)])
+    return Analysis(torch.stack(scaled), columns, where, padded[where])

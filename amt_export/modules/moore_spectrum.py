@@ -1,7 +1,8 @@
 """Sparse multi-resolution spectrum of both ears after Moore et al. (2016)."""
 
+import copy
 import math
-from typing import ClassVar, List, Tuple  # noqa: UP035  (TorchScript reads these)
+from typing import ClassVar, List, Self, Tuple  # noqa: UP035  (TorchScript reads these)
 
 import torch
 from torch import Tensor
@@ -14,6 +15,7 @@ from amt_export.modules.levels import DB_PER_NEPER
 from amt_export.modules.packing import packed_order
 from amt_export.modules.ports import Port
 from amt_export.modules.spectrum_bands import SpectrumBands
+from amt_export.modules.spectrum_by_fft import by_fft
 
 # Slots of the output: the bins in [20, 15000) Hz.
 COMPONENTS = 958
@@ -22,6 +24,16 @@ THRESHOLD_MAX_MINUS = 60.0
 THRESHOLD_ABSOLUTE = -30.0
 LEAST_MAXIMUM = 1000.0
 LEAST_INTENSITY = 1e-12
+WINDOWS = tuple(f"window_{i}" for i in range(len(design.WINDOW_LENGTHS)))
+
+
+def list_of_components(ear: str) -> tuple[Port, Port]:
+    """The two outputs of one ear."""
+    axes = ("batch", "frame", "component")
+    return (
+        Port(f"freqs_{ear}", axes, "Hz", "frequency", components=ear),
+        Port(f"levels_{ear}", axes, "dB SPL", "db", components=ear),
+    )
 
 
 class Moore2016Spectrum(FramedModule):
@@ -75,10 +87,8 @@ class Moore2016Spectrum(FramedModule):
         Port("audio", ("batch", "ear", "time"), "full scale"),
     )
     output_ports: ClassVar[tuple[Port, ...]] = (
-        Port("freqs_left", ("batch", "frame", "component"), "Hz", "frequency"),
-        Port("levels_left", ("batch", "frame", "component"), "dB SPL", "db"),
-        Port("freqs_right", ("batch", "frame", "component"), "Hz", "frequency"),
-        Port("levels_right", ("batch", "frame", "component"), "dB SPL", "db"),
+        *list_of_components("left"),
+        *list_of_components("right"),
     )
 
     freq_limits: Tensor
@@ -124,8 +134,8 @@ class Moore2016Spectrum(FramedModule):
         self.declare("freq_limits", limits, learnable, dtype)
         self.declare("threshold_max_minus", below, learnable, dtype)
         self.declare("threshold_absolute", absolute, False, dtype)
-        for i, length in enumerate(design.WINDOW_LENGTHS):
-            self.declare(f"window_{i}", design.centred_window(length), False, dtype)
+        for name, length in zip(WINDOWS, design.WINDOW_LENGTHS, strict=True):
+            self.declare(name, design.centred_window(length), False, dtype)
         self.bands = SpectrumBands(len(design.WINDOW_LENGTHS), self.segment_duration)
         self.redesign()
 
@@ -134,36 +144,25 @@ class Moore2016Spectrum(FramedModule):
         """Set the columns of every window for the bins it serves."""
         like = self.freq_limits
         limits = exact(self.freq_limits, self._designed["freq_limits"])
-        frequencies = design.bin_frequencies(limits)
-        served = serving_window(limits, frequencies)
-        order, scaled, columns = [], [], []
-        for i, _ in enumerate(design.WINDOW_LENGTHS):
-            window = exact(getattr(self, f"window_{i}"), self._designed[f"window_{i}"])
-            scale = design.amplitude_scale(i, self.db_max)
-            scaled.append(scale * window)
-            bins = torch.nonzero(served == i)[:, 0] + 1
-            order.append(bins - 1)
-            if len(bins) == 0:  # keep one silent bin: empty tensors do not export
-                bins, scale = bins.new_ones(1), 0.0
-                order[-1] = bins.new_full((1,), len(frequencies))
-            columns.append(design.band_columns(window, bins, scale))
-        self.bands.set_columns(columns, like)
-        placed = torch.cat(order)
-        frequencies = torch.cat([frequencies, frequencies.new_zeros(1)])[placed]
-        by_frequency = torch.argsort(placed)
-        self.in_order = bool((by_frequency == torch.arange(len(placed)).to(like.device)).all())
-        below = exact(self.threshold_max_minus, self._designed["threshold_max_minus"])
-        self.set_buffer("order", by_frequency)
-        frequencies = frequencies[by_frequency].to(like.dtype)
-        self.set_buffer("frequencies", frequencies)
+        windows = torch.stack(
+            [exact(getattr(self, name), self._designed[name]) for name in WINDOWS]
+        )
+        analysis = design.analysis(windows, limits, self.db_max)
+        self.bands.set_columns(analysis.columns, like)
+        order = torch.argsort(analysis.places)
+        self.in_order = bool((order == torch.arange(len(order)).to(like.device)).all())
+        frequencies = analysis.frequencies[order].to(like.dtype)
         # 0 dB, that is intensity 1, where there is no component.
         least = torch.full_like(frequencies, LEAST_INTENSITY)
+        below = exact(self.threshold_max_minus, self._designed["threshold_max_minus"])
+        self.set_buffer("order", order)
+        self.set_buffer("frequencies", frequencies)
         self.set_buffer("least", torch.cat([torch.ones_like(least[:1]), least]))
         self.set_buffer("below_maximum", torch.exp(-below / DB_PER_NEPER).to(like.dtype))
         self.set_buffer("silence", torch.zeros(1, dtype=like.dtype, device=like.device))
         self.set_buffer("nothing", torch.zeros(1, dtype=torch.int32, device=like.device))
         self.set_buffer("numbers", torch.arange(1026, dtype=torch.int32, device=like.device))
-        self.set_buffer("all_windows", torch.stack(scaled).to(like.dtype))
+        self.set_buffer("all_windows", analysis.windows.to(like.dtype))
 
     def set_buffer(self, name: str, value: Tensor) -> None:
         """Keep what forward multiplies with; it is not saved."""
@@ -203,19 +202,9 @@ class Moore2016Spectrum(FramedModule):
 
     def selected_intensities(self, ear: Tensor) -> Tensor:
         """The same in all 1024 bins by FFT, for limits that may have changed; not for export."""
-        frames = self.frames(ear.shape[1])
         limits = exact(self.freq_limits, self._designed["freq_limits"])
         served = serving_window(limits, self.bin_frequencies())
-        cut = ear.unfold(1, 2048, self.hop_length)[:, :frames]
-        total = torch.zeros(1, dtype=ear.dtype, device=ear.device)
-        for i in range(self.all_windows.shape[0]):
-            spectrum = torch.view_as_real(torch.fft.rfft(cut * self.all_windows[i]))[:, :, 1:]
-            intensity = (spectrum * spectrum).sum(-1)
-            total = total + intensity * (served == i).to(intensity.dtype)
-        # Only the bin at fs/2 is not doubled.
-        doubled = torch.ones_like(served, dtype=ear.dtype)
-        doubled[-1] = 0.25
-        return total * doubled
+        return by_fft(ear, self.all_windows, served, self.hop_length, self.frames(ear.shape[1]))
 
     def served(self) -> int:
         """Number of bins that the current limits give to a window."""
@@ -305,6 +294,12 @@ class Moore2016Spectrum(FramedModule):
         level = self.db_per_neper * torch.log(intensity + least)
         padded = torch.cat([self.silence, frequencies]).expand(batch, frames, count)
         return torch.gather(padded, 2, order), torch.gather(level, 2, order)
+
+    def at_threshold(self, decibels: float) -> Self:
+        """A copy of a frozen module whose relevance threshold is higher."""
+        moved = copy.deepcopy(self)
+        moved.below_maximum = self.below_maximum * 10.0 ** (decibels / 10.0)
+        return moved
 
     def hop(self) -> int:
         """Samples from one frame to the next."""
