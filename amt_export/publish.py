@@ -20,6 +20,7 @@ from amt_export.export import FORMATS, Program, capture
 from amt_export.manifest import (
     MANIFEST_NAME,
     METADATA_KEY,
+    Checkpoint,
     FileEntry,
     Manifest,
     ParityRow,
@@ -31,11 +32,12 @@ from amt_export.manifest import (
 )
 from amt_export.modules.base import AuditoryModule
 from amt_export.modules.streaming import StreamForm
-from amt_export.parity.cases import cases_of, eager_runner, suite_inputs
-from amt_export.parity.check import VECTORS, save_vectors, verify_interface
+from amt_export.parity.cases import eager_runner, module_cases, suite_inputs
 from amt_export.parity.compare import Version, compare, failing, parity_error
-from amt_export.parity.load import can_execute, open_artifact
+from amt_export.parity.eager import prove_eager
+from amt_export.parity.prove import Expected, prove
 from amt_export.parity.streaming import settled_cases, streamed
+from amt_export.parity.vectors import VECTORS, save_vectors
 from amt_export.report import parity_markdown
 from amt_export.spec import ModelSpec
 
@@ -104,6 +106,9 @@ def publish(
         )
         programs = _capture(spec, forms)
         manifest = _describe(spec, forms, programs["whole"])
+        if checkpoint is not None:
+            values = Checkpoint(sha256_of(checkpoint), checkpoint_prefix)
+            manifest = replace(manifest, checkpoint=values)
         steps = len(programs) * len(chosen) + 2
         files: list[FileEntry] = []
         for form, program in programs.items():
@@ -154,7 +159,7 @@ def _describe(spec: ModelSpec, forms: _Forms, program: Program) -> Manifest:
         hop=module.hop(),
         frame_length=module.frame_length(),
         inputs=tuple(
-            Port(p.name, tuple(spec.inputs[p.name]), spec.dtype, p.unit, p.axes)
+            Port(p.name, tuple(spec.inputs[p.name]), spec.dtype, p.unit, p.axes, p.floor)
             for p in module.input_ports
             if p.name in spec.inputs
         ),
@@ -169,7 +174,7 @@ def _outputs(
 ) -> tuple[Port, ...]:
     """Output ports, with the shapes of what came out; more may follow behind them."""
     return tuple(
-        Port(p.name, tuple(value.shape), spec.dtype, p.unit, p.axes)
+        Port(p.name, tuple(value.shape), spec.dtype, p.unit, p.axes, p.floor, p.components)
         for p, value in zip(module.output_ports, results, strict=False)
     )
 
@@ -192,7 +197,7 @@ def _describe_stream(spec: ModelSpec, forms: _Forms) -> StreamInfo | None:
             )
         ),
         skip=module.skip(),
-        inputs=(Port(port.name, form.shape, spec.dtype, port.unit, port.axes),),
+        inputs=(Port(port.name, form.shape, spec.dtype, port.unit, port.axes, port.floor),),
         outputs=_outputs(spec, module, results),
     )
 
@@ -210,7 +215,6 @@ def _prove(
 ) -> tuple[ParityRow, ...]:
     """Eager float32 against float64, then every file, opened from disk, against eager float32."""
     ports = forms.exported.output_ports
-    names = [port.name for port in ports]
     steps = len(manifest.files) + 1
 
     def tolerance(key: str) -> dict[str, float]:
@@ -220,46 +224,22 @@ def _prove(
     inputs = suite_inputs(forms.exported, spec.inputs)
     reference = [
         replace(case, inputs={n: a.astype(spec.dtype) for n, a in case.inputs.items()})
-        for case in cases_of(inputs, eager_runner(forms.reference, names), "float64")
+        for case in module_cases(inputs, forms.reference, "float64")
     ]
     save_vectors(folder / VECTORS, reference)
-    manifest = replace(
-        manifest,
-        parity=tuple(
-            ParityRow(
-                entry.format,
-                entry.form,
-                "none",
-                port.name,
-                port.kind,
-                None,
-                None,
-                tolerance(entry.format)[port.kind],
-                "interface",
-            )
-            for entry in manifest.files
-            for port in ports
-        ),
-    )
-    eager = eager_runner(forms.exported, names)
     rows = list(
-        compare(
-            eager, reference, ports, Version("reference", "whole", "torch"), tolerance("reference")
-        )
+        prove_eager(forms.exported, Expected(reference, ports, tolerance("reference"))).rows
     )
     if forms.stream is not None:
         blocks = streamed(manifest, eager_runner(forms.stream, forms.stream.output_names))
         known, version = settled_cases(manifest, reference), Version("reference", "stream", "torch")
         rows += compare(blocks, known, ports, version, tolerance("reference"))
-    cases = {"whole": cases_of(inputs, eager, spec.dtype)}
+    cases = {"whole": module_cases(inputs, forms.exported, spec.dtype)}
     cases["stream"] = settled_cases(manifest, cases["whole"]) if forms.stream is not None else []
     for step, entry in enumerate(manifest.files):
         progress(f"{spec.name}: checking {entry.format}", 0.5 + 0.5 * (1 + step) / (1 + steps))
-        if can_execute(entry):
-            run, version = open_artifact(folder, manifest, entry)
-            rows += compare(run, cases[entry.form], ports, version, tolerance(entry.format))
-        else:
-            rows += verify_interface(folder, manifest, entry)
+        expected = Expected(cases[entry.form], ports, tolerance(entry.format))
+        rows += prove(folder, manifest, entry, expected).rows
     return tuple(rows)
 
 
