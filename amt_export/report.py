@@ -41,8 +41,8 @@ def parity_markdown(manifest: Manifest) -> str:
     if any(row.verified_by == "interpreter" for row in manifest.parity):
         lines += [
             "",
-            "`interpreter`: not run by Core ML, which only Apple machines have; the saved package was evaluated in",
-            "numpy, as its operations are documented.",
+            "`interpreter`: not run by Core ML, which only Apple machines have; the saved package was",
+            "evaluated in numpy, as its operations are documented.",
         ]
     lines += ["", "| file | bytes | SHA-256 |", "|---|---|---|"]
     lines += [f"| {e.path} | {e.bytes} | {e.sha256} |" for e in manifest.files]

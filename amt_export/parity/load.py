@@ -34,9 +34,10 @@ def open_artifact(folder: Path, manifest: Manifest, entry: FileEntry) -> tuple[R
     names = [port.name for port in manifest.outputs]
     if entry.format == "coreml":
         check_interface(path, manifest)
+        interpreter = Interpreter(path)  # a damaged package is refused in our words on a Mac, too
         if sys.platform != "darwin":
             version = Version(entry.format, entry.form, "numpy", verified_by="interpreter")
-            return Interpreter(path).run, version
+            return interpreter.run, version
     if entry.format == "exported_program":
         try:
             with quiet_torch():
