@@ -514,3 +514,18 @@ def test_what_the_converter_makes_of_torch(tmp_path):
     interpreter = exported(Mixture(), tmp_path / "a.mlpackage", x)
     found = interpreter.run({"x0": X})["y"]
     np.testing.assert_allclose(found, Mixture()(x).numpy(), rtol=1e-5, atol=1e-5)
+
+
+class Trapped(nn.Module):
+    """What torch users write, and the converter takes at its word."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.stack([1.0 / x, torch.pow(2.0, x), torch.pow(10.0, x), torch.rsqrt(x)])
+
+
+def test_traps_2_and_3_have_the_numbers_of_a_mac(tmp_path):
+    x = torch.tensor([[1e-4, 0.01, 1.0, 3.0]])
+    found = exported(Trapped(), tmp_path / "a.mlpackage", x).run({"x0": x.numpy()})["y"]
+    expected = torch.stack([1.0 / (x + 1e-4), x * x, 10.0**x, torch.rsqrt(x)])
+    np.testing.assert_allclose(found, expected.numpy(), rtol=1e-6)
+    assert not np.allclose(found[:2], Trapped()(x).numpy()[:2], rtol=1e-3)
