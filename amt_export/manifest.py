@@ -32,6 +32,8 @@ class Port:
     """One named array at the interface of an artifact; ``unit`` and ``axes`` describe it.
 
     ``floor`` is the value of a level that stands for silence; levels there are not compared.
+    ``components`` names a list of components whose frequencies are in one output and their levels in
+    another, slot by slot and packed to the left; what is behind the last one is 0 in both.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Port:
     unit: str
     axes: tuple[str, ...]
     floor: float | None = field(default=None, metadata=OMITTED)
+    components: str | None = field(default=None, metadata=OMITTED)
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,9 @@ class Port:
     floor : float, optional
         For levels: the documented value that stands for silence, in dB. Cells at or below it
         are not compared.
+    components : str, optional
+        For one of two outputs that list components, frequencies in one and levels in the other: the
+        name of that list, which both of them carry.
     """
 
     name: str
@@ -33,6 +36,7 @@ class Port:
     unit: str
     kind: Kind = "relative"
     floor: float | None = None
+    components: str | None = None
 
 
 @dataclass(frozen=True)

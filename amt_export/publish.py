@@ -33,7 +33,7 @@ from amt_export.manifest import (
 )
 from amt_export.modules.base import AuditoryModule
 from amt_export.modules.streaming import StreamForm
-from amt_export.parity.cases import cases_of, eager_runner, suite_inputs
+from amt_export.parity.cases import eager_runner, module_cases, suite_inputs
 from amt_export.parity.compare import Version, compare, failing, parity_error
 from amt_export.parity.eager import prove_eager
 from amt_export.parity.prove import Expected, prove
@@ -178,7 +178,7 @@ def _outputs(
 ) -> tuple[Port, ...]:
     """Output ports, with the shapes of what came out; more may follow behind them."""
     return tuple(
-        Port(p.name, tuple(value.shape), spec.dtype, p.unit, p.axes, p.floor)
+        Port(p.name, tuple(value.shape), spec.dtype, p.unit, p.axes, p.floor, p.components)
         for p, value in zip(module.output_ports, results, strict=False)
     )
 
@@ -229,7 +229,6 @@ def _prove(
 ) -> tuple[ParityRow, ...]:
     """Eager float32 against float64, then every file, opened from disk, against eager float32."""
     ports = forms.exported.output_ports
-    names = [port.name for port in ports]
     steps = len(manifest.files) + 1
 
     def tolerance(key: str) -> dict[str, float]:
@@ -239,7 +238,7 @@ def _prove(
     inputs = suite_inputs(forms.exported, spec.inputs)
     reference = [
         replace(case, inputs={n: a.astype(spec.dtype) for n, a in case.inputs.items()})
-        for case in cases_of(inputs, eager_runner(forms.reference, names), "float64")
+        for case in module_cases(inputs, forms.reference, "float64")
     ]
     save_vectors(folder / VECTORS, reference)
     rows = list(
@@ -249,7 +248,7 @@ def _prove(
         blocks = streamed(manifest, eager_runner(forms.stream, forms.stream.output_names))
         known, version = settled_cases(manifest, reference), Version("reference", "stream", "torch")
         rows += compare(blocks, known, ports, version, tolerance("reference"))
-    cases = {"whole": cases_of(inputs, eager_runner(forms.exported, names), spec.dtype)}
+    cases = {"whole": module_cases(inputs, forms.exported, spec.dtype)}
     cases["stream"] = settled_cases(manifest, cases["whole"]) if forms.stream is not None else []
     for step, entry in enumerate(manifest.files):
         progress(f"{spec.name}: checking {entry.format}", 0.5 + 0.5 * (1 + step) / (1 + steps))

@@ -38,6 +38,7 @@ audio = [1, 2000]
 
 [parity]
 onnx = 1e-5
+coreml = 1e-5
 reference = 1e-5
 """
 

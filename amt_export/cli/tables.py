@@ -42,8 +42,12 @@ def plain_table(
 
 def parity_table(name: str, rows: Iterable[ParityRow]) -> Table:
     """Return how far each artifact of a model is from eager torch, and what is allowed."""
-    columns = ("format, provider", "output", "worst", "signal", "allowed", "verified by", "ok")
-    table = plain_table(name, columns, right=("worst", "allowed"), gap=1)
+    rows = list(rows)
+    decides = any(row.undecided for row in rows)
+    columns = ["format, provider", "output", "worst", "signal", "allowed", "verified by", "ok"]
+    if decides:
+        columns.insert(5, "flips")
+    table = plain_table(name, columns, right=("worst", "allowed", "flips"), gap=1)
     for row in rows:
         good = within(row)
         table.add_row(
@@ -53,6 +57,7 @@ def parity_table(name: str, rows: Iterable[ParityRow]) -> Table:
             difference(row.worst, row.kind),
             row.signal or "-",
             difference(row.tolerance),
+            *((f"{row.flips}/{row.undecided}",) if decides else ()),
             row.verified_by,
             _verdict(row),
         )
@@ -110,7 +115,7 @@ def place(format: str, form: str, provider: str) -> str:
 
 def within(row: ParityRow) -> bool:
     """Whether a row is no reason to refuse its artifact; a NaN is one."""
-    return row.worst is None or row.worst <= row.tolerance
+    return row.within
 
 
 def difference(value: float | None, kind: str = "relative") -> str:

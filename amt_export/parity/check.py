@@ -167,7 +167,7 @@ def _ports(manifest: Manifest) -> list[Port]:
                 f"{manifest.name}: the manifest has no parity of {port.name}; build the model again"
             )
     return [
-        Port(p.name, p.axes, p.unit, kinds[p.name], p.floor)  # type: ignore[arg-type]
+        Port(p.name, p.axes, p.unit, kinds[p.name], p.floor, p.components)  # type: ignore[arg-type]
         for p in manifest.outputs
     ]
 

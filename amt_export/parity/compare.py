@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from amt_export.errors import ParityError
 from amt_export.manifest import BEYOND, ParityRow
-from amt_export.parity.metric import Array, by_channel
+from amt_export.parity.metric import Array
+from amt_export.parity.threshold import Bounds, judge
 from amt_export.ports import Port
 
 Arrays = dict[str, npt.NDArray[np.floating]]
@@ -19,11 +20,15 @@ Runner = Callable[[Mapping[str, npt.NDArray[np.floating]]], Mapping[str, npt.NDA
 
 @dataclass(frozen=True)
 class Case:
-    """One signal: inputs by name, and the outputs that count as right."""
+    """One signal: inputs by name, and the outputs that count as right.
+
+    Where a module decides at a threshold, `bounds` say what else counts as right.
+    """
 
     signal: str
     inputs: Arrays
     outputs: Arrays
+    bounds: Bounds | None = None
 
 
 @dataclass(frozen=True)
@@ -49,12 +54,16 @@ class Worst:
         Where; None if the output has no channels, or the whole output is wrong.
     channels : ndarray [shape=(F,)]
         The largest difference of each channel.
+    flips, undecided : int
+        Decisions at a threshold, of all signals; see `amt_export.parity.threshold`.
     """
 
     value: float
     signal: str
     channel: int | None
     channels: Array
+    flips: int = 0
+    undecided: int = 0
 
 
 def measure(run: Runner, cases: Iterable[Case], ports: Sequence[Port]) -> dict[str, Worst]:
@@ -72,13 +81,19 @@ def measure(run: Runner, cases: Iterable[Case], ports: Sequence[Port]) -> dict[s
     for case in cases:
         found = run(case.inputs)
         for port in ports:
-            errors = by_channel(found[port.name], case.outputs[port.name], port)
+            judgement = judge(found, case.outputs, case.bounds, port, ports)
+            errors = judgement.errors
             value = float(errors.max())
             everywhere = errors.size == 1 or np.isinf(errors).all()
             here = Worst(value, case.signal, None if everywhere else int(errors.argmax()), errors)
             before = worst.get(port.name, here)
             chosen = here if value > before.value else before
-            worst[port.name] = replace(chosen, channels=np.maximum(errors, before.channels))
+            worst[port.name] = replace(
+                chosen,
+                channels=np.maximum(errors, before.channels),
+                flips=before.flips + judgement.flips,
+                undecided=before.undecided + judgement.undecided,
+            )
     return worst
 
 
@@ -101,6 +116,8 @@ def rows_of(
             tolerance=tolerance[port.kind],
             verified_by=version.verified_by,
             channel=worst[port.name].channel,
+            flips=worst[port.name].flips,
+            undecided=worst[port.name].undecided,
         )
         for port in ports
     )
@@ -137,8 +154,8 @@ def compare(
 
 
 def failing(rows: Iterable[ParityRow]) -> tuple[ParityRow, ...]:
-    """The rows beyond their tolerance."""
-    return tuple(row for row in rows if row.worst is not None and not row.worst <= row.tolerance)
+    """The rows beyond their tolerance, or with too many flips."""
+    return tuple(row for row in rows if not row.within)
 
 
 def parity_error(name: str, rows: Sequence[ParityRow]) -> ParityError:
@@ -151,6 +168,12 @@ def parity_error(name: str, rows: Sequence[ParityRow]) -> ParityError:
     where = worst.format if worst.form == "whole" else f"{worst.format} {worst.form}"
     if gpu and worst.provider != "CPUExecutionProvider":
         where += f" on {worst.provider}"
+    if (worst.worst or 0.0) <= worst.tolerance:
+        return ParityError(
+            f"{name}: {where} decides {worst.flips} of {worst.undecided} otherwise than {truth} at "
+            f"the threshold of {worst.output}, {worst.most_flips} may be",
+            tuple(rows),
+        )
     amount = "infinity" if worst.worst == BEYOND else f"{worst.worst:.2g}{unit}"
     return ParityError(
         f"{name}: {where} differs from {truth} by {amount} in "

@@ -10,7 +10,7 @@ from torch import nn
 from amt_export.build import build_module, input_length
 from amt_export.errors import AmtExportError, SpecError
 from amt_export.manifest import Manifest, ParityRow, Skip
-from amt_export.parity.cases import cases_of, eager_runner, suite_inputs
+from amt_export.parity.cases import eager_runner, module_cases, suite_inputs
 from amt_export.parity.compare import Case, Version, compare, measure, rows_of
 from amt_export.parity.load import CUDA, cuda_device
 from amt_export.parity.prove import Evidence, Expected, reason_of
@@ -64,8 +64,7 @@ def eager_cases(manifest: Manifest, source: str) -> list[Case]:
     spec = spec_of(manifest, source)
     try:
         module = build_module(spec).frozen(input_length(spec))
-        run = eager_runner(module, [port.name for port in manifest.outputs])
-        cases = cases_of(suite_inputs(module, spec.inputs), run, spec.dtype)
+        cases = module_cases(suite_inputs(module, spec.inputs), module, spec.dtype)
     except SpecError:
         raise
     except ValueError as error:

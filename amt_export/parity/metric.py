@@ -93,8 +93,11 @@ def _relative(found: Array, expected: Array, port: Port) -> Array:
 
 
 def _decibels(found: Array, expected: Array, port: Port) -> Array:
-    loudest = np.max(expected, axis=-1, keepdims=True)
-    counted = expected > loudest - RANGE_DB
-    if port.floor is not None:
-        counted &= expected > port.floor
-    return np.where(counted, np.abs(found - expected), 0.0)
+    return np.where(counted(expected, port), np.abs(found - expected), 0.0)
+
+
+def counted(levels: Array, port: Port) -> npt.NDArray[np.bool_]:
+    """Which cells of a level output are compared: above the floor, within 80 dB of their frame's maximum."""
+    loudest = np.max(levels, axis=-1, keepdims=True)
+    within: npt.NDArray[np.bool_] = levels > loudest - RANGE_DB
+    return within if port.floor is None else within & (levels > port.floor)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from amt_export.manifest import FileEntry, Manifest, Port
 from amt_export.parity.compare import Arrays, Case, Runner
+from amt_export.parity.threshold import Bounds
 from amt_export.runtime.axes import cut, time_axis
 from amt_export.runtime.stream import Stream
 from amt_export.runtime.windows import Framing
@@ -64,13 +65,15 @@ def settled_cases(manifest: Manifest, cases: Iterable[Case]) -> list[Case]:
     samples = manifest.inputs[0].shape[-1]
     frames = settled(manifest, samples)
     ports = {port.name: port for port in manifest.outputs}
+
+    def known(outputs: Mapping[str, npt.NDArray[np.floating]]) -> Arrays:
+        return {n: cut(value, ports[n], frames.start, frames.stop) for n, value in outputs.items()}
+
     return [
         replace(
             case,
-            outputs={
-                name: cut(value, ports[name], frames.start, frames.stop)
-                for name, value in case.outputs.items()
-            },
+            outputs=known(case.outputs),
+            bounds=case.bounds and Bounds(known(case.bounds.strict), known(case.bounds.lenient)),
         )
         for case in cases
     ]
