@@ -24,8 +24,8 @@ PATH is an .onnx file, an .mlpackage, or a folder with some of them.
 
 EPILOG = """\
 looks for:
-  epsilon        log, division, roots of what may be 0: the epsilon is missing, or
-                 an optimizer has dropped it
+  epsilon        log, division, roots of what may be 0: an epsilon is missing,
+                 or an optimizer has dropped it
   own-epsilon    Core ML's inverse, rsqrt and log add one of their own
   constant-base  2 ** y, which Core ML gets wrong; slow-power: other powers
   transform      DFT and STFT operators; control-flow: Scan, Loop, If, lists

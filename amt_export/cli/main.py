@@ -9,8 +9,10 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 from amt_export import __version__
+from amt_export.cli.absent import Absent
 from amt_export.cli.arguments import Parser
 from amt_export.cli.complaint import complain
 from amt_export.errors import AmtExportError, require
@@ -83,16 +85,14 @@ def _explained(error: Exception) -> str:
 
 
 def parser() -> Parser:
-    """Return the parser of all commands.
+    """Return the parser of all commands."""
+    from amt_export.cli import bench, build, check, info, linting, listing, run
 
-    Raises
-    ------
-    MissingDependencyError
-        If rich, which draws the tables, is not installed.
-    """
-    require("rich", "audio", "The command line")
-    from amt_export.cli import bench, build, check, info, linting, listing, live, run
-
+    live: Any
+    try:
+        from amt_export.cli import live  # draws with rich, which the others can do without
+    except ImportError as error:
+        live = Absent("live", error)
     top = Parser(prog="amt-export", description=DESCRIPTION, epilog=EPILOG)
     top.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = top.add_subparsers(metavar="COMMAND", required=True, title="commands")

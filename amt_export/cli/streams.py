@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.table import Table
 
 from amt_export import runtime
 from amt_export.cli.tables import number, plain_table, size
+from amt_export.cli.terminal import Table
 from amt_export.cli.timing import Contender
 from amt_export.manifest import FileEntry, Manifest
 from amt_export.runtime.backends import Backend
