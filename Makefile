@@ -1,6 +1,8 @@
 # make artifacts   build and check every model, run one on the sample recording
 # make test        run the tests
 # make lint        ruff and mypy
+# make test-runtimes  check published folders (or a few short models) with the oldest and the newest
+#                  onnxruntime, each in an environment that holds it and numpy alone
 # make clean       remove everything that was generated
 #
 # Each target installs what it needs into $(VENV) first, once, with the versions of constraints.txt.
@@ -12,13 +14,16 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: artifacts test lint clean
+.PHONY: artifacts test test-runtimes lint clean
 
 artifacts: $(INSTALLED)
 	$(BIN)/python scripts/export_all.py
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -n 2
+
+test-runtimes: $(INSTALLED)
+	$(BIN)/python scripts/check_runtimes.py
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check
@@ -34,6 +39,6 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-runtimes build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find artifacts -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
 	find amt_export scripts tests -name __pycache__ -prune -exec rm -rf {} +

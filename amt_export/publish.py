@@ -15,8 +15,9 @@ import torch
 
 from amt_export import __version__
 from amt_export.build import DTYPES, build_module, build_stream, input_length
-from amt_export.errors import PublishError, SpecError
+from amt_export.errors import LintError, PublishError, SpecError
 from amt_export.export import FORMATS, Program, capture
+from amt_export.lint import READERS, errors_of, lint
 from amt_export.manifest import (
     MANIFEST_NAME,
     METADATA_KEY,
@@ -89,6 +90,8 @@ def publish(
         If the model cannot be built.
     ParityError
         If an artifact differs by more than its tolerance; nothing is published.
+    LintError
+        If a graph holds a known trap; nothing is published.
     PublishError
         If `out` cannot be written; what was published before stays.
     """
@@ -115,6 +118,7 @@ def publish(
             for name in chosen:
                 progress(f"{spec.name}: exporting {name}", (1 + len(files)) / (2 * steps))
                 files.append(_export(name, form, program, manifest.of(form), folder))
+        _inspect(spec.name, folder)
         manifest = replace(manifest, files=tuple(files))
         manifest = replace(manifest, parity=_prove(spec, forms, manifest, folder, progress))
         if failing(manifest.parity):
@@ -208,6 +212,16 @@ def _export(name: str, form: str, program: Program, manifest: Manifest, folder: 
     path = folder / (manifest.name + infix + kind.suffix)
     kind.export(program, path, {METADATA_KEY: manifest.embedded_json()})
     return FileEntry(path.name, name, form, bytes_of(path), sha256_of(path), kind.reproducible)
+
+
+def _inspect(name: str, folder: Path) -> None:
+    """Look for known traps in what was exported, before any time is spent on running it."""
+    if not any(path.suffix in READERS for path in folder.iterdir()):
+        return
+    if errors := errors_of(lint(folder)):
+        first = errors[0]
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        raise LintError(f"{name}: {first.file}: {first.op} {first.node}: {first.message}{more}")
 
 
 def _prove(

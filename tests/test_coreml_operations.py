@@ -179,6 +179,9 @@ def test_roots_and_logarithms_have_epsilons(tmp_path):
     ]
     for one, two in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, two.numpy(), rtol=3e-7)
+    # The builder writes the documented defaults out; a package may leave them away.
+    for name, one in (("log", found[0]), ("inverse", found[2]), ("rsqrt", found[4])):
+        np.testing.assert_array_equal(call(name, x=x), one)
     assert found[0][0] == pytest.approx(-103.28, abs=0.01), "finite"
     assert found[2][3] == pytest.approx(1.0 / 1.1e-4), "and ten times off"
 
@@ -245,6 +248,15 @@ def test_half_precision_rounds_after_every_operation(tmp_path):
     for one, two in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, two.float().numpy(), rtol=1e-3)
         np.testing.assert_array_equal(one, one.astype(np.float16))
+
+
+def test_half_precision_is_summed_in_single():
+    """A half of 2048 does not change by adding 1."""
+    ones = np.ones(5000, np.float16)
+    assert call("reduce_sum", x=ones) == 5000
+    assert call("cumsum", x=ones)[-1] == 5000
+    assert call("matmul", x=ones[None], y=ones[:, None]) == 5000
+    assert call("linear", x=ones, weight=ones[None])[0] == 5000
 
 
 # Products and sums
@@ -502,3 +514,18 @@ def test_what_the_converter_makes_of_torch(tmp_path):
     interpreter = exported(Mixture(), tmp_path / "a.mlpackage", x)
     found = interpreter.run({"x0": X})["y"]
     np.testing.assert_allclose(found, Mixture()(x).numpy(), rtol=1e-5, atol=1e-5)
+
+
+class Trapped(nn.Module):
+    """What torch users write, and the converter takes at its word."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.stack([1.0 / x, torch.pow(2.0, x), torch.pow(10.0, x), torch.rsqrt(x)])
+
+
+def test_traps_2_and_3_have_the_numbers_of_a_mac(tmp_path):
+    x = torch.tensor([[1e-4, 0.01, 1.0, 3.0]])
+    found = exported(Trapped(), tmp_path / "a.mlpackage", x).run({"x0": x.numpy()})["y"]
+    expected = torch.stack([1.0 / (x + 1e-4), x * x, 10.0**x, torch.rsqrt(x)])
+    np.testing.assert_allclose(found, expected.numpy(), rtol=1e-6)
+    assert not np.allclose(found[:2], Trapped()(x).numpy()[:2], rtol=1e-3)

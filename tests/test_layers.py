@@ -35,6 +35,7 @@ LAYERS = [
     "build",
     "export",
     "coreml_reference",
+    "lint",
     "parity",
     "report",
     "publish",

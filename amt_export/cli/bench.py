@@ -17,11 +17,13 @@ from amt_export.cli.complaint import complain
 from amt_export.cli.memory import opened, peak_memory
 from amt_export.cli.peer import NAME, find_peer, peer_call
 from amt_export.cli.progress import Report, bar
+from amt_export.cli.streams import StreamTimes, streams_table
 from amt_export.cli.tables import count, difference, number, output, plain_table, size
 from amt_export.cli.terminal import Table
 from amt_export.cli.timing import Contender, measure
 from amt_export.errors import ArtifactError, MissingDependencyError
 from amt_export.manifest import MANIFEST_NAME, FileEntry, Manifest, load_manifest
+from amt_export.runtime.backends import OPENERS
 
 DESCRIPTION = """\
 Measure published artifacts: each one runs on a test signal of its own folder,
@@ -38,6 +40,9 @@ error    largest difference from eager torch, from the manifest
 ms/s     milliseconds per second of audio (ms: per call, where no rate is known)
 x real   times faster than real time
 memory   peak of a fresh process: Python, the runtime, the artifact, one run
+stream   the streaming form, block by block on one thread; `latency` is what
+         must be heard behind the place of a frame before it is known, `added
+         per push` what `Stream.push` costs beyond running the artifact
 x {NAME}   times faster than it, on the same input in the same run:
          measured where {NAME} can be imported, unless --no-peer
 """
@@ -119,7 +124,9 @@ def _bench(folder: Path, repeats: int, with_peer: bool) -> None:
         report(f"preparing {NAME}", 0.0)
         call = peer_call(manifest, inputs) if with_peer else None
         peer = Contender(NAME, call) if call else None
+        streams = _streams(folder, manifest, inputs, report)
         measure([*artifacts.values(), *([peer] if peer else [])], repeats, report)
+        measure([stream.contender for stream in streams], repeats, report)
         memory = {}
         for entry in artifacts:
             report(f"memory of {entry.format}", 1.0)
@@ -130,6 +137,8 @@ def _bench(folder: Path, repeats: int, with_peer: bool) -> None:
         per = 1000 * peer.median / (_audio_seconds(manifest) or 1)
         once = " (one run, because it is slow)" if peer.slow else ""
         console.print(f"{peer.name}: {number(per)} ms{once}", soft_wrap=True)
+    if streams:
+        console.print(streams_table(manifest, streams))
     console.print()
 
 
@@ -139,8 +148,7 @@ def _artifacts(
     """Open every artifact that can run here."""
     found = {}
     for entry in manifest.files:
-        elsewhere = entry.format == "coreml" and platform.system() != "Darwin"
-        if entry.form != "whole" or elsewhere:
+        if entry.form != "whole" or _elsewhere(entry):
             continue
         report(f"loading {entry.format}", 0.0)
         try:
@@ -152,6 +160,26 @@ def _artifacts(
     if not found:
         raise ArtifactError(f"{folder}: holds nothing that can run here")
     return found
+
+
+def _streams(
+    folder: Path, manifest: Manifest, inputs: Mapping[str, NDArray[Any]], report: Report
+) -> list[StreamTimes]:
+    """Open every streaming artifact that an app could run here."""
+    found = []
+    for entry in manifest.files:
+        if entry.form == "stream" and entry.format in OPENERS and not _elsewhere(entry):
+            report(f"loading {entry.format} stream", 0.0)
+            try:
+                found.append(StreamTimes(folder, manifest, entry, inputs["audio"]))
+            except MissingDependencyError as error:
+                complain(error, "warning")
+    return found
+
+
+def _elsewhere(entry: FileEntry) -> bool:
+    """Whether only another machine can run a file."""
+    return entry.format == "coreml" and platform.system() != "Darwin"
 
 
 def _inputs(folder: Path, manifest: Manifest) -> dict[str, NDArray[Any]]:
@@ -205,6 +233,10 @@ def _table(
 
 def _error(manifest: Manifest, entry: FileEntry) -> str:
     """Return the difference that comes closest to its tolerance."""
-    rows = [row for row in manifest.parity if row.format == entry.format and row.worst is not None]
+    rows = [
+        row
+        for row in manifest.parity
+        if (row.format, row.form) == (entry.format, entry.form) and row.worst is not None
+    ]
     row = max(rows, key=lambda row: (row.worst or 0.0) / (row.tolerance or 1.0), default=None)
     return difference(row.worst, row.kind) if row else "-"

@@ -83,12 +83,19 @@ def _explained(error: Exception) -> str:
 
 
 def parser() -> Parser:
-    """Return the parser of all commands."""
-    from amt_export.cli import bench, build, check, info, listing, run
+    """Return the parser of all commands.
+
+    Raises
+    ------
+    MissingDependencyError
+        If rich, which draws the tables, is not installed.
+    """
+    require("rich", "audio", "The command line")
+    from amt_export.cli import bench, build, check, info, linting, listing, live, run
 
     top = Parser(prog="amt-export", description=DESCRIPTION, epilog=EPILOG)
     top.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = top.add_subparsers(metavar="COMMAND", required=True, title="commands")
-    for command in (listing, build, check, info, run, bench):
+    for command in (listing, build, check, linting, info, run, live, bench):
         command.add(commands)
     return top

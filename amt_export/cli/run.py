@@ -32,8 +32,8 @@ unless --level says how loud the recording was, a full-scale sine is taken to be
 93.98 dB SPL. Nonlinear models (DRNL) answer differently at another level.
 
 Models that were published with a streaming form run in constant memory, read
-and written piece by piece: an .npy may be as long as the disk is large. (Centred
-frames then see silence beyond both ends of the recording, not its mirror image.)
+and written piece by piece: an .npy may be as long as the disk is large. Centred
+frames then see silence beyond both ends, not the mirror image of the recording.
 """
 
 EPILOG = """\

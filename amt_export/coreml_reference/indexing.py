@@ -106,7 +106,7 @@ def _same_but(axis: int, x: Array, indices: Array) -> None:
 
 
 def _within(indices: Array, size: int) -> Array:
-    """Indices from the start; Apple's runtime does not say what it does with those outside."""
+    """The indices, which numpy counts from the end where negative; what Apple makes of others is not known."""
     if np.any((indices < -size) | (indices >= size)):
         raise MismatchError(f"has indices outside a dimension of {size}")
-    return np.where(indices < 0, indices.astype(np.int64) + size, indices)
+    return indices

@@ -11,27 +11,26 @@ from typing import List, NamedTuple, Tuple  # noqa: UP035  (TorchScript reads th
 import torch
 from torch import Tensor
 
-from amt_export.design.compensated import HEAD_BITS
+from amt_export.design.expansion import table_parts
 from amt_export.design.state_space import StateSpace
 
 # Entries below this cannot move a float32 sum whose terms are of order 1, but as denormal numbers they
 # would make products up to a hundred times slower.
 NEGLIGIBLE = 1e-30
-# Groups of 8 blocks are a flat optimum of ONNX Runtime; four levels of groups take 4095 blocks at once.
-RADIX = 8
-LEVELS = 4
+# Groups of 4 to 8 blocks are a flat optimum of ONNX Runtime; five levels of groups take 3124 blocks at once.
+RADIX = 5
+LEVELS = 5
 
 
 class BlockOperators(NamedTuple):
     """What `modules.block_filter` needs. F channels, s states, block L, J levels of radix r.
 
-    The tables that multiply the signal come in P parts: one, or (`settled` with `precise`) a head on a
-    grid and the rest, for products that round once (`design.compensated`).
+    All tables come in P parts, see `design.expansion`: one as designed, P when `settled`.
 
     impulse : (P, F, L) impulse response h[0..L-1]
     reach : (P, F, L, s) row j is (A^(L-1-j) b)^T
-    observe : (F, s, L) column k is (c A^k)^T
-    powers : (J, F, r, s, s) powers[l, :, m] is (A^(L r^l m))^T
+    observe : (P, F, s, L) column k is (c A^k)^T
+    powers : (P, J, F, r, s, s) powers[:, l, :, m] is (A^(L r^l m))^T
     """
 
     impulse: Tensor
@@ -93,10 +92,12 @@ def block_operators(
             power = power @ step
         tables.append(torch.stack(table, dim=1))
         step = power
-    return BlockOperators(impulse[None], reached[None], seen.transpose(-1, -2), torch.stack(tables))
+    return BlockOperators(
+        impulse[None], reached[None], seen.transpose(-1, -2)[None], torch.stack(tables)[None]
+    )
 
 
-def settled(operators: BlockOperators, dtype: torch.dtype, precise: bool) -> BlockOperators:
+def settled(operators: BlockOperators, dtype: torch.dtype, parts: int) -> BlockOperators:
     """Cast once to the module's dtype; numbers too small to matter become zero.
 
     Parameters
@@ -104,31 +105,18 @@ def settled(operators: BlockOperators, dtype: torch.dtype, precise: bool) -> Blo
     operators : BlockOperators
         In one part, float64.
     dtype : torch.dtype
-    precise : bool
-        Cut the tables that multiply the signal into two parts. The grid of a part is common to all that is
-        summed into one output number.
+    parts : int
+        P, see `design.expansion`. The grid of a part is common to all that is summed into one output number.
     """
     impulse, reach, observe, powers = operators
     return BlockOperators(
-        _settle(impulse, dtype, precise),
-        _settle(reach, dtype, precise),
-        _settle(observe, dtype, False),
-        _settle(powers, dtype, False),
+        table_parts(_settle(impulse[0]), parts, [1], dtype),
+        table_parts(_settle(reach[0]), parts, [1], dtype),
+        table_parts(_settle(observe[0]), parts, [1], dtype),
+        table_parts(_settle(powers[0]), parts, [2, 3], dtype),
     )
 
 
-def _settle(
-    table: Tensor,
-    dtype: torch.dtype,
-    precise: bool,
-    negligible: float = NEGLIGIBLE,
-    bits: int = HEAD_BITS,
-) -> Tensor:
+def _settle(table: Tensor, negligible: float = NEGLIGIBLE) -> Tensor:
     # Taken off, not replaced: an entry that is 0 by design still has a gradient.
-    table = table - torch.where(table.abs() < negligible, table, torch.zeros_like(table)).detach()
-    if not precise:
-        return table.to(dtype)
-    peak = torch.clamp(torch.amax(table.abs(), dim=2, keepdim=True), min=negligible)
-    grid = torch.exp2(torch.ceil(torch.log2(peak)) - bits).detach()
-    head = torch.round(table / grid) * grid
-    return torch.cat([head, table - head]).to(dtype)
+    return table - torch.where(table.abs() < negligible, table, torch.zeros_like(table)).detach()

@@ -8,25 +8,31 @@ response and h[k] the state at the start of block k
 and the second line, a recursion over blocks, is solved in groups of blocks (`block_states`).
 """
 
-from typing import List, Tuple  # noqa: UP035  (TorchScript reads these)
+from typing import List, NamedTuple, Tuple  # noqa: UP035  (TorchScript reads these)
 
 import torch
 from torch import Tensor, nn
 
 from amt_export.design.blocks import BlockOperators, block_operators, settled
-from amt_export.design.compensated import SHIFT
+from amt_export.design.expansion import cut, times, total
 from amt_export.design.state_space import StateSpace
 
-# Longer blocks cost more in the impulse matrix, shorter ones more in the states; 32 to 40 samples are the flat
-# optimum of ONNX Runtime (30-channel gammatone at 16 kHz; the 50-channel DRNL has it at 36).
+# Longer blocks cost more in the impulse matrix, shorter ones more in the states; from 30 to 60 samples are a
+# flat optimum of ONNX Runtime (30-channel gammatone at 16 kHz, 50-channel DRNL at 44.1 kHz).
 BLOCK = 32
 # Longer blocks of odd lengths would still be right, but cost more than the filter should.
 LONGEST_BLOCK = 256
+# Matrix products work on this many columns at once (AVX-512): 45 samples cost what 48 do, and so do 33.
+LANES = 16
 
 
 def divisor_block(samples: int) -> int:
-    """The shortest block from 32 to 64 samples that divides `samples`; 32 if there is none."""
-    return next((block for block in range(BLOCK, 2 * BLOCK + 1) if samples % block == 0), BLOCK)
+    """A block of 32 to 64 samples that divides `samples`, the cheapest; 32 if there is none.
+
+    That is one that fills as few groups of `LANES` as possible, and of those the longest.
+    """
+    blocks = [block for block in range(BLOCK, 2 * BLOCK + 1) if samples % block == 0]
+    return min(blocks, key=lambda block: (-(-block // LANES), -block), default=BLOCK)
 
 
 def stream_block(samples: int) -> int:
@@ -63,11 +69,15 @@ def to_blocks(signal: Tensor, block: int) -> Tensor:
     return pad_end(signal, count * block - samples, 2).reshape(batch, channels, count, block)
 
 
-def from_blocks(blocks: Tensor, samples: int) -> Tensor:
-    """(B, F, K, L) -> (B, F, T)."""
+def from_blocks(blocks: Tensor) -> Tensor:
+    """(B, F, K, L) -> (B, F, K L)."""
     batch, channels, count, block = blocks.shape
-    signal = blocks.reshape(batch, channels, count * block)
-    if samples == count * block:
+    return blocks.reshape(batch, channels, count * block)
+
+
+def shortened(signal: Tensor, samples: int) -> Tensor:
+    """The first samples of (B, F, T)."""
+    if samples == signal.shape[2]:
         return signal
     return signal[:, :, :samples]
 
@@ -94,21 +104,6 @@ def toeplitz(table: Tensor) -> Tensor:
     return ring.permute(0, 1, 3, 2, 4).reshape(channels, radix * rows, radix * columns)
 
 
-def multiplied(x: Tensor, table: Tensor, shift: float = SHIFT) -> Tensor:
-    """Rows of x (..., n) times a table in parts (P, F, n, m).
-
-    A table in two parts is multiplied with rounding once, see `design.compensated`: the rows are cut
-    at a grid like the table, and head head + (rest whole + head rest) is their product.
-    """
-    if table.shape[0] == 1:
-        return x @ table[0]
-    head, rest = table[0], table[1]
-    step = shift * torch.amax(torch.abs(x), dim=-1, keepdim=True)
-    x_head = (x + step) - step
-    mixed = torch.cat([x - x_head, x_head], dim=-1)
-    return x_head @ head + mixed @ torch.cat([head + rest, rest], dim=1)
-
-
 def impulse_matrix(operators: BlockOperators) -> Tensor:
     """T as (P, F, L, L): row j is what input sample j adds to the output samples of its block."""
     impulse = operators.impulse
@@ -119,80 +114,150 @@ def impulse_matrix(operators: BlockOperators) -> Tensor:
 
 
 def _handed_on(powers: Tensor) -> Tensor:
-    """(F, r, s, s) -> (F, r s, s): what the blocks of a group add to the state behind it."""
-    channels, radix, size, _ = powers.shape
-    return powers.flip(1).reshape(channels, radix * size, size)
+    """(P, F, r, s, s) -> (P, F, r s, s): what the blocks of a group add to the state behind it."""
+    parts, channels, radix, size, _ = powers.shape
+    return powers.flip(2).reshape(parts, channels, radix * size, size)
 
 
 def _spread(powers: Tensor) -> Tensor:
-    """(F, r, s, s) -> (F, s + r s, r s): states in a group from the one at its start and its blocks."""
-    channels, radix, size, _ = powers.shape
-    started = powers.permute(0, 2, 1, 3).reshape(channels, size, radix * size)
-    within = toeplitz(powers)[:, :, : (radix - 1) * size]
-    within = torch.cat([torch.zeros_like(within[:, :, :size]), within], dim=2)
-    return torch.cat([started, within], dim=1)
+    """(P, F, r, s, s) -> (P, F, s + r s, r s): states in a group from the one at its start and its blocks."""
+    tables: List[Tensor] = []  # noqa: UP006
+    for i in range(powers.shape[0]):
+        part = powers[i]
+        channels, radix, size, _ = part.shape
+        started = part.permute(0, 2, 1, 3).reshape(channels, size, radix * size)
+        within = toeplitz(part)[:, :, : (radix - 1) * size]
+        within = torch.cat([torch.zeros_like(within[:, :, :size]), within], dim=2)
+        tables.append(torch.cat([started, within], dim=1))
+    return torch.stack(tables)
 
 
-def _prefix(reached: Tensor, start: Tensor, powers: Tensor) -> Tensor:
-    """`block_states` for K < radix**levels."""
-    batch, channels, count, size = reached.shape
-    radix = powers.shape[2]
-    # Up: what each group of blocks hands to the next, until one group holds everything.
+def _grouped(terms: List[Tensor], groups: int, radix: int) -> List[Tensor]:  # noqa: UP006
+    """(B, F, K, s) each -> (B, F, groups, r s) each, zeros behind the end."""
     grouped: List[Tensor] = []  # noqa: UP006
+    for term in terms:
+        batch, channels, count, size = term.shape
+        padded = pad_end(term, groups * radix - count, 2)
+        grouped.append(padded.reshape(batch, channels, groups, radix * size))
+    return grouped
+
+
+def _prefix(reached: List[Tensor], start: List[Tensor], powers: Tensor) -> List[Tensor]:  # noqa: UP006
+    """`block_states` for K < radix**levels; `start` (B, F, 1, s) each."""
+    batch, channels, count, size = reached[0].shape
+    parts, radix = powers.shape[0], powers.shape[3]
+    # Up: what each group of blocks hands to the next, until one group holds everything.
+    grouped: List[List[Tensor]] = []  # noqa: UP006
     groups = (count + radix) // radix  # room for K + 1 states
     current = reached
     while True:
-        current = pad_end(current, groups * radix - current.shape[2], 2)
-        grouped.append(current.reshape(batch, channels, groups, radix * size))
+        grouped.append(_grouped(current, groups, radix))
         if groups == 1:
             break
-        current = grouped[-1] @ _handed_on(powers[len(grouped) - 1])
+        current = times(cut(grouped[-1], parts), _handed_on(powers[:, len(grouped) - 1]))
         groups = (groups + radix - 1) // radix
     # Down: from the state at the start of a group to the states of its members.
-    states = start.unsqueeze(2)
+    states = start
     for back in range(len(grouped)):
         level = len(grouped) - 1 - back
-        groups = grouped[level].shape[2]
-        known = torch.cat([states[:, :, :groups], grouped[level]], dim=3)
-        states = known @ _spread(powers[level])
-        states = states.reshape(batch, channels, groups * radix, size)
-    return states[:, :, : count + 1]
+        groups = grouped[level][0].shape[2]
+        known: List[Tensor] = []  # noqa: UP006
+        for state, members in zip(states, grouped[level]):  # noqa: B905  (TorchScript's zip)
+            known.append(torch.cat([state[:, :, :groups], members], dim=3))
+        found: List[Tensor] = []  # noqa: UP006
+        # Cut while a row holds the states of a whole group: fewer peaks to be found.
+        for part in cut(times(cut(known, parts), _spread(powers[:, level])), parts):
+            found.append(part.reshape(batch, channels, groups * radix, size))
+        states = found
+    return [state[:, :, : count + 1] for state in states]
 
 
-def block_states(reached: Tensor, start: Tensor, powers: Tensor) -> Tensor:
+def block_states(
+    reached: List[Tensor],  # noqa: UP006
+    start: Tensor,
+    powers: Tensor,
+) -> List[Tensor]:  # noqa: UP006
     """States at the start of every block: h[k+1] = A^L h[k] + reached[k], h[0] = start.
 
     Parameters
     ----------
-    reached : Tensor [shape=(B, F, K, s)]
-        R x: what each block adds to the state.
-    start : Tensor [shape=(B, F, s)]
-    powers : Tensor [shape=(J, F, r, s, s)]
+    reached : list of P Tensor [shape=(B, F, K, s)]
+        R x: what each block adds to the state, as an expansion (`design.expansion`).
+    start : Tensor [shape=(B, F, P, s)]
+        Its P terms.
+    powers : Tensor [shape=(P, J, F, r, s, s)]
         See `BlockOperators`. More than r^J - 1 blocks are taken in several goes.
 
     Returns
     -------
-    Tensor [shape=(B, F, K + 1, s)]
-        The last one is the state after the last block.
+    list of P Tensor [shape=(B, F, K + 1, s)]
+        In parts, see `cut`. The last one of each is the state after the last block.
     """
     longest = 1  # TorchScript's int ** int is a float
-    for _ in range(powers.shape[0]):
-        longest *= powers.shape[2]
+    for _ in range(powers.shape[1]):
+        longest *= powers.shape[3]
     longest -= 1
-    if reached.shape[2] <= longest:
-        return _prefix(reached, start, powers)
-    pieces: List[Tensor] = []  # noqa: UP006
-    for begin in range(0, reached.shape[2], longest):
-        piece = _prefix(reached[:, :, begin : begin + longest], start, powers)
-        start = piece[:, :, -1]
-        pieces.append(piece[:, :, :-1])
-    pieces.append(start.unsqueeze(2))
-    return torch.cat(pieces, dim=2)
+    count = reached[0].shape[2]
+    states = [start[:, :, i : i + 1] for i in range(start.shape[2])]
+    if count <= longest:
+        return _prefix(reached, states, powers)
+    pieces: List[List[Tensor]] = []  # noqa: UP006
+    for begin in range(0, count, longest):
+        piece = _prefix([term[:, :, begin : begin + longest] for term in reached], states, powers)
+        states = [term[:, :, term.shape[2] - 1 :] for term in piece]
+        pieces.append([term[:, :, : term.shape[2] - 1] for term in piece])
+    pieces.append(states)
+    joined: List[Tensor] = []  # noqa: UP006
+    for i in range(len(states)):
+        joined.append(torch.cat([piece[i] for piece in pieces], dim=2))
+    return joined
 
 
-def run_states(blocks: Tensor, operators: BlockOperators, start: Tensor) -> Tensor:
-    """States (B, F, K + 1, s) of a filter that is fed blocks (B, F or 1, K, L)."""
-    return block_states(multiplied(blocks, operators.reach), start, operators.powers)
+class Response(NamedTuple):
+    """What a filter makes of blocks, before it is added up: every list is an expansion.
+
+    direct : T x, P tensors (B, F, K, L)
+    states : h at the start of each block in parts, P tensors (B, F, K, s)
+    last : the state after the last block (B, F, P, s)
+    """
+
+    direct: List[Tensor]  # noqa: UP006
+    states: List[Tensor]  # noqa: UP006
+    last: Tensor
+
+
+def respond(
+    rows: List[Tensor],  # noqa: UP006
+    reached: List[Tensor],  # noqa: UP006
+    operators: BlockOperators,
+    start: Tensor,
+) -> Response:
+    """T x and the states of a filter that is fed blocks; see `filter_blocks`.
+
+    Parameters
+    ----------
+    rows : list of P Tensor [shape=(B, F or 1, K, L)]
+        The blocks in parts.
+    reached : list of P Tensor [shape=(B, F, K, s)]
+        Their products with `operators.reach`.
+    operators : BlockOperators
+    start : Tensor [shape=(B, F, P, s)]
+    """
+    count = rows[0].shape[2]
+    states = block_states(reached, start, operators.powers)
+    last = torch.cat([term[:, :, count:] for term in states], dim=2)
+    direct = times(rows, impulse_matrix(operators))
+    return Response(direct, [term[:, :, :count] for term in states], last)
+
+
+def added_up(response: Response, observe: Tensor) -> Tensor:
+    """The filtered signal (B, F, K L), T x + O h.
+
+    Laid out before it is added: the sum then is the output, and not one more copy.
+    """
+    direct = [from_blocks(term) for term in response.direct]
+    ringing = [from_blocks(term) for term in times(response.states, observe)]
+    return total(direct, ringing)
 
 
 def filter_blocks(
@@ -205,20 +270,19 @@ def filter_blocks(
     blocks : Tensor [shape=(B, F, K, L) or (B, 1, K, L)]
         One signal per channel, or one for all.
     operators : BlockOperators
-    start : Tensor [shape=(B, F, s)]
-        State before the first sample; zeros for silence.
+    start : Tensor [shape=(B, F, P, s)]
+        State before the first sample, P terms whose sum it is; zeros for silence.
 
     Returns
     -------
-    filtered : Tensor [shape=(B, F, K, L)]
-    state : Tensor [shape=(B, F, s)]
+    filtered : Tensor [shape=(B, F, K L)]
+    state : Tensor [shape=(B, F, P, s)]
         State after the last block, to go on from.
     """
-    count = blocks.shape[2]
-    states = run_states(blocks, operators, start)
-    direct = multiplied(blocks, impulse_matrix(operators))
-    ringing = states[:, :, :count] @ operators.observe
-    return direct + ringing, states[:, :, count]
+    rows = cut([blocks], operators.reach.shape[0])
+    reached = times(rows, operators.reach)
+    response = respond(rows, reached, operators, start)
+    return added_up(response, operators.observe), response.last
 
 
 class BlockFilter(nn.Module):
@@ -229,12 +293,16 @@ class BlockFilter(nn.Module):
     observe: Tensor
     powers: Tensor
 
-    def __init__(self, precise: bool) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.precise = precise
+        self.parts = 1
 
-    def design(self, system: StateSpace, block: int, like: Tensor) -> None:
-        """Set the operators from a float64 system; dtype and device are those of `like`."""
+    def design(self, system: StateSpace, block: int, like: Tensor, parts: int) -> None:
+        """Set the operators from a float64 system; dtype and device are those of `like`.
+
+        `parts` is the number of terms of the sums, see `design.rounding`.
+        """
+        self.parts = parts
         with torch.no_grad():
             designed = self.settled(system, block, like.dtype)
         for name, table in zip(designed._fields, designed, strict=True):
@@ -242,15 +310,17 @@ class BlockFilter(nn.Module):
 
     def settled(self, system: StateSpace, block: int, dtype: torch.dtype) -> BlockOperators:
         """Operators of a float64 system, differentiable."""
-        return settled(block_operators(system, block), dtype, self.precise)
+        # float64 needs no expansions: its own rounding is 2^-29 of float32's.
+        parts = 1 if dtype == torch.float64 else self.parts
+        return settled(block_operators(system, block), dtype, parts)
 
     def operators(self) -> BlockOperators:
         """The four tables."""
         return BlockOperators(self.impulse, self.reach, self.observe, self.powers)
 
     def rest(self, batch: int) -> Tensor:
-        """State of silence (B, F, s)."""
-        channels, size, _ = self.observe.shape
+        """State of silence (B, F, P, s)."""
+        parts, channels, size, _ = self.observe.shape
         return torch.zeros(
-            batch, channels, size, dtype=self.observe.dtype, device=self.observe.device
+            batch, channels, parts, size, dtype=self.observe.dtype, device=self.observe.device
         )

@@ -1,29 +1,31 @@
 """Dual-resonance nonlinear filterbank, exact recursive form."""
 
-from typing import ClassVar
+from typing import ClassVar, List, Tuple  # noqa: UP035  (TorchScript reads List and Tuple)
 
 import torch
 from torch import Tensor
 
 from amt_export.design.blocks import BlockOperators
 from amt_export.design.drnl import MODELS, PARAMETERS, SUBJECTS, drnl_parameters, resonance
+from amt_export.design.expansion import cut, times
+from amt_export.design.rounding import terms_needed
 from amt_export.design.settling import settling_time
 from amt_export.design.state_space import StateSpace, amplified
 from amt_export.modules.base import AuditoryModule, as_batch, exact
 from amt_export.modules.block_filter import (
     BLOCK,
     BlockFilter,
+    added_up,
     divisor_block,
     filter_blocks,
-    from_blocks,
-    impulse_matrix,
-    multiplied,
-    run_states,
+    respond,
+    shortened,
+    stream_block,
     to_blocks,
 )
 from amt_export.modules.centre_frequencies import checked_rate, evenly_spaced
 from amt_export.modules.compression import broken_stick
-from amt_export.modules.ports import Port
+from amt_export.modules.ports import Port, State
 
 # The first filter's tail is amplified by up to a = 1e4 on its way through the compression, against
 # outputs of 0.1: 1e-13 of it is 1e-8 of the output. Behind the compression 1e-9 is enough.
@@ -183,6 +185,12 @@ class DRNLFilterbank(DRNLParameters):
        processing and perception", J. Acoust. Soc. Am. 124, 422-438 (2008), Table I.
     """
 
+    states: ClassVar[tuple[State, ...]] = (
+        State("linear", "filters of the linear path, as a sum of float32 terms"),
+        State("before", "gammatone before the compression, as a sum of float32 terms"),
+        State("behind", "gammatone and low-passes behind the compression"),
+    )
+
     def __init__(
         self,
         fc: Tensor | tuple[float, float],
@@ -196,20 +204,21 @@ class DRNLFilterbank(DRNLParameters):
         trained = PARAMETERS if learnable else ()
         super().__init__(fc, fs, n_channels, subject, model, trained, dtype)
         self.block = BLOCK
-        # The linear path amplifies by up to 1e3 what its gammatone leaves of a distant tone, and the
-        # compression lifts what the other one leaves; rounding included. Products that round once halve
-        # that. Behind the compression nothing is gained by them.
-        self.linear = BlockFilter(precise=True)
-        self.before = BlockFilter(precise=True)
-        self.behind = BlockFilter(precise=False)
+        self.linear, self.before, self.behind = BlockFilter(), BlockFilter(), BlockFilter()
         self.redesign()
 
     def redesign(self) -> None:
         """Set the block operators and the compression from the parameters."""
         with torch.no_grad():
-            self.linear.design(self.linear_path(), self.block, self.fc)
-            self.before.design(self.nonlinear_filter(0), self.block, self.fc)
-            self.behind.design(self.nonlinear_filter(self.lp_nlin), self.block, self.fc)
+            linear, before = self.linear_path(), self.nonlinear_filter(0)
+            behind = self.nonlinear_filter(self.lp_nlin)
+            # The linear path amplifies by up to 1e3 what its gammatone leaves of a distant tone, and the
+            # compression lifts what the other one leaves; rounding included. Behind the compression nothing
+            # is gained by more terms: what comes in is itself rounded to float32.
+            terms = max(terms_needed(s, self.fs, self.block) for s in (linear, before))
+            self.linear.design(linear, self.block, self.fc, terms)
+            self.before.design(before, self.block, self.fc, terms)
+            self.behind.design(behind, self.block, self.fc, 1)
         self.keep_compression()
 
     def operators(self) -> tuple[BlockOperators, BlockOperators, BlockOperators]:
@@ -235,25 +244,35 @@ class DRNLFilterbank(DRNLParameters):
         Tensor [shape=(B, F, T) or (F, T)], m/s
         """
         signal = as_batch(audio, 2, self.linear.impulse, "audio")
-        batch = signal.shape[0]
-        blocks = to_blocks(signal.unsqueeze(1), self.block)
-        count = blocks.shape[2]
-        linear, before, behind = self.operators()
-        resonant, _ = filter_blocks(blocks, before, self.before.rest(batch))
-        compressed = self.compressed(resonant)
-        ringing = run_states(blocks, linear, self.linear.rest(batch))[:, :, :count]
-        ringing_behind = run_states(compressed, behind, self.behind.rest(batch))[:, :, :count]
-        velocity = (
-            multiplied(blocks, impulse_matrix(linear))
-            + multiplied(compressed, impulse_matrix(behind))
-            # Both paths ring together: their states side by side, one product for both.
-            + torch.cat([ringing, ringing_behind], dim=-1)
-            @ torch.cat([linear.observe, behind.observe], dim=1)
-        )
-        velocity = from_blocks(velocity, signal.shape[1])
+        outputs, _ = self.step(signal, self.rest(signal.shape[0]))
         if audio.dim() == 1:
-            return velocity.squeeze(0)
-        return velocity
+            return outputs[0].squeeze(0)
+        return outputs[0]
+
+    def rest(self, batch: int) -> List[Tensor]:  # noqa: UP006
+        """States of silence."""
+        return [self.linear.rest(batch), self.before.rest(batch), self.behind.rest(batch)]
+
+    def step(self, audio: Tensor, states: List[Tensor]) -> Tuple[List[Tensor], List[Tensor]]:  # noqa: UP006
+        """Go on by one block; see `AuditoryModule.step`."""
+        blocks = to_blocks(audio.unsqueeze(1), self.block)
+        linear, before, behind = self.operators()
+        rows = cut([blocks], linear.reach.shape[0])
+        # Both paths hear the same sound: one product for what it adds to the states of both.
+        reached = times(rows, torch.cat([linear.reach, before.reach], dim=-1))
+        size = linear.reach.shape[-1]
+        heard = [term[:, :, :, :size] for term in reached]
+        heard_before = [term[:, :, :, size:] for term in reached]
+        resonant = respond(rows, heard_before, before, states[1])
+        compressed = self.compressed(added_up(resonant, before.observe))
+        amplified = respond(rows, heard, linear, states[0])
+        nonlinear, last = filter_blocks(to_blocks(compressed, self.block), behind, states[2])
+        velocity = added_up(amplified, linear.observe) + nonlinear
+        return [shortened(velocity, audio.shape[1])], [amplified.last, resonant.last, last]
+
+    def choose_stream_block(self, block: int) -> None:
+        """The filters' own blocks divide the stream's."""
+        self.block = stream_block(block)
 
     def choose_block(self, samples: int | None) -> None:
         """A block that divides the audio spares padding and cutting."""

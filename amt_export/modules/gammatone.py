@@ -8,6 +8,7 @@ from torch import Tensor
 from amt_export.design.blocks import BlockOperators
 from amt_export.design.gammatone import default_betamul, gammatone_bandwidth, gammatone_pole
 from amt_export.design.polynomial import cascade_basis, expanded, from_coefficients
+from amt_export.design.rounding import terms_needed
 from amt_export.design.settling import settling_time
 from amt_export.design.state_space import StateSpace, one_pole_cascade
 from amt_export.modules.base import AuditoryModule, as_batch, exact
@@ -16,7 +17,7 @@ from amt_export.modules.block_filter import (
     BlockFilter,
     divisor_block,
     filter_blocks,
-    from_blocks,
+    shortened,
     stream_block,
     to_blocks,
 )
@@ -86,7 +87,7 @@ class GammatoneFilterbank(AuditoryModule):
         Port("subbands", ("batch", "channel", "time"), "Pa"),
     )
     states: ClassVar[tuple[State, ...]] = (
-        State("gammatone", "the one-pole stages of each channel after the last sample"),
+        State("gammatone", "the one-pole stages of each channel, as a sum of float32 terms"),
     )
 
     fc: Tensor
@@ -139,7 +140,7 @@ class GammatoneFilterbank(AuditoryModule):
             # Coordinates in which the direct form keeps float32's digits, trained coefficients too.
             self.basis = cascade_basis(torch.view_as_complex(pole), n)
             self.basis_inverse = torch.linalg.inv(self.basis)
-        self.filter = BlockFilter(precise=True)
+        self.filter = BlockFilter()
         self.redesign()
 
     def system(self) -> StateSpace:
@@ -156,7 +157,9 @@ class GammatoneFilterbank(AuditoryModule):
     def redesign(self) -> None:
         """Set the block operators from the parameters."""
         with torch.no_grad():
-            self.filter.design(self.system(), self.block, self.fc)
+            system = self.system()
+            terms = terms_needed(system, self.fs, self.block)
+            self.filter.design(system, self.block, self.fc, terms)
 
     def operators(self) -> BlockOperators:
         """Block operators: the stored ones, or differentiable ones of the parameters."""
@@ -189,7 +192,7 @@ class GammatoneFilterbank(AuditoryModule):
         """Go on by one block; see `AuditoryModule.step`."""
         blocks = to_blocks(audio.unsqueeze(1), self.block)
         filtered, state = filter_blocks(blocks, self.operators(), states[0])
-        return [from_blocks(filtered, audio.shape[1])], [state]
+        return [shortened(filtered, audio.shape[1])], [state]
 
     def choose_stream_block(self, block: int) -> None:
         """The filter's own blocks divide the stream's."""

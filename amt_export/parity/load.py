@@ -86,8 +86,9 @@ def _open(
     version = Version(entry.format, entry.form, provider)
     if entry.format == "coreml":
         check_interface(path, manifest)
+        interpreter = Interpreter(path)  # a damaged package is refused in our words on a Mac, too
         if sys.platform != "darwin":
-            return Interpreter(path).run, replace(version, verified_by="interpreter")
+            return interpreter.run, replace(version, verified_by="interpreter")
     if entry.format == "exported_program":
         return _exported_program(path, manifest), version
     options: dict[str, Any] = {}

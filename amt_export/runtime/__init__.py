@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ STREAM_THREADS = 1
 """Of ONNX Runtime for a stream, unless asked otherwise: a block is too little work to share out, and threads
 that wait for the next one keep a processor busy."""
 
-__all__ = ["Model", "Stream", "load", "load_stream"]
+__all__ = ["Model", "Stream", "load", "load_stream", "open_form"]
 
 
 def load(
@@ -61,7 +62,9 @@ def load(
     """
     check_choice(backend, session_options)
     manifest = load_manifest(folder)
-    opened = partial(_open, Path(folder), manifest, backend, verify, session_options)
+    opened = partial(
+        open_form, folder, manifest, backend, verify=verify, session_options=session_options
+    )
     return Model(manifest, opened("whole"), partial(opened, "stream"))
 
 
@@ -95,22 +98,32 @@ def load_stream(
     check_choice(backend, session_options)
     manifest = load_manifest(folder)
     manifest.streaming()  # says so where there is none
-    opened = _open(Path(folder), manifest, backend, verify, session_options, "stream")
+    opened = open_form(
+        folder, manifest, backend, "stream", verify=verify, session_options=session_options
+    )
     return Stream(manifest, opened, on_nonfinite=on_nonfinite)
 
 
-def _open(
-    folder: Path,
+def open_form(
+    folder: str | Path,
     manifest: Manifest,
     backend: str,
-    verify: bool,
-    session_options: dict[str, Any],
     form: str,
+    *,
+    verify: bool = True,
+    session_options: Mapping[str, Any] | None = None,
 ) -> Backend:
-    """Open the artifact of one form."""
+    """Open the artifact of one form, "whole" or "stream", as what `Model` and `Stream` run.
+
+    Raises
+    ------
+    ArtifactError, BackendError, MissingDependencyError
+        As for `load`.
+    """
     entry = manifest.entry(backend, form)
     if verify:
         verify_files(folder, [entry])
+    options = dict(session_options or {})
     if (form, backend) == ("stream", "onnx"):
-        session_options = {"intra_op_num_threads": STREAM_THREADS, **session_options}
-    return OPENERS[backend](folder / entry.path, manifest.of(form), **session_options)
+        options.setdefault("intra_op_num_threads", STREAM_THREADS)
+    return OPENERS[backend](Path(folder) / entry.path, manifest.of(form), **options)

@@ -1,0 +1,164 @@
+"""Sums of float32 numbers: nothing is lost by cutting, and little by multiplying; how many terms it takes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from filter_checks import noise, relative
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import signal
+
+from amt_export.design.expansion import cut, lost_in_sum, table_parts, times, total
+from amt_export.design.gammatone import gammatone_bandwidth, gammatone_pole
+from amt_export.design.rounding import answers, gramian, terms_needed, tone_error
+from amt_export.design.state_space import StateSpace, one_pole_cascade
+from amt_export.modules import GammatoneFilterbank
+
+FLOAT32 = torch.float32
+
+
+def value(terms: list[torch.Tensor]) -> torch.Tensor:
+    return sum(term.double() for term in terms)
+
+
+@given(
+    count=st.integers(1, 5),
+    seed=st.integers(0, 99),
+    scale=st.floats(1e-6, 1e6),
+    rows=st.integers(1, 40),
+)
+@settings(max_examples=60, deadline=None)
+def test_the_parts_of_a_row_add_up_to_it_exactly(count, seed, scale, rows):
+    x = (scale * noise(3, rows, seed=seed)).float()
+    parts = cut([x], count)
+    assert len(parts) == count
+    assert torch.equal(value(parts), x.double())
+    peak = x.abs().amax(-1, keepdim=True)
+    for i, part in enumerate(parts):
+        assert (part.abs() <= 2.0 ** (-8 * i) * peak * 1.01).all()
+        if i < count - 1:  # on a grid of 8 bits more, so products are exact
+            grid = 2.0 ** (torch.floor(torch.log2(1.5 * 2.0**15 * peak)) - 23 - 8 * i)
+            assert torch.equal(torch.round(part / grid) * grid, part)
+
+
+def test_terms_of_a_row_are_cut_together():
+    x, small = noise(2, 9).float(), 1e-4 * noise(2, 9, seed=1).float()
+    parts = cut([x, small], 3)
+    assert relative(value(parts), x.double() + small.double()) < 1e-10
+
+
+def test_silence_and_nan_stay_what_they_are():
+    assert all(torch.count_nonzero(part) == 0 for part in cut([torch.zeros(2, 4)], 3))
+    broken = torch.tensor([[1.0, float("nan")], [1.0, 2.0]])
+    total_of = sum(cut([broken], 2))
+    assert total_of[0].isnan().all()
+    assert torch.equal(total_of[1], broken[1])
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_products_gain_eight_bits_a_term(count):
+    x, matrix = noise(200, 64).float(), noise(64, 32, seed=1)
+    exact = x.double() @ matrix
+    found = value(times(cut([x], count), table_parts(matrix, count, [0], FLOAT32)))
+    assert relative(found, exact) < 2.0 ** (-11 - 8 * count)
+
+
+def test_one_term_is_the_plain_product():
+    x, matrix = noise(5, 8).float(), noise(8, 3, seed=1)
+    (found,) = times(cut([x], 1), table_parts(matrix, 1, [0], FLOAT32))
+    assert torch.equal(found, x @ matrix.float())
+
+
+def test_sums_of_what_cancels_keep_what_is_left():
+    """1 - 1 + 2^-40: float32 alone says 0 or, in another order, loses it as well."""
+    one, tiny = torch.ones(1), torch.tensor([2.0**-40])
+    zero = torch.zeros(1)
+    found = total([one, zero, tiny], [-one, one * 2.0**-12, -one * 2.0**-12])
+    assert float(found) == 2.0**-40
+    a, b = noise(100).float(), 1e-5 * noise(100, seed=1).float()
+    assert torch.equal(
+        (a + b).double() + lost_in_sum(a, b, a + b).double(), a.double() + b.double()
+    )
+
+
+def test_gradients_pass_through_the_cuts():
+    x = noise(3, 8).requires_grad_()
+    matrix = noise(8, 4, seed=1).requires_grad_()
+    (value(times(cut([x], 2), table_parts(matrix, 2, [0], torch.float64))) ** 2).sum().backward()
+    expected = 2.0 * (x @ matrix).detach()
+    torch.testing.assert_close(x.grad, expected @ matrix.detach().T)
+    torch.testing.assert_close(matrix.grad, x.detach().T @ expected)
+
+
+# How many terms
+
+
+def gammatone(fc: list[float], fs: float) -> StateSpace:
+    centre = torch.tensor(fc, dtype=torch.float64)
+    pole = gammatone_pole(centre, gammatone_bandwidth(centre, 1.0186), fs)
+    gain = (1.0 - pole.norm(dim=-1)) ** 4
+    return one_pole_cascade(pole, 4, torch.stack([2.0 * gain, 0.0 * gain], dim=-1))
+
+
+def test_answers_to_tones_are_the_transfer_function():
+    system = gammatone([500.0], 16000.0)
+    frequency = torch.tensor([100.0, 500.0, 3000.0], dtype=torch.float64)
+    _, output = answers(system, frequency, 16000.0)
+    a, b, c, d = (m[0].numpy() for m in system)
+    _, expected = signal.freqz_zpk(
+        *signal.ss2zpk(a, b[:, None], c[None], d.reshape(1, 1)), 2 * np.pi * frequency / 16000
+    )
+    np.testing.assert_allclose(output[:, 0], np.abs(expected), rtol=1e-5)
+
+
+def test_the_gramian_is_the_energy_of_what_a_state_will_say():
+    system = gammatone([800.0], 16000.0)
+    said, state = 0.0, torch.zeros(8, dtype=torch.float64)
+    state[2] = 1.0
+    for _ in range(4000):
+        said += float(system.c[0] @ state) ** 2
+        state = system.A[0] @ state
+    assert float(gramian(system)[0, 2, 2]) == pytest.approx(said, rel=1e-9)
+
+
+def test_the_error_of_a_tone_is_foreseen():
+    """The rule of thumb is right about the order of magnitude of what one float32 term makes."""
+    fc, fs = [200.0, 500.0, 1000.0], 16000.0
+    foreseen = tone_error(gammatone(fc, fs), fs, 32)
+    module = GammatoneFilterbank(torch.tensor(fc), fs)
+    module.filter.design(module.system(), module.block, module.fc, 1)
+    worst = 0.0
+    for frequency in (125.0, 2000.0, 4000.0, 7000.0):
+        time = torch.arange(8000, dtype=torch.float64) / fs
+        tone = torch.sin(2 * torch.pi * frequency * time) * torch.clamp(20 * time, max=1.0)
+        tone = tone.float()
+        exact = GammatoneFilterbank(torch.tensor(fc), fs, dtype=torch.float64)(tone)
+        error = (module(tone).double() - exact)[:, 4000:].abs().amax(-1)
+        steady = exact[:, 4000:].abs().amax(-1)
+        worst = max(worst, float((error / torch.clamp(steady, min=0.01 * steady.max())).max()))
+    assert 0.05 * foreseen < worst < foreseen
+
+
+def test_sparse_channels_need_more_terms_than_dense_ones():
+    assert terms_needed(gammatone([500.0], 16000.0), 16000.0, 32) >= 3
+    dense = gammatone([100.0 * 1.15**k for k in range(32)], 16000.0)
+    assert terms_needed(dense, 16000.0, 32) == 2
+
+
+@pytest.mark.parametrize("frequency", [125.0, 1000.0, 4000.0, 7000.0])
+def test_a_tone_outside_every_channel_is_as_exact_as_one_inside(frequency):
+    """Float32 against float64, relative to each channel's own, tiny, answer."""
+    fs = 16000.0
+    time = torch.arange(16000, dtype=torch.float64) / fs
+    ramp = torch.clamp(torch.minimum(time, time.flip(0)) / 0.02, max=1.0)
+    tone = (
+        torch.sin(2 * torch.pi * frequency * time) * (0.5 - 0.5 * torch.cos(torch.pi * ramp))
+    ).float()
+    fc = torch.tensor([200.0, 500.0, 1000.0])
+    found = GammatoneFilterbank(fc, fs)(tone)
+    exact = GammatoneFilterbank(fc, fs, dtype=torch.float64)(tone)
+    peak = exact.abs().amax(-1)
+    error = (found.double() - exact).abs().amax(-1) / torch.clamp(peak, min=0.01 * peak.max())
+    assert float(error.max()) < 1e-6
