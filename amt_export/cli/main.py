@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from amt_export import __version__
 from amt_export.cli.arguments import Parser
 from amt_export.cli.complaint import complain
-from amt_export.errors import AmtExportError
+from amt_export.errors import AmtExportError, require
 
 DESCRIPTION = """\
 Auditory models as TorchScript, ExportedProgram, ONNX and Core ML artifacts,
