@@ -59,9 +59,9 @@ def parity_markdown(manifest: Manifest) -> str:
             "",
             "`flips`: what is too soft beside the rest is left out, and rounding may decide what lies within",
             "0.01 dB of that threshold. Of so many such decisions so many were taken otherwise:",
-            f"{_unit(manifest)}. A tenth of them may be. Components are compared with",
-            "themselves, whatever slot they are in; one that is missing, or too many, further from the",
-            "threshold counts as infinitely wrong.",
+            f"{_unit(manifest)}. A tenth of them may be.",
+            "Components are compared with themselves, whatever slot they are in; one that is missing, or too",
+            "many, further from the threshold counts as infinitely wrong.",
         ]
     if any(row.verified_by == "interpreter" for row in manifest.parity):
         lines += [
