@@ -15,7 +15,7 @@ from amt_export import __version__
 from amt_export.cli.absent import Absent
 from amt_export.cli.arguments import Parser
 from amt_export.cli.complaint import complain
-from amt_export.errors import AmtExportError, require
+from amt_export.errors import AmtExportError
 
 DESCRIPTION = """\
 Auditory models as TorchScript, ExportedProgram, ONNX and Core ML artifacts,
