@@ -46,7 +46,7 @@ function write(id: string, text: string): void {
 
 /** Three digits are what one can read, and what is true. */
 function digits(value: number): string {
-  return value >= 100 ? `${Math.round(value)}` : value.toPrecision(value >= 10 ? 2 : 3).replace(/\.?0+$/, "");
+  return `${value >= 100 ? Math.round(value) : Number(value.toPrecision(value >= 10 ? 2 : 3))}`;
 }
 
 function scientific(value: number): string {

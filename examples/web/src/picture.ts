@@ -9,8 +9,11 @@ const SECONDS = 8;
 const NARROW = 560;
 
 /** CSS pixels around the image. */
-const MARGIN = { left: 46, right: 74, top: 12, bottom: 30 };
+const MARGIN = { left: 46, right: 62, top: 28, bottom: 30 };
 const BAR = 12;
+
+/** Of the reading line: to be seen on the darkest and on the brightest colour. */
+const LINE = "rgb(160 200 255 / 70%)";
 
 export interface Point {
   hz: number;
@@ -121,7 +124,7 @@ export class Picture {
     const context = this.canvas.getContext("2d");
     if (!context || !this.width) return;
     const style = getComputedStyle(this.canvas);
-    const [ink, line] = ["--pale", "--accent"].map((key) => style.getPropertyValue(key));
+    const ink = style.getPropertyValue("--pale");
     context.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
     context.clearRect(0, 0, this.width, this.height);
     context.font = `12px ${style.fontFamily}`;
@@ -130,7 +133,7 @@ export class Picture {
     context.fillRect(left, top, width, height);
     if (!this.history) return;
     this.drawImage(context, this.history);
-    this.drawReadingLine(context, this.history, line);
+    if (this.history.count) this.drawReadingLine(context, this.history);
     context.fillStyle = context.strokeStyle = ink;
     this.drawFrequencies(context, this.history);
     this.drawTimes(context, this.history);
@@ -166,10 +169,10 @@ export class Picture {
     if (count >= shown && rest > 0) put(count - shown + gap, rest, cursor + gap);
   }
 
-  private drawReadingLine(context: CanvasRenderingContext2D, history: History, colour: string): void {
+  private drawReadingLine(context: CanvasRenderingContext2D, history: History): void {
     const { left, width } = this.frame();
     const y = this.y(history.frequencies[this.channel] ?? history.frequencies[0], history);
-    context.strokeStyle = colour;
+    context.strokeStyle = LINE;
     context.lineWidth = 1;
     context.setLineDash([2, 4]);
     context.beginPath();
@@ -198,7 +201,7 @@ export class Picture {
       context.fillText(name(hz), left - 8, y);
     }
     context.textBaseline = "alphabetic";
-    context.fillText("Hz", left - 8, top + height + 20);
+    context.fillText("Hz", left - 8, top - 13);
   }
 
   private drawTimes(context: CanvasRenderingContext2D, history: History): void {
@@ -225,8 +228,9 @@ export class Picture {
     context.fillStyle = gradient;
     context.fillRect(x, top, BAR, height);
     context.fillStyle = ink;
+    context.textAlign = "right";
+    context.fillText(this.unit, this.width - 2, top - 13);
     context.textAlign = "left";
-    context.fillText(this.unit, Math.min(x, this.width - context.measureText(this.unit).width - 2), top + height + 20);
     if (history.top === null) return;
     context.textBaseline = "middle";
     for (let below = 0; below <= this.range; below += 20) {
