@@ -91,6 +91,22 @@ def test_numbers_are_those_of_python(visit):
         assert speed > 0.2  # a machine that does other things, too, says nothing about speed
 
 
+def test_files_are_read_or_complained_about(visit):
+    seen, _, _ = visit
+    assert seen["files"] == [
+        "This is no audio file that the browser can read.",
+        "Listening to mine.wav.",
+    ]
+
+
+def test_a_wrong_model_is_told(visit):
+    seen, _, _ = visit
+    assert seen["wrong"]["verdict"] == "bad"
+    assert "do not trust the picture" in seen["wrong"]["status"]
+    assert seen["foreigner"]["verdict"] == "bad"
+    assert "not the one that was published" in seen["foreigner"]["status"]
+
+
 def test_all_is_reached_by_keyboard_in_the_order_of_the_page(visit):
     seen, _, _ = visit
     order = [name for name in seen["order"] if name != "BODY"]

@@ -44,21 +44,23 @@ await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
 const url = `http://127.0.0.1:${server.address().port}/`;
 
 const profile = mkdtempSync(join(tmpdir(), "cochleagram-"));
+const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
+const args = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+  // A microphone that beeps, and nobody to be asked.
+  "--use-fake-device-for-media-stream",
+  "--use-fake-ui-for-media-stream",
+];
 const context = await chromium.launchPersistentContext(profile, {
-  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+  executablePath,
+  args,
   headless: true,
   viewport: { width: 1280, height: 860 },
-  args: [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    // A microphone that beeps, and nobody to be asked.
-    "--use-fake-device-for-media-stream",
-    "--use-fake-ui-for-media-stream",
-  ],
 });
 const report = { models: {}, errors: [], foreign: [] };
 const page = context.pages()[0] ?? (await context.newPage());
@@ -131,6 +133,18 @@ try {
   await press("microphone", 2.5);
   report.microphone = { ...(await pixels()), status: await text("status") };
 
+  // A file: one that is no sound, and one that is.
+  const choose = async (name, mimeType, buffer) => {
+    await page.setInputFiles("#file", { name, mimeType, buffer });
+    await page.waitForTimeout(1000);
+    return text("status");
+  };
+  const speech = readFileSync(join(dist, "speech_22k.wav"));
+  report.files = [
+    await choose("notes.txt", "audio/wav", Buffer.from("no sound at all")),
+    await choose("mine.wav", "audio/wav", speech),
+  ];
+
   // Keyboard: everything is reached, in the order in which it is seen.
   await page.reload();
   await ready();
@@ -141,6 +155,30 @@ try {
   }
   report.order = order;
 
+  // A model that does not agree with its vectors, or is another file, is not to be trusted.
+  const browser = await chromium.launch({ executablePath, headless: true, args });
+  const other = await browser.newPage({ serviceWorkers: "block" });
+  const told = async (pattern, change) => {
+    await other.route(pattern, async (route) => {
+      const response = await route.fetch();
+      await route.fulfill({ response, json: change(await response.json()) });
+    });
+    await other.goto(url);
+    await other.evaluate(() => window.cochleagram.ready());
+    await other.unroute(pattern);
+    return { status: await other.locator("#status").innerText(), verdict: await other.locator("#verdict").getAttribute("class") };
+  };
+  report.wrong = await told("**/check.json", (content) => {
+    const [first, second] = Object.values(content.signals);
+    first.output = second.output;
+    return content;
+  });
+  report.foreigner = await told("**/manifest.json", (content) => {
+    for (const file of content.files) file.sha256 = "0".repeat(64);
+    return content;
+  });
+  await browser.close();
+
   // Offline: from the second visit on, nothing of the server is needed.
   await page.evaluate(() => navigator.serviceWorker.ready);
   server.close();
@@ -150,7 +188,6 @@ try {
   report.offline = await text("status");
 } finally {
   await context.close();
-  server.close();
   rmSync(profile, { recursive: true, force: true });
 }
 console.log(JSON.stringify(report));
