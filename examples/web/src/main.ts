@@ -31,6 +31,9 @@ let manifest: Manifest | null = null;
 let source: Source | null = null;
 /** What starts the current sound again, for another model or level. */
 let again: (() => Promise<void>) | null = null;
+let listening = false;
+/** Whether it was said that sound was lost. */
+let warned = false;
 let turn = 0;
 let ready = Promise.resolve();
 
@@ -106,17 +109,23 @@ function describe({ manifest, verdict, identical }: Extract<FromWorker, { type: 
 }
 
 /** Stop what plays, and start anew. */
-async function start(words: string, make: (port: MessagePort, fs: number) => Promise<Source>): Promise<void> {
+async function start(
+  words: string,
+  make: (port: MessagePort, fs: number) => Promise<Source>,
+  microphone = false,
+): Promise<void> {
   if (!manifest) return;
   const ours = ++turn;
   await stop();
-  again = () => start(words, make);
+  again = () => start(words, make, microphone);
+  warned = false;
   try {
     model.reset(gain());
     picture.clear();
     const made = await make(model.port(), manifest.sampling_rate);
     if (ours !== turn) return void made.close();
     source = made;
+    setListening(microphone);
     made.onended = () => {
       void stop();
       say(`The end of ${words}.`);
@@ -133,6 +142,7 @@ async function start(words: string, make: (port: MessagePort, fs: number) => Pro
 async function stop(): Promise<void> {
   const stopped = source;
   source = null;
+  setListening(false);
   pauseButton.disabled = true;
   pauseButton.textContent = "Pause";
   await stopped?.close();
@@ -167,8 +177,18 @@ function playFile(file: File): Promise<void> {
   );
 }
 
-function takeMicrophone(): Promise<void> {
-  return start("the microphone", (port, fs) => Source.microphone(fs, port));
+async function takeMicrophone(): Promise<void> {
+  if (listening) {
+    await stop();
+    say("The microphone is off.");
+    return;
+  }
+  await start("the microphone", (port, fs) => Source.microphone(fs, port), true);
+}
+
+function setListening(on: boolean): void {
+  listening = on;
+  microphoneButton.textContent = on ? "Microphone off" : "Microphone";
 }
 
 async function togglePause(): Promise<void> {
@@ -207,8 +227,13 @@ function read(): void {
 
 function show({ speed, mended, lost }: Progress): void {
   write("speed", speed ? `${digits(speed)} ×` : "–");
-  if (lost) say(`This device is too slow: ${digits(lost)} s were dropped.`, true);
-  else if (mended) say(`The sound held ${mended} samples that are no numbers; the model went on from silence.`, true);
+  write("speed-of", lost ? `real time; ${digits(lost)} s of sound were dropped` : "real time, on one core");
+  element("speed-of").parentElement?.classList.toggle("bad", lost > 0);
+  // Once: what is said again and again is read out again and again.
+  if (warned) return;
+  warned = lost > 0 || mended > 0;
+  if (lost) say("This device is too slow for the model; some sound is dropped.", true);
+  else if (mended) say("The sound held samples that are no numbers; the model went on from silence.", true);
 }
 
 let pointing = false;
