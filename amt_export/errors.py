@@ -58,6 +58,10 @@ class ParityError(AmtExportError, ArithmeticError):
         self.rows = rows
 
 
+class LintError(AmtExportError, ValueError):
+    """A graph holds what converters or runtimes get wrong."""
+
+
 class PublishError(AmtExportError, OSError):
     """The output folder cannot be written."""
 

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from typing import cast
+from typing import Any, cast
 
-from amt_export.decoding import MismatchError, decode
 from amt_export.errors import ArtifactError
+from amt_export.evidence import BEYOND as BEYOND
+from amt_export.evidence import ParityRow as ParityRow
+from amt_export.evidence import Setting as Setting
+from amt_export.evidence import Skip as Skip
 from amt_export.hashing import bytes_of as bytes_of
 from amt_export.hashing import sha256_of as sha256_of
+from amt_export.records import OMITTED, MismatchError, decode, encode
 
 SCHEMA = 1
 MANIFEST_NAME = "manifest.json"
@@ -25,13 +29,20 @@ METADATA_KEY = "amt_export.manifest"
 
 @dataclass(frozen=True)
 class Port:
-    """One named array at the interface of an artifact; ``unit`` and ``axes`` describe it."""
+    """One named array at the interface of an artifact; ``unit`` and ``axes`` describe it.
+
+    ``floor`` is the value of a level that stands for silence; levels there are not compared.
+    ``components`` names a list of components whose frequencies are in one output and their levels in
+    another, slot by slot and packed to the left; what is behind the last one is 0 in both.
+    """
 
     name: str
     shape: tuple[int, ...]
     dtype: str
     unit: str
     axes: tuple[str, ...]
+    floor: float | None = field(default=None, metadata=OMITTED)
+    components: str | None = field(default=None, metadata=OMITTED)
 
 
 @dataclass(frozen=True)
@@ -94,22 +105,11 @@ class FileEntry:
 
 
 @dataclass(frozen=True)
-class ParityRow:
-    """The worst difference of one output of one artifact over the signal suite.
+class Checkpoint:
+    """The file of trained values that a model was built with: its hash, and the prefix of names."""
 
-    ``worst`` is measured as `amt_export.parity.metric` says; it and ``signal`` are None where nothing
-    was executed (``verified_by="interface"``).
-    """
-
-    format: str
-    form: str
-    provider: str
-    output: str
-    kind: str
-    worst: float | None
-    signal: str | None
-    tolerance: float
-    verified_by: str
+    sha256: str
+    prefix: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +142,8 @@ class Manifest:
         In the order of the artifacts' arguments and results.
     stream : StreamInfo or None
         The block-by-block form, if published.
+    checkpoint : Checkpoint or None
+        Given where values come from a file, which ``parameters`` do not hold.
     files, parity
         What was published, and how far each artifact is from eager torch. Absent in the copy
         inside an artifact.
@@ -165,17 +167,18 @@ class Manifest:
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
     stream: StreamInfo | None = None
+    checkpoint: Checkpoint | None = field(default=None, metadata=OMITTED)
     files: tuple[FileEntry, ...] = ()
     parity: tuple[ParityRow, ...] = ()
     versions: dict[str, str]
 
     def to_json(self) -> str:
         """Return the text of ``manifest.json``; equal manifests give equal bytes."""
-        return json.dumps(asdict(self), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        return json.dumps(encode(self), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
     def embedded_json(self) -> str:
         """Return the JSON carried inside each artifact: all but ``files`` and ``parity``."""
-        content = asdict(self)
+        content = cast(dict[str, Any], encode(self))
         del content["files"], content["parity"]
         return json.dumps(content, ensure_ascii=False, allow_nan=False)
 
@@ -194,7 +197,7 @@ class Manifest:
         ------
         ArtifactError
             If it is not JSON, of another schema, or a key is missing or of the wrong type.
-            Unknown keys are ignored, so that additions do not break older apps.
+            Unknown keys are ignored.
         """
         try:
             content = json.loads(text)

@@ -15,11 +15,13 @@ import torch
 
 from amt_export import __version__
 from amt_export.build import DTYPES, build_module, build_stream, input_length
-from amt_export.errors import PublishError, SpecError
+from amt_export.errors import LintError, PublishError, SpecError
 from amt_export.export import FORMATS, Program, capture
+from amt_export.lint import READERS, errors_of, lint
 from amt_export.manifest import (
     MANIFEST_NAME,
     METADATA_KEY,
+    Checkpoint,
     FileEntry,
     Manifest,
     ParityRow,
@@ -31,11 +33,12 @@ from amt_export.manifest import (
 )
 from amt_export.modules.base import AuditoryModule
 from amt_export.modules.streaming import StreamForm
-from amt_export.parity.cases import cases_of, eager_runner, suite_inputs
-from amt_export.parity.check import VECTORS, save_vectors, verify_interface
+from amt_export.parity.cases import eager_runner, module_cases, suite_inputs
 from amt_export.parity.compare import Version, compare, failing, parity_error
-from amt_export.parity.load import can_execute, open_artifact
+from amt_export.parity.eager import prove_eager
+from amt_export.parity.prove import Expected, prove
 from amt_export.parity.streaming import settled_cases, streamed
+from amt_export.parity.vectors import VECTORS, save_vectors
 from amt_export.report import parity_markdown
 from amt_export.spec import ModelSpec
 
@@ -87,6 +90,8 @@ def publish(
         If the model cannot be built.
     ParityError
         If an artifact differs by more than its tolerance; nothing is published.
+    LintError
+        If a graph holds a known trap; nothing is published.
     PublishError
         If `out` cannot be written; what was published before stays.
     """
@@ -104,12 +109,16 @@ def publish(
         )
         programs = _capture(spec, forms)
         manifest = _describe(spec, forms, programs["whole"])
+        if checkpoint is not None:
+            values = Checkpoint(sha256_of(checkpoint), checkpoint_prefix)
+            manifest = replace(manifest, checkpoint=values)
         steps = len(programs) * len(chosen) + 2
         files: list[FileEntry] = []
         for form, program in programs.items():
             for name in chosen:
                 progress(f"{spec.name}: exporting {name}", (1 + len(files)) / (2 * steps))
                 files.append(_export(name, form, program, manifest.of(form), folder))
+        _inspect(spec.name, folder)
         manifest = replace(manifest, files=tuple(files))
         manifest = replace(manifest, parity=_prove(spec, forms, manifest, folder, progress))
         if failing(manifest.parity):
@@ -154,7 +163,7 @@ def _describe(spec: ModelSpec, forms: _Forms, program: Program) -> Manifest:
         hop=module.hop(),
         frame_length=module.frame_length(),
         inputs=tuple(
-            Port(p.name, tuple(spec.inputs[p.name]), spec.dtype, p.unit, p.axes)
+            Port(p.name, tuple(spec.inputs[p.name]), spec.dtype, p.unit, p.axes, p.floor)
             for p in module.input_ports
             if p.name in spec.inputs
         ),
@@ -169,7 +178,7 @@ def _outputs(
 ) -> tuple[Port, ...]:
     """Output ports, with the shapes of what came out; more may follow behind them."""
     return tuple(
-        Port(p.name, tuple(value.shape), spec.dtype, p.unit, p.axes)
+        Port(p.name, tuple(value.shape), spec.dtype, p.unit, p.axes, p.floor, p.components)
         for p, value in zip(module.output_ports, results, strict=False)
     )
 
@@ -192,7 +201,7 @@ def _describe_stream(spec: ModelSpec, forms: _Forms) -> StreamInfo | None:
             )
         ),
         skip=module.skip(),
-        inputs=(Port(port.name, form.shape, spec.dtype, port.unit, port.axes),),
+        inputs=(Port(port.name, form.shape, spec.dtype, port.unit, port.axes, port.floor),),
         outputs=_outputs(spec, module, results),
     )
 
@@ -205,12 +214,21 @@ def _export(name: str, form: str, program: Program, manifest: Manifest, folder: 
     return FileEntry(path.name, name, form, bytes_of(path), sha256_of(path), kind.reproducible)
 
 
+def _inspect(name: str, folder: Path) -> None:
+    """Look for known traps in what was exported, before any time is spent on running it."""
+    if not any(path.suffix in READERS for path in folder.iterdir()):
+        return
+    if errors := errors_of(lint(folder)):
+        first = errors[0]
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        raise LintError(f"{name}: {first.file}: {first.op} {first.node}: {first.message}{more}")
+
+
 def _prove(
     spec: ModelSpec, forms: _Forms, manifest: Manifest, folder: Path, progress: Progress
 ) -> tuple[ParityRow, ...]:
     """Eager float32 against float64, then every file, opened from disk, against eager float32."""
     ports = forms.exported.output_ports
-    names = [port.name for port in ports]
     steps = len(manifest.files) + 1
 
     def tolerance(key: str) -> dict[str, float]:
@@ -220,46 +238,22 @@ def _prove(
     inputs = suite_inputs(forms.exported, spec.inputs)
     reference = [
         replace(case, inputs={n: a.astype(spec.dtype) for n, a in case.inputs.items()})
-        for case in cases_of(inputs, eager_runner(forms.reference, names), "float64")
+        for case in module_cases(inputs, forms.reference, "float64")
     ]
     save_vectors(folder / VECTORS, reference)
-    manifest = replace(
-        manifest,
-        parity=tuple(
-            ParityRow(
-                entry.format,
-                entry.form,
-                "none",
-                port.name,
-                port.kind,
-                None,
-                None,
-                tolerance(entry.format)[port.kind],
-                "interface",
-            )
-            for entry in manifest.files
-            for port in ports
-        ),
-    )
-    eager = eager_runner(forms.exported, names)
     rows = list(
-        compare(
-            eager, reference, ports, Version("reference", "whole", "torch"), tolerance("reference")
-        )
+        prove_eager(forms.exported, Expected(reference, ports, tolerance("reference"))).rows
     )
     if forms.stream is not None:
         blocks = streamed(manifest, eager_runner(forms.stream, forms.stream.output_names))
         known, version = settled_cases(manifest, reference), Version("reference", "stream", "torch")
         rows += compare(blocks, known, ports, version, tolerance("reference"))
-    cases = {"whole": cases_of(inputs, eager, spec.dtype)}
+    cases = {"whole": module_cases(inputs, forms.exported, spec.dtype)}
     cases["stream"] = settled_cases(manifest, cases["whole"]) if forms.stream is not None else []
     for step, entry in enumerate(manifest.files):
         progress(f"{spec.name}: checking {entry.format}", 0.5 + 0.5 * (1 + step) / (1 + steps))
-        if can_execute(entry):
-            run, version = open_artifact(folder, manifest, entry)
-            rows += compare(run, cases[entry.form], ports, version, tolerance(entry.format))
-        else:
-            rows += verify_interface(folder, manifest, entry)
+        expected = Expected(cases[entry.form], ports, tolerance(entry.format))
+        rows += prove(folder, manifest, entry, expected).rows
     return tuple(rows)
 
 

@@ -60,8 +60,8 @@ def lines(manifest: Manifest) -> list[str]:
         row = max(rows, key=lambda row: (row.worst or 0.0) / (row.tolerance or 1.0))
         worst = difference(row.worst, row.kind)
         accuracy = f"worst {worst} of {difference(row.tolerance, row.kind)} allowed"
-        if row.worst is None:
-            accuracy = "opened, interface compared"
+        if row.verified_by != "execution":
+            accuracy += f", by {row.verified_by}"
         found.append(f"{entry.path:38} {size(entry.bytes):>8}  {accuracy}")
     return found
 

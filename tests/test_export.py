@@ -20,7 +20,6 @@ from filter_checks import ROOT, noise, small_specs
 from torch import nn
 
 from amt_export.build import build_module
-from amt_export.errors import ArtifactError
 from amt_export.export import FORMATS, capture
 from amt_export.export.coreml import export_coreml
 from amt_export.export.exported_program import export_exported_program
@@ -354,110 +353,7 @@ def test_no_artifact_knows_where_it_was_made(folder):
                 assert word.encode() not in data, f"{word} in {name}"
 
 
-# Traps of the converters: each shows that the trap is real, and that we do not step in
-
-
-class Level(nn.Module):
-    """Trap 1: silence has a level."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.log10(x * x + 1e-12)
-
-
-def test_trap_1_small_additions_survive(tmp_path):
-    program = program_of(Level(), torch.zeros(1, 4))
-    silence = {"x0": np.zeros((1, 4), np.float32)}
-    export_onnx(program, tmp_path / "ours.onnx", {})
-    (ours,) = onnxruntime.InferenceSession(tmp_path / "ours.onnx").run(None, silence)
-    np.testing.assert_allclose(ours, -12.0, atol=1e-5)
-    with quiet_torch():
-        theirs = torch.onnx.export(
-            program.exported, (), dynamo=True, opset_version=18, optimize=True, verbose=False,
-            input_names=["x0"],
-        )  # fmt: skip
-        theirs.save(tmp_path / "theirs.onnx")
-    with np.errstate(divide="ignore"):
-        (found,) = onnxruntime.InferenceSession(tmp_path / "theirs.onnx").run(None, silence)
-    assert np.isneginf(found).all(), "the rewriter was mended: say so in export_onnx"
-
-
-class Reciprocal(nn.Module):
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return (1.0 / x)[:, None].expand(1, 5, 2000)
-
-
-class PowerOfTwo(nn.Module):
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.pow(2.0, x)[:, None].expand(1, 5, 2000)
-
-
-@pytest.mark.parametrize(("module", "operator"), [(Reciprocal(), "inverse"), (PowerOfTwo(), "pow")])
-def test_traps_2_and_3_are_found_in_a_package(module, operator, tmp_path, published):
-    """`inverse` adds 1e-4 and `pow` of a constant base is wrong: the gate refuses both."""
-    path = tmp_path / "a.mlpackage"
-    example = torch.ones(1, 2000)
-    program = capture(module.eval(), (example,), ("audio",), ("subbands",))
-    export_coreml(program, path, {METADATA_KEY: "{}"})
-    assert operator in operators(coreml(path))
-    assert operator not in KNOWN_OPERATORS
-    with pytest.raises(ArtifactError, match=f"unexpected operators: {operator}"):
-        check_interface(path, load_manifest(published("gammatone")))
-
-
-class Halves(nn.Module):
-    """Something with weights, to see their type."""
-
-    def __init__(self):
-        super().__init__()
-        self.register_buffer("table", torch.linspace(0.1, 0.9, 2000))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x @ self.table.reshape(2000, 1).expand(2000, 50)
-
-
-def test_trap_6_the_converters_default_is_half_precision(tmp_path):
-    import coremltools
-    from coremltools.proto import MIL_pb2
-
-    program = program_of(Halves(), torch.ones(1, 2000))
-    export_coreml(program, tmp_path / "ours.mlpackage", {})
-    assert MIL_pb2.FLOAT16 not in types(coreml(tmp_path / "ours.mlpackage"))
-    with quiet_torch():
-        theirs = coremltools.convert(
-            program.exported.run_decompositions({}), convert_to="mlprogram", skip_model_load=True
-        )
-    assert MIL_pb2.FLOAT16 in types(theirs.get_spec())
-
-
-def test_trap_7_the_exporter_writes_stack_traces_unless_told_otherwise(tmp_path):
-    program = program_of(Level(), torch.zeros(1, 4))
-    export_onnx(program, tmp_path / "ours.onnx", {"key": "value"})
-    assert [p.name for p in tmp_path.iterdir()] == ["ours.onnx"]
-    text = (tmp_path / "ours.onnx").read_bytes()
-    for word in (b"stack_trace", b"File ", b".py", b"pkg.torch", b"namespace"):
-        assert word not in text
-    with quiet_torch():
-        module = torch.export.export(Level(), (torch.zeros(1, 4),))
-        theirs = torch.onnx.export(module, (), dynamo=True, optimize=False, verbose=False)
-        theirs.save(tmp_path / "theirs.onnx")
-    assert b"pkg.torch" in (tmp_path / "theirs.onnx").read_bytes()
-
-
-class Big(nn.Module):
-    """More weights than the exporter keeps inside the file by itself."""
-
-    def __init__(self):
-        super().__init__()
-        self.register_buffer("table", noise(600, 600, dtype=torch.float32))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x @ self.table
-
-
-def test_trap_7_weights_stay_in_the_file(tmp_path):
-    export_onnx(program_of(Big(), torch.zeros(1, 600)), tmp_path / "a.onnx", {})
-    assert [p.name for p in tmp_path.iterdir()] == ["a.onnx"]
-    assert (tmp_path / "a.onnx").stat().st_size > 600 * 600 * 4
+# Exporting twice, and quietly
 
 
 class Twice(nn.Module):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -153,7 +154,7 @@ def test_infinite_differences_fail_and_can_be_written():
     json.dumps(rows[0].worst, allow_nan=False)
     error = parity_error("m", rows)
     assert error.rows == rows
-    assert "m: f differs" in str(error)
+    assert "m: f w differs" in str(error)
     assert "on a" in str(error)
 
 
@@ -250,7 +251,10 @@ def test_every_model_in_every_format(name, format, tmp_path):
     """The model files with fewer channels and samples; `make artifacts` does it with all of them."""
     spec = load_spec(model_file(name)).resized(samples=2000)
     if "n_channels" in spec.parameters:
-        spec = replace(spec, parameters=spec.parameters | {"n_channels": 4})
+        few = {"n_channels": 4}
+        spec = replace(
+            spec, parameters=spec.parameters | few, raw_parameters=spec.raw_parameters | few
+        )
     manifest = publish(spec, tmp_path, formats=[format])
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert [entry.format for entry in manifest.files] == [format]
@@ -258,14 +262,15 @@ def test_every_model_in_every_format(name, format, tmp_path):
     reference, row = manifest.parity
     assert (reference.format, row.format) == ("reference", format)
     assert reference.verified_by == "execution"
-    for entry in (reference, row) if row.worst is not None else (reference,):
+    for entry in (reference, row):
         assert 0.0 <= entry.worst <= entry.tolerance == spec.parity[entry.format]
         assert entry.signal in suite(10, 16000)
-    assert row.verified_by == ("interface" if row.worst is None else "execution")
-    assert (row.worst is None) <= (format == "coreml")
+    interpreted = format == "coreml" and sys.platform != "darwin"
+    assert row.verified_by == ("interpreter" if interpreted else "execution")
     assert reference.worst > 0.0, "float32 is not float64"
     again = check_folder(tmp_path / name)
-    assert [r.format for r in again] == [format]
+    assert [r.format for r in again.vectors] == [format]
+    assert [r.format for r in again.eager] == [format]
     text = (tmp_path / name / "parity.md").read_text()
     assert format in text
     assert name in text
@@ -276,7 +281,10 @@ def test_a_batch_that_was_published_is_accepted_again(name, tmp_path):
     """Row b of a signal's batch is another signal; `check` knows fewer signals than `build`."""
     spec = load_spec(model_file(name)).resized(samples=2000, batch=3)
     if "n_channels" in spec.parameters:
-        spec = replace(spec, parameters=spec.parameters | {"n_channels": 4})
+        few = {"n_channels": 4}
+        spec = replace(
+            spec, parameters=spec.parameters | few, raw_parameters=spec.raw_parameters | few
+        )
     manifest = publish(spec, tmp_path, formats=["torchscript"])
     assert manifest.inputs[0].shape == (3, 2000)
     check_folder(tmp_path / name)
@@ -320,7 +328,7 @@ def nudge(path: Path, name: str | None = None) -> None:
 def checked(folder: Path):
     """Rows of `check_folder`, good or bad."""
     try:
-        return check_folder(folder)
+        return check_folder(folder).rows
     except ParityError as error:
         return error.rows
 
@@ -328,9 +336,11 @@ def checked(folder: Path):
 @pytest.mark.parametrize("name", ["gammatone", "drnl", "fast_drnl"])
 def test_a_good_folder_passes(name, published):
     seen = []
-    rows = check_folder(published(name), lambda what, share: seen.append((what, share)))
-    assert [r.format for r in rows] == ["torchscript", "exported_program", "onnx", "coreml"]
-    assert all(r.worst is None or r.worst <= r.tolerance for r in rows)
+    findings = check_folder(published(name), lambda what, share: seen.append((what, share)))
+    formats = ["torchscript", "exported_program", "onnx", "coreml"]
+    assert [r.format for r in findings.vectors] == formats
+    assert [r.format for r in findings.eager] == formats
+    assert all(r.worst <= r.tolerance for r in findings.rows)
     assert seen[-1][1] == 1.0
     assert [share for _, share in seen] == sorted(share for _, share in seen)
 
@@ -346,7 +356,7 @@ def test_one_changed_float_in_an_onnx_file_is_rejected(writable):
         sign(folder)
         bad = [row.format for row in failing(checked(folder))]
         if bad:
-            assert bad == ["onnx"]
+            assert set(bad) == {"onnx"}
             rejected.add(tensor.name)
     # Impulse response, reach, observe, powers; 1e-4 of a rest (2^-8 of a table) is nothing.
     assert len(rejected) >= 4
@@ -392,12 +402,13 @@ def test_one_changed_float_in_an_exported_program_is_rejected(writable):
     folder = writable("gammatone")
     path = folder / "gammatone.pt2"
     with quiet_torch():
-        program = torch.export.load(path)
+        extra = {METADATA_KEY: ""}
+        program = torch.export.load(path, extra_files=extra)
         tables = {**program.state_dict, **program.constants}
         buffer = next(value for name, value in tables.items() if name.endswith("impulse"))
         with torch.no_grad():
             buffer.view(-1)[buffer.abs().argmax()] *= 1.0 + 1e-4
-        torch.export.save(program, path)
+        torch.export.save(program, path, extra_files=extra)
     sign(folder)
     with pytest.raises(ParityError, match="exported_program differs"):
         check_folder(folder)
@@ -463,7 +474,7 @@ def contents(folder: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("wrapper", [Swapped, Late, Softer])
-@pytest.mark.parametrize("format", ["torchscript", "exported_program", "onnx"])
+@pytest.mark.parametrize("format", FORMATS)
 def test_a_wrong_artifact_is_not_published(format, wrapper, published, tmp_path, wrong_exporter):
     earlier = tmp_path / "gammatone"
     shutil.copytree(published("gammatone"), earlier)
@@ -543,7 +554,7 @@ def test_an_artifact_of_another_model_is_noticed(writable, published):
         shutil.copy(published("drnl") / f"drnl{suffix}", folder / f"gammatone{suffix}")
         sign(folder)
         with pytest.raises((ArtifactError, ParityError)):
-            check_folder(folder)
+            check_folder(folder, vectors_only=True)
         shutil.copy(published("gammatone") / f"gammatone{suffix}", folder)
 
 
@@ -605,7 +616,7 @@ def test_changed_vectors_are_rejected(writable):
     np.savez(folder / "vectors.npz", **arrays)
     with pytest.raises(ParityError, match="speech") as caught:
         check_folder(folder)
-    assert len(failing(caught.value.rows)) == 3
+    assert len(failing(caught.value.rows)) == len(FORMATS)
 
 
 def test_vectors_are_the_float64_module(published):

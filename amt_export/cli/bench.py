@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.table import Table
 
 from amt_export.cli.arguments import Commands, positive
 from amt_export.cli.complaint import complain
@@ -20,6 +19,7 @@ from amt_export.cli.peer import NAME, find_peer, peer_call
 from amt_export.cli.progress import Report, bar
 from amt_export.cli.streams import StreamTimes, streams_table
 from amt_export.cli.tables import count, difference, number, output, plain_table, size
+from amt_export.cli.terminal import Table
 from amt_export.cli.timing import Contender, measure
 from amt_export.errors import ArtifactError, MissingDependencyError
 from amt_export.manifest import MANIFEST_NAME, FileEntry, Manifest, load_manifest

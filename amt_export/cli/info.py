@@ -6,12 +6,19 @@ from argparse import Namespace
 from collections.abc import Iterable
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-
 from amt_export.cli.arguments import Commands
-from amt_export.cli.embedded import embedded_manifest, is_artifact
-from amt_export.cli.tables import output, parity_table, plain_table, ports_table, shape, size
+from amt_export.cli.tables import (
+    output,
+    parity_table,
+    plain_table,
+    ports_table,
+    settings_line,
+    shape,
+    size,
+    skipped,
+)
+from amt_export.cli.terminal import Console, Table
+from amt_export.embedded import embedded_manifest, is_artifact
 from amt_export.manifest import FileEntry, Manifest, load_manifest
 
 DESCRIPTION = """\
@@ -65,6 +72,8 @@ def run(arguments: Namespace) -> int:
         console.print("", _files(manifest.files))
     if manifest.parity:
         console.print("", parity_table("largest difference from eager torch", manifest.parity))
+        for line in filter(None, (settings_line(manifest.parity), *skipped(manifest.parity))):
+            console.print(line, style="dim")
     return 0
 
 

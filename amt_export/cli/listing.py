@@ -5,10 +5,9 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
-from rich.text import Text
-
 from amt_export.cli.arguments import Commands
 from amt_export.cli.tables import count, output, plain_table, shape
+from amt_export.cli.terminal import Text
 from amt_export.errors import AmtExportError, require
 from amt_export.manifest import MANIFEST_NAME, Manifest, load_manifest
 from amt_export.spec import ModelSpec, load_spec, model_files

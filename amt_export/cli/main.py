@@ -91,11 +91,11 @@ def parser() -> Parser:
         If rich, which draws the tables, is not installed.
     """
     require("rich", "audio", "The command line")
-    from amt_export.cli import bench, build, check, info, listing, live, run
+    from amt_export.cli import bench, build, check, info, linting, listing, live, run
 
     top = Parser(prog="amt-export", description=DESCRIPTION, epilog=EPILOG)
     top.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = top.add_subparsers(metavar="COMMAND", required=True, title="commands")
-    for command in (listing, build, check, info, run, live, bench):
+    for command in (listing, build, check, linting, info, run, live, bench):
         command.add(commands)
     return top

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
 from amt_export.cli.tables import errors
 
 Report = Callable[[str, float], None]
@@ -15,23 +13,26 @@ Report = Callable[[str, float], None]
 
 @contextmanager
 def bar(title: str) -> Iterator[Report]:
-    """Show a bar while the block runs, and nothing afterwards.
+    """Show a bar while the block runs, and nothing afterwards (nor before, without rich).
 
     Parameters
     ----------
     title : str
         What it is about, e.g. the name of the model; stays in front of what is being done.
     """
+    console = errors()
+    if not console.is_terminal:
+        yield lambda _what, _fraction: None
+        return
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
     columns = (
         SpinnerColumn(),
         BarColumn(bar_width=16),
         TimeElapsedColumn(),
         TextColumn("{task.description}", markup=False),
     )
-    console = errors()
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as progress:
+    with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(title, total=None)
 
         def report(what: str, fraction: float) -> None:

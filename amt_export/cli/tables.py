@@ -5,14 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
-from amt_export.manifest import ParityRow, Port
-
-BEYOND = 1e300
-"""How a parity row says infinite, which JSON cannot."""
+from amt_export.cli.terminal import Console, Table, Text
+from amt_export.manifest import BEYOND, ParityRow, Port
 
 
 def output() -> Console:
@@ -48,32 +42,80 @@ def plain_table(
 
 def parity_table(name: str, rows: Iterable[ParityRow]) -> Table:
     """Return how far each artifact of a model is from eager torch, and what is allowed."""
-    columns = ("format, provider", "output", "worst", "signal", "allowed", "verified by", "ok")
-    table = plain_table(name, columns, right=("worst", "allowed"), gap=1)
+    rows = list(rows)
+    decides = any(row.undecided for row in rows)
+    columns = ["format, provider", "output", "worst", "signal", "allowed", "verified by", "ok"]
+    if decides:
+        columns.insert(5, "flips")
+    table = plain_table(name, columns, right=("worst", "allowed", "flips"), gap=1)
     for row in rows:
         good = within(row)
         table.add_row(
             _place(row),
-            row.output,
+            # Where to look, if there is something to look for.
+            row.output if good or row.channel is None else f"{row.output}[{row.channel}]",
             difference(row.worst, row.kind),
             row.signal or "-",
             difference(row.tolerance),
+            *((f"{row.flips}/{row.undecided}",) if decides else ()),
             row.verified_by,
-            Text("yes" if good else "NO", style="green" if good else "bold red"),
+            _verdict(row),
         )
     return table
 
 
 def _place(row: ParityRow) -> str:
+    return place(row.format, row.form, row.provider)
+
+
+def _verdict(row: ParityRow) -> Text:
+    """Return yes, NO, or, where nothing was executed, nothing."""
+    if row.worst is None:
+        return Text("-")
+    return Text("yes", style="green") if within(row) else Text("NO", style="bold red")
+
+
+def settings_line(rows: Iterable[ParityRow]) -> str:
+    """Return in how many settings providers were measured; empty if only with their defaults."""
+    counts = {_place(row): len(row.settings) for row in rows if len(row.settings) > 1}
+    return "; ".join(
+        f"{where}: worst of {number} settings of optimization and threads"
+        for where, number in counts.items()
+    )
+
+
+def skipped(rows: Iterable[ParityRow]) -> list[str]:
+    """Return the providers that a model was not run on, one line a reason."""
+    return not_run_lines(
+        (place(row.format, row.form, skip.provider), skip.reason)
+        for row in rows
+        for skip in row.skipped
+    )
+
+
+def not_run_lines(items: Iterable[tuple[str, str]]) -> list[str]:
+    """Return what was not run, one line a reason.
+
+    Parameters
+    ----------
+    items : iterable of (str, str)
+        What, e.g. ``"onnx CUDA"``, and why not.
+    """
+    by_reason: dict[str, list[str]] = {}
+    for what, reason in items:
+        by_reason.setdefault(reason, []).append(what)
+    return [f"not run: {', '.join(dict.fromkeys(what))}: {why}" for why, what in by_reason.items()]
+
+
+def place(format: str, form: str, provider: str) -> str:
     """Return what ran and where; torch's own formats run in torch, so that is not said."""
-    provider = row.provider.removesuffix("ExecutionProvider")
-    words = (row.format, "" if row.form == "whole" else row.form, provider)
+    words = (format, "" if form == "whole" else form, provider.removesuffix("ExecutionProvider"))
     return " ".join(word for word in words if word not in ("", "torch", "none"))
 
 
 def within(row: ParityRow) -> bool:
     """Whether a row is no reason to refuse its artifact; a NaN is one."""
-    return row.worst is None or row.worst <= row.tolerance
+    return row.within
 
 
 def difference(value: float | None, kind: str = "relative") -> str:

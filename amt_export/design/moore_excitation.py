@@ -10,6 +10,10 @@ LEAST_WEIGHT = 1e-12
 # Multiplies how far (in octaves, roughly) a channel lies out of reach, to make exp of it 0.
 STEEP = 1e12
 
+# Components that share one range of channels, and how far they may be apart: with seven groups a tenth of
+# their ranges is not needed.
+GROUP, GROUP_RATIO = 160, 16.0
+
 
 def channel_numbers(erb_lower: float, erb_upper: float, erb_step: float) -> Tensor:
     """ERB numbers erb_lower + k erb_step up to erb_upper, (C,) in Cam, float64.
@@ -67,3 +71,20 @@ def below_and_in_reach(f: Tensor, fc: Tensor, reach: float) -> Tensor:
     """Whether each channel lies below each component and in reach of it, (N, C) bool."""
     ratio = fc / f[:, None]
     return (ratio < 1.0) & (ratio >= 1.0 / reach)
+
+
+def group_ends(f: list[float]) -> list[tuple[int, int]]:
+    """First and one behind the last of groups of neighbours, for components at ascending f in Hz."""
+    ends, first = [], 0
+    for i in range(1, len(f) + 1):
+        if i == len(f) or i - first == GROUP or f[i] > GROUP_RATIO * f[first]:
+            ends.append((first, i))
+            first = i
+    return ends
+
+
+def middle_of(f: Tensor) -> Tensor:
+    """Frequency that is equally sharp to look at from both ends of a group: p |1 - fm/f| is equal."""
+    ends = torch.stack([f.min(), f.max()])
+    steepness = sharpness(ends) / ends
+    return (steepness * ends).sum() / steepness.sum()

@@ -1,6 +1,7 @@
 """Which window of the Moore et al. (2016) spectrum serves which bin, and its DFT columns."""
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -20,6 +21,8 @@ FREQ_LIMITS = (
     (4050.0, 15000.0),
 )
 BLOCK = 32  # samples; one millisecond, and all windows start on a multiple of it in their frame
+# Share of the largest singular value below which a shape of columns is rounding of float64.
+NEGLIGIBLE = 1e-12
 # dB, part of the model: about what the Hann window takes from a sine.
 HANN_CORRECTION = 3.32
 
@@ -54,7 +57,7 @@ def support(window: Tensor) -> int:
     return int(max(2 * BLOCK, 2 ** math.ceil(math.log2(2 * reach))))
 
 
-def band_columns(window: Tensor, bins: Tensor, scale: float, unit: int) -> tuple[Tensor, Tensor]:
+def band_columns(window: Tensor, bins: Tensor, scale: float) -> tuple[Tensor, Tensor]:
     """Cosine and sine columns of a window for some bins.
 
     Parameters
@@ -64,29 +67,76 @@ def band_columns(window: Tensor, bins: Tensor, scale: float, unit: int) -> tuple
         From 1 to 1024.
     scale : float
         See `amplitude_scale`.
-    unit : int
-        Longest piece of a frame that is laid out.
 
     Returns
     -------
-    cosine, sine : Tensor [shape=(min(unit, w), pieces * b)]
-        For a window of w samples in ceil(w / unit) pieces.
+    cosine, sine : Tensor [shape=(w, b)]
+        For a window of w samples; phase 0 is in its middle, so that those of a symmetric window are
+        even and odd.
     """
     length = support(window)
-    rows = min(unit, length)
     start = (LENGTH - length) // 2
     inner = window[start : start + length]
-    # Phase 0 in the middle keeps the columns of a symmetric window even and odd.
     columns = scale * dft_columns(inner, bins, LENGTH, 0.5 * (length - 1))
-    cosine, sine = columns.chunk(2, dim=1)
     # The bin at fs/2 is its own mirror image and not doubled.
     share = torch.where(bins == LENGTH // 2, 0.5, 1.0)
+    cosine, sine = columns.chunk(2, dim=1)
+    return cosine * share, sine * share
 
-    def pieces(table: Tensor) -> Tensor:
-        table = (table * share).reshape(length // rows, rows, len(bins)).transpose(0, 1)
-        return table.reshape(rows, length // rows * len(bins))
 
-    return pieces(cosine), pieces(sine)
+def block_basis(columns: list[Tensor]) -> Tensor:
+    """What a block of 32 samples has to say to the bins of long windows.
+
+    Their columns (w, b) are slow: within a block, all of them are sums of a dozen shapes.
+
+    Returns
+    -------
+    Tensor [shape=(32, r)]
+        Orthonormal; 12 for the windows and limits of the model, 32 (the samples themselves) for windows
+        that are not smooth, such as some that were rounded to float32.
+    """
+    itself = torch.eye(BLOCK, dtype=torch.float64)
+    if not columns:
+        return itself
+    courses = torch.cat(
+        [c.reshape(-1, BLOCK, c.shape[1]).transpose(0, 1).flatten(1) for c in columns], 1
+    )
+    shapes, weights, _ = torch.linalg.svd(courses, full_matrices=False)
+    needed = int((weights > NEGLIGIBLE * weights[0]).sum())
+    return shapes[:, :needed] if 0 < needed <= BLOCK // 2 else itself.to(courses.device)
+
+
+def in_pieces(columns: Tensor, blocks: int, basis: Tensor) -> Tensor:
+    """Columns (w, b) of a long window for frames that are cut into pieces.
+
+    Parameters
+    ----------
+    columns : Tensor [shape=(w, b)]
+    blocks : int
+        In a piece.
+    basis : Tensor [shape=(32, r)]
+        What each block is given in.
+
+    Returns
+    -------
+    Tensor [shape=(blocks * r, pieces * b)]
+        What a piece adds to the frame that has it as piece 0, 1, ...
+    """
+    length, bins = columns.shape
+    size = basis.shape[1]
+    given = basis.T @ columns.reshape(length // BLOCK, BLOCK, bins)  # (blocks of w, r, b)
+    pieces = given.reshape(-1, blocks * size, bins).transpose(0, 1)
+    return pieces.reshape(blocks * size, -1)
+
+
+def folded(columns: Tensor) -> tuple[Tensor, Tensor]:
+    """Columns (w, b) for the sum and the difference of a frame's halves, each (w / 2, b).
+
+    With r the later half and l the earlier one read backwards, frame @ columns is
+    (r + l) @ even + (r - l) @ odd.
+    """
+    earlier, later = columns.chunk(2)
+    return 0.5 * (later + earlier.flip(0)), 0.5 * (later - earlier.flip(0))
 
 
 def serving_window(limits: Tensor, frequencies: Tensor) -> Tensor:
@@ -96,3 +146,44 @@ def serving_window(limits: Tensor, frequencies: Tensor) -> Tensor:
         inside = (frequencies >= limits[i, 0]) & (frequencies < limits[i, 1])
         served = torch.where(inside, torch.full_like(served, float(i)), served)
     return served
+
+
+class Analysis(NamedTuple):
+    """How a frame is analysed.
+
+    windows : (6, 2048), scaled to the square root of intensity
+    columns : cosine and sine columns of each window for the bins it serves
+    places, frequencies : place among all bins, and Hz, of the bins in the order of the columns
+    """
+
+    windows: Tensor
+    columns: list[tuple[Tensor, Tensor]]
+    places: Tensor
+    frequencies: Tensor
+
+
+def analysis(windows: Tensor, limits: Tensor, db_max: float) -> Analysis:
+    """Give every bin to its window.
+
+    Parameters
+    ----------
+    windows : Tensor [shape=(6, 2048)], float64
+    limits : Tensor [shape=(6, 2)], float64, Hz
+    db_max : float
+        Level of a full-scale sine.
+    """
+    frequencies = bin_frequencies(limits)
+    served = serving_window(limits, frequencies)
+    scaled, columns, places = [], [], []
+    for i, window in enumerate(windows):
+        scale = amplitude_scale(i, db_max)
+        scaled.append(scale * window)
+        bins = torch.nonzero(served == i)[:, 0] + 1
+        places.append(bins - 1)
+        if len(bins) == 0:  # keep one silent bin: empty tensors do not export
+            bins, scale = bins.new_ones(1), 0.0
+            places[-1] = bins.new_full((1,), len(frequencies))
+        columns.append(band_columns(window, bins, scale))
+    where = torch.cat(places)
+    padded = torch.cat([frequencies, frequencies.new_zeros(1)])
+    return Analysis(torch.stack(scaled), columns, where, padded[where])

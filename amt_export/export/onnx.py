@@ -12,6 +12,9 @@ import torch
 from amt_export.export.program import Program, quiet_torch
 
 OPSET = 18
+# The version of the file format that opset 18 came with. torch writes a newer one, of which nothing is used and
+# which onnxruntime reads from 1.18 on only.
+IR_VERSION = 8
 # Results of up to this many bytes are folded into the file. What is left (Toeplitz matrices laid out from
 # their rows) is small in the file and folded by ONNX Runtime when it loads.
 FOLD_LIMIT = 4096
@@ -71,6 +74,7 @@ def export_onnx(program: Program, path: Path, metadata: dict[str, str]) -> None:
             tidy(model)
         model.producer_name = "amt_export"
         model.producer_version = ""
+        model.ir_version = IR_VERSION
         proto = ir.to_proto(model)
     graph = proto.graph
     for described in (

@@ -168,6 +168,14 @@ class AuditoryModule(nn.Module):
         """Samples behind the place of a frame that a stream has to hear before it knows it."""
         return 0
 
+    def at_threshold(self, decibels: float) -> Self | None:  # noqa: ARG002
+        """A copy of a frozen module that leaves out a little more (or less, for negative `decibels`).
+
+        For modules that leave out what is too soft beside the rest: rounding decides what lies at
+        that threshold, and this says what may come of it. None where nothing is left out.
+        """
+        return None
+
     def centre_frequencies(self) -> list[float] | None:
         """Centre frequency of each channel or component in Hz, for the manifest."""
         return None

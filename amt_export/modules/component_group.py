@@ -17,8 +17,10 @@ LEAST_EXPONENT = -80.0
 class ComponentGroup(nn.Module):
     """Components first ... last - 1 and the channels low ... high - 1 that they reach below.
 
-    With z = p (1 - fc/f), (1 + z) e^-z = (1 + p) e^-z - fc (p/f) e^-z: both factors are a
-    component's own, so the sum over components is two products of vectors with the matrix e^-z.
+    With z = p (1 - fc/f) = q - (p/f) (fc - fm), q = p (1 - fm/f), (1 + z) e^-z is
+    (1 + q) e^-z - (fc - fm) (p/f) e^-z: both factors are a component's own, so the sum over components
+    is two products of vectors with the matrix e^-z. The frequency fm, in the middle of the components,
+    keeps the two small: what they have in common would cost digits.
     """
 
     gate: Tensor
@@ -42,8 +44,8 @@ class ComponentGroup(nn.Module):
         Parameters
         ----------
         reached : Tensor [shape=(last - first, C)], bool
-        powers : Tensor [shape=(3, C)]
-            fc^2, fc, 1.
+        powers : Tensor [shape=(2, C)]
+            fc - fm and 1.
         """
         used = torch.nonzero(reached.any(0))[:, 0]
         self.low = int(used.min()) if len(used) else 0
@@ -54,7 +56,7 @@ class ComponentGroup(nn.Module):
         self.register_buffer("left", left, persistent=False)
         self.register_buffer("right", right, persistent=False)
         self.register_buffer("gate", gate.to(powers.dtype), persistent=False)
-        self.register_buffer("powers", powers[1:, self.low : self.high].clone(), persistent=False)
+        self.register_buffer("powers", powers[:, self.low : self.high].clone(), persistent=False)
 
     def forward(self, lines: Tensor, factors: Tensor) -> Tensor:
         """Sum over the components.
@@ -62,9 +64,9 @@ class ComponentGroup(nn.Module):
         Parameters
         ----------
         lines : Tensor [shape=(R, N, 2)]
-            p/f and -p of every component.
+            p/f and -q of every component.
         factors : Tensor [shape=(R, 2, N)]
-            Intensity times (1 + p) and times p/f.
+            Intensity times (1 + q) and times p/f.
 
         Returns
         -------

@@ -1,30 +1,39 @@
 """Sparse multi-resolution spectrum of both ears after Moore et al. (2016)."""
 
+import copy
 import math
-from typing import ClassVar, List, Tuple, cast  # noqa: UP035  (TorchScript reads these)
+from typing import ClassVar, List, Self, Tuple  # noqa: UP035  (TorchScript reads these)
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from amt_export.design import moore_spectrum as design
 from amt_export.design.moore_spectrum import serving_window
 from amt_export.modules.base import as_batch, exact
 from amt_export.modules.framed import FramedModule
-from amt_export.modules.levels import DB_PER_NEPER, spoiled
-from amt_export.modules.packing import packed_order, taken
+from amt_export.modules.levels import DB_PER_NEPER
+from amt_export.modules.packing import packed_order
 from amt_export.modules.ports import Port
-from amt_export.modules.spectrum_band import SpectrumBand
+from amt_export.modules.spectrum_bands import SpectrumBands
+from amt_export.modules.spectrum_by_fft import by_fft
 
 # Slots of the output: the bins in [20, 15000) Hz.
 COMPONENTS = 958
-# Longest piece of a frame that is laid out in memory. Longer windows have few bins; the products of
-# their pieces are added instead.
-UNIT = 512
 # dB; below the maximum of a frame, or what 1000 (30 dB) is above it, a component is inaudible.
 THRESHOLD_MAX_MINUS = 60.0
 THRESHOLD_ABSOLUTE = -30.0
 LEAST_MAXIMUM = 1000.0
 LEAST_INTENSITY = 1e-12
+WINDOWS = tuple(f"window_{i}" for i in range(len(design.WINDOW_LENGTHS)))
+
+
+def list_of_components(ear: str) -> tuple[Port, Port]:
+    """The two outputs of one ear."""
+    axes = ("batch", "frame", "component")
+    return (
+        Port(f"freqs_{ear}", axes, "Hz", "frequency", components=ear),
+        Port(f"levels_{ear}", axes, "dB SPL", "db", components=ear),
+    )
 
 
 class Moore2016Spectrum(FramedModule):
@@ -78,10 +87,8 @@ class Moore2016Spectrum(FramedModule):
         Port("audio", ("batch", "ear", "time"), "full scale"),
     )
     output_ports: ClassVar[tuple[Port, ...]] = (
-        Port("freqs_left", ("batch", "frame", "component"), "Hz", "frequency"),
-        Port("levels_left", ("batch", "frame", "component"), "dB SPL", "db"),
-        Port("freqs_right", ("batch", "frame", "component"), "Hz", "frequency"),
-        Port("levels_right", ("batch", "frame", "component"), "dB SPL", "db"),
+        *list_of_components("left"),
+        *list_of_components("right"),
     )
 
     freq_limits: Tensor
@@ -93,6 +100,7 @@ class Moore2016Spectrum(FramedModule):
     silence: Tensor
     nothing: Tensor
     numbers: Tensor
+    least: Tensor
     all_windows: Tensor
 
     def __init__(
@@ -126,10 +134,9 @@ class Moore2016Spectrum(FramedModule):
         self.declare("freq_limits", limits, learnable, dtype)
         self.declare("threshold_max_minus", below, learnable, dtype)
         self.declare("threshold_absolute", absolute, False, dtype)
-        for i, length in enumerate(design.WINDOW_LENGTHS):
-            self.declare(f"window_{i}", design.centred_window(length), False, dtype)
-        count = len(design.WINDOW_LENGTHS)
-        self.bands = nn.ModuleList(SpectrumBand(self.segment_duration) for _ in range(count))
+        for name, length in zip(WINDOWS, design.WINDOW_LENGTHS, strict=True):
+            self.declare(name, design.centred_window(length), False, dtype)
+        self.bands = SpectrumBands(len(design.WINDOW_LENGTHS), self.segment_duration)
         self.redesign()
 
     @torch.no_grad()
@@ -137,33 +144,25 @@ class Moore2016Spectrum(FramedModule):
         """Set the columns of every window for the bins it serves."""
         like = self.freq_limits
         limits = exact(self.freq_limits, self._designed["freq_limits"])
-        frequencies = design.bin_frequencies(limits)
-        served = serving_window(limits, frequencies)
-        order, scaled = [], []
-        for i, _ in enumerate(design.WINDOW_LENGTHS):
-            band = cast("SpectrumBand", self.bands[i])
-            window = exact(getattr(self, f"window_{i}"), self._designed[f"window_{i}"])
-            scale = design.amplitude_scale(i, self.db_max)
-            scaled.append(scale * window)
-            bins = torch.nonzero(served == i)[:, 0] + 1
-            order.append(bins - 1)
-            if len(bins) == 0:  # keep one silent bin: empty tensors do not export
-                bins, scale = bins.new_ones(1), 0.0
-                order[-1] = bins.new_full((1,), len(frequencies))
-            columns = design.band_columns(window, bins, scale, UNIT)
-            band.set_columns(*columns, len(bins), like)
-        placed = torch.cat(order)
-        frequencies = torch.cat([frequencies, frequencies.new_zeros(1)])[placed]
-        by_frequency = torch.argsort(placed)
-        self.in_order = bool((by_frequency == torch.arange(len(placed)).to(like.device)).all())
+        windows = torch.stack(
+            [exact(getattr(self, name), self._designed[name]) for name in WINDOWS]
+        )
+        analysis = design.analysis(windows, limits, self.db_max)
+        self.bands.set_columns(analysis.columns, like)
+        order = torch.argsort(analysis.places)
+        self.in_order = bool((order == torch.arange(len(order)).to(like.device)).all())
+        frequencies = analysis.frequencies[order].to(like.dtype)
+        # 0 dB, that is intensity 1, where there is no component.
+        least = torch.full_like(frequencies, LEAST_INTENSITY)
         below = exact(self.threshold_max_minus, self._designed["threshold_max_minus"])
-        self.set_buffer("order", by_frequency)
-        self.set_buffer("frequencies", frequencies[by_frequency].to(like.dtype))
+        self.set_buffer("order", order)
+        self.set_buffer("frequencies", frequencies)
+        self.set_buffer("least", torch.cat([torch.ones_like(least[:1]), least]))
         self.set_buffer("below_maximum", torch.exp(-below / DB_PER_NEPER).to(like.dtype))
         self.set_buffer("silence", torch.zeros(1, dtype=like.dtype, device=like.device))
-        self.set_buffer("nothing", torch.zeros(1, dtype=torch.long, device=like.device))
-        self.set_buffer("numbers", torch.arange(1, 1026, device=like.device))
-        self.set_buffer("all_windows", torch.stack(scaled).to(like.dtype))
+        self.set_buffer("nothing", torch.zeros(1, dtype=torch.int32, device=like.device))
+        self.set_buffer("numbers", torch.arange(1026, dtype=torch.int32, device=like.device))
+        self.set_buffer("all_windows", analysis.windows.to(like.dtype))
 
     def set_buffer(self, name: str, value: Tensor) -> None:
         """Keep what forward multiplies with; it is not saved."""
@@ -196,39 +195,16 @@ class Moore2016Spectrum(FramedModule):
         Tensor [shape=(B, S, N)]
             At the N `frequencies`.
         """
-        frames = self.frames(ear.shape[1])
-        blocks = ear.shape[1] // 32
-        # What follows each block: 32, 64, ... 512 samples, doubled each time.
-        laid: List[Tensor] = [ear[:, : blocks * 32].reshape(ear.shape[0], blocks, 32)]  # noqa: UP006
-        for i in range(4):
-            half = laid[-1]
-            laid.append(torch.cat([half[:, : -(1 << i)], half[:, 1 << i :]], dim=2))
-        pieces: List[Tensor] = []  # noqa: UP006
-        for band in self.bands:
-            for i in range(5):
-                if 32 << i == band.rows:
-                    intensity = band.intensity(laid[i], frames)  # type: ignore[operator]
-                    pieces.append(intensity)
-        joined = torch.cat(pieces, dim=2)
+        joined = torch.cat(self.bands(ear, self.frames(ear.shape[1])), dim=2)
         if self.in_order:
             return joined
         return joined.index_select(2, self.order)
 
     def selected_intensities(self, ear: Tensor) -> Tensor:
         """The same in all 1024 bins by FFT, for limits that may have changed; not for export."""
-        frames = self.frames(ear.shape[1])
         limits = exact(self.freq_limits, self._designed["freq_limits"])
         served = serving_window(limits, self.bin_frequencies())
-        cut = ear.unfold(1, 2048, self.hop_length)[:, :frames]
-        total = torch.zeros(1, dtype=ear.dtype, device=ear.device)
-        for i in range(self.all_windows.shape[0]):
-            spectrum = torch.view_as_real(torch.fft.rfft(cut * self.all_windows[i]))[:, :, 1:]
-            intensity = (spectrum * spectrum).sum(-1)
-            total = total + intensity * (served == i).to(intensity.dtype)
-        # Only the bin at fs/2 is not doubled.
-        doubled = torch.ones_like(served, dtype=ear.dtype)
-        doubled[-1] = 0.25
-        return total * doubled
+        return by_fft(ear, self.all_windows, served, self.hop_length, self.frames(ear.shape[1]))
 
     def served(self) -> int:
         """Number of bins that the current limits give to a window."""
@@ -240,10 +216,18 @@ class Moore2016Spectrum(FramedModule):
         bins = torch.arange(1, 1025, dtype=torch.float64, device=self.silence.device)
         return bins * (32000.0 / 2048.0)
 
-    def relevance(self, intensity: Tensor) -> Tensor:
-        """What is loud enough in its frame of `intensity` (B, S, N), bool.
+    def relevance(self, intensity: Tensor, nothing: Tensor) -> Tensor:
+        """What is loud enough in its frame.
 
-        A frame that is not finite has no relevant component.
+        Parameters
+        ----------
+        intensity : Tensor [shape=(B, S, N)]
+        nothing : Tensor [shape=(B, S, 1)]
+            0; NaN in a frame that is not finite, which then has no relevant component.
+
+        Returns
+        -------
+        Tensor [shape=(B, S, N)], bool
         """
         below = self.below_maximum
         if hasattr(self, "threshold_max_minus"):  # noqa: SIM102
@@ -251,7 +235,7 @@ class Moore2016Spectrum(FramedModule):
                 stored = exact(self.threshold_max_minus, self._designed["threshold_max_minus"])
                 below = torch.exp(-stored / self.db_per_neper).to(intensity.dtype)
         largest = torch.clamp(intensity.amax(2, keepdim=True), min=self.least_maximum)
-        return intensity > largest * below
+        return intensity > largest * below + nothing
 
     def forward(self, audio: Tensor) -> Tuple[Tensor, Tensor, Tensor, Tensor]:  # noqa: UP006
         """Spectrum of both ears.
@@ -287,23 +271,35 @@ class Moore2016Spectrum(FramedModule):
 
     def sparse(self, ear: Tensor) -> Tuple[Tensor, Tensor]:  # noqa: UP006
         """Packed frequencies and levels (B, S, 958) of one ear (B, T)."""
-        frequencies = self.frequencies
+        frequencies, least = self.frequencies, self.least
         if hasattr(self, "freq_limits") and self.learnable:
-            intensity = self.selected_intensities(ear)
-            frequencies = self.bin_frequencies().to(intensity.dtype)
+            pieces = [self.selected_intensities(ear)]
+            frequencies = self.bin_frequencies().to(pieces[0].dtype)
+            least = torch.cat([least[:1], least[1:2].expand(frequencies.shape[0])])
         else:
-            intensity = self.intensities(ear)
+            pieces = self.bands(ear, self.frames(ear.shape[1]))
+        total = pieces[0].sum(2, keepdim=True)
+        for i in range(1, len(pieces)):
+            total = total + pieces[i].sum(2, keepdim=True)
+        nothing = total - total  # or NaN
+        intensity = torch.cat([nothing] + pieces, dim=2)  # noqa: RUF005  (TorchScript)
+        if not self.in_order and not self.learnable:
+            intensity = intensity.index_select(2, torch.cat([self.order[:1] * 0, self.order + 1]))
         batch, frames, count = intensity.shape
-        slots = max(self.components, count)
-        empty = self.nothing.expand(batch, frames, slots)
-        order = packed_order(self.relevance(intensity), self.numbers[:count], empty)
+        empty = self.nothing.expand(batch, frames, max(self.components, count - 1))
+        relevant = self.relevance(intensity, nothing)
+        order = packed_order(relevant, self.numbers[:count], empty)
         if hasattr(self, "freq_limits") and self.learnable:  # not all of the 1024 are served
             order = order[:, :, : max(self.components, self.served())]
-        level = self.db_per_neper * torch.log(intensity + self.least_intensity)
-        levels = taken(level, order, self.silence.expand(batch, frames, 1))
-        levels = spoiled(levels, intensity.sum(2, keepdim=True))
-        padded = torch.cat([self.silence, frequencies])
-        return torch.gather(padded.expand(batch, frames, count + 1), 2, order), levels
+        level = self.db_per_neper * torch.log(intensity + least)
+        padded = torch.cat([self.silence, frequencies]).expand(batch, frames, count)
+        return torch.gather(padded, 2, order), torch.gather(level, 2, order)
+
+    def at_threshold(self, decibels: float) -> Self:
+        """A copy of a frozen module whose relevance threshold is higher."""
+        moved = copy.deepcopy(self)
+        moved.below_maximum = self.below_maximum * 10.0 ** (decibels / 10.0)
+        return moved
 
     def hop(self) -> int:
         """Samples from one frame to the next."""

@@ -19,7 +19,7 @@ from amt_export.modules.block_filter import pad_end
 from amt_export.modules.centre_frequencies import checked_rate
 from amt_export.modules.framed import FramedModule
 from amt_export.modules.ports import Port
-from amt_export.modules.window_band import WindowBand, in_pieces
+from amt_export.modules.window_band import WindowBand
 
 MERGES = ("aligned", "torch_amt")
 
@@ -136,8 +136,7 @@ class MultiResolutionFFT(FramedModule):
             scale = (self.window_power[length] * self.fs) ** -0.5
             columns = framed_columns(window, first, table.shape[0], band.hop, scale)
             band.register_buffer("window", (scale * window).to(like.dtype), persistent=False)
-            columns = in_pieces(columns).to(like.dtype)
-            band.register_buffer("columns", columns, persistent=False)
+            band.columns.design(columns, like)
             index, weight = alignment(max(self.samples, 0), band.hop, self.reference_hop, like)
             band.register_buffer("index", index, persistent=False)
             band.register_buffer("weight", weight, persistent=False)

@@ -9,37 +9,20 @@ def packed_order(relevant: Tensor, numbers: Tensor, empty: Tensor) -> Tensor:
 
     Parameters
     ----------
-    relevant : Tensor [shape=(..., N)], bool
-    numbers : Tensor [shape=(N,)], long
-        1, ..., N.
-    empty : Tensor [shape=(..., M)], long
+    relevant : Tensor [shape=(..., 1 + N)], bool
+        The first is no component, never relevant, and what an empty slot holds.
+    numbers : Tensor [shape=(1 + N,)], int32
+        0, 1, ..., N. (32 bits, because ONNX Runtime moves them one by one.)
+    empty : Tensor [shape=(..., M)], int32
         Zeros, M >= N.
 
     Returns
     -------
     Tensor [shape=(..., M)], long
-        1 + index of the component, or 0 for an empty slot. Each number is added to the slot that
-        as many relevant ones stand before; that of an irrelevant one as 0, to the slot of the
-        relevant one behind it, so no slot has to be found for it.
+        Index of the component. Each number is added to the slot that as many relevant ones stand
+        before; that of an irrelevant one as 0, to the slot of the relevant one behind it, so no slot
+        has to be found for it.
     """
-    count = relevant.to(torch.long)
-    slot = torch.cumsum(count, -1) - count
-    return torch.scatter_add(empty, -1, slot, numbers * count)
-
-
-def taken(values: Tensor, order: Tensor, nothing: Tensor) -> Tensor:
-    """Values in packed order, 0 in empty slots.
-
-    Parameters
-    ----------
-    values : Tensor [shape=(..., N)]
-    order : Tensor [shape=(..., M)]
-        See `packed_order`.
-    nothing : Tensor [shape=(..., 1)]
-        Zeros.
-
-    Returns
-    -------
-    Tensor [shape=(..., M)]
-    """
-    return torch.gather(torch.cat([nothing, values], -1), -1, order)
+    count = relevant.to(torch.int32)
+    slot = torch.cumsum(count, -1, dtype=torch.int32) - count
+    return torch.scatter_add(empty, -1, slot.to(torch.long), numbers * count).to(torch.long)

@@ -4,30 +4,17 @@ import torch
 from torch import Tensor, nn
 
 from amt_export.design.multires import alignment
-
-# Samples whose products a runtime sums in one go, in an order that depends on how many frames there are;
-# the sums of these pieces are added one by one. With 64, one frame of a stream and all frames of a signal
-# differ by 5e-7 of a bin's peak instead of 3e-6.
-PIECE = 64
-
-
-def in_pieces(columns: Tensor) -> Tensor:
-    """(hop, n) -> (pieces, hop / pieces, n), pieces of `PIECE` where the hop is a multiple of it."""
-    hop, width = columns.shape
-    pieces = hop // PIECE if hop % PIECE == 0 else 1
-    return columns.reshape(pieces, hop // pieces, width)
+from amt_export.modules.precise_columns import PreciseColumns, cut_rows, row_peak
 
 
 class WindowBand(nn.Module):
     """One window: the bins that its band needs, as one product of the hops with a matrix.
 
-    Buffers: window (w,); columns (pieces, hop / pieces, parts * 2 * bins), see `in_pieces`;
-    index (S * r,) and weight (S, r, 1) of the frames behind each reference frame, for one length
-    of the signal.
+    `columns` is (hop, parts * 2 * bins). Buffers: window (w,); index (S * r,) and weight (S, r, 1) of
+    the frames behind each reference frame, for one length of the signal.
     """
 
     window: Tensor
-    columns: Tensor
     index: Tensor
     weight: Tensor
 
@@ -38,6 +25,7 @@ class WindowBand(nn.Module):
         self.parts = -(-length // hop)
         self.margin = margin  # samples before the first frame in the padded signal
         self.reference_hop = reference_hop
+        self.columns = PreciseColumns()
         self.samples = -1  # length of signal that `index` and `weight` are for
 
     def hops(self, padded: Tensor, start: int, frames: int) -> Tensor:
@@ -59,19 +47,18 @@ class WindowBand(nn.Module):
         The first frame begins at sample `start` of `padded`.
         """
         hops = self.hops(padded, start, frames)
-        pieces, length, columns = self.columns.shape
-        width = columns // self.parts
-        if pieces > 1:
-            cut = hops.reshape(hops.shape[0], hops.shape[1], pieces, length).transpose(1, 2)
-            partial = (cut @ self.columns).sum(1)
-        else:
-            partial = hops @ self.columns[0]
-        spectrum = partial[:, :frames, :width]
-        for part in range(1, self.parts):
-            spectrum = (
-                spectrum + partial[:, part : part + frames, part * width : (part + 1) * width]
-            )
+        head, rest = cut_rows(hops, row_peak(hops))
+        product = self.columns(head, rest)
+        spectrum = self.framed(product.main, frames) + self.framed(product.rest, frames)
         return spectrum * spectrum
+
+    def framed(self, partial: Tensor, frames: int) -> Tensor:
+        """The parts (B, hops, parts * m) of every frame added up, (B, frames, m)."""
+        width = partial.shape[2] // self.parts
+        whole = partial[:, :frames, :width]
+        for part in range(1, self.parts):
+            whole = whole + partial[:, part : part + frames, part * width : (part + 1) * width]
+        return whole
 
     def aligned(self, power: Tensor, samples: int) -> Tensor:
         """Mean over the frames that stand for each reference frame, (B, S, bins)."""

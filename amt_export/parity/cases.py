@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,7 @@ from amt_export.modules import (
 from amt_export.modules.base import AuditoryModule
 from amt_export.parity.compare import Arrays, Case, Runner
 from amt_export.parity.signals import REFERENCE_PRESSURE, suite
+from amt_export.parity.threshold import MARGIN_DB, Bounds
 
 # Amplitude 1 of a "full scale" input is 93.98 dB SPL as the RMS of a sine (Moore 2016's db_max).
 FULL_SCALE_PASCAL = 2.0**0.5 * REFERENCE_PRESSURE * 10.0 ** (93.98 / 20.0)
@@ -114,14 +116,15 @@ def _preceding(
     return {"levels": levels.numpy()}
 
 
-def eager_runner(module: nn.Module, outputs: Sequence[str]) -> Runner:
-    """Run a torch module on arrays, in its own dtype."""
+def eager_runner(module: nn.Module, outputs: Sequence[str], device: str = "cpu") -> Runner:
+    """Run a torch module on arrays, in its own dtype, on the device where its buffers are."""
 
     def run(inputs: Mapping[str, npt.NDArray[np.floating]]) -> Arrays:
+        tensors = (torch.from_numpy(np.ascontiguousarray(v)).to(device) for v in inputs.values())
         with torch.no_grad():
-            result = module(*(torch.from_numpy(np.ascontiguousarray(v)) for v in inputs.values()))
+            result = module(*tensors)
         values: Sequence[Tensor] = (result,) if isinstance(result, Tensor) else result
-        return {name: value.numpy() for name, value in zip(outputs, values, strict=True)}
+        return {name: value.cpu().numpy() for name, value in zip(outputs, values, strict=True)}
 
     return run
 
@@ -135,3 +138,16 @@ def cases_of(
         cast = {name: array.astype(dtype) for name, array in arrays.items()}
         cases.append(Case(signal, cast, dict(run(cast))))
     return cases
+
+
+def module_cases(
+    inputs: Mapping[str, Mapping[str, npt.NDArray[np.float64]]], module: AuditoryModule, dtype: str
+) -> list[Case]:
+    """Cases of a frozen module, with their bounds where it decides at a threshold."""
+    names = [port.name for port in module.output_ports]
+    cases = cases_of(inputs, eager_runner(module, names), dtype)
+    strict, lenient = (module.at_threshold(shift) for shift in (MARGIN_DB, -MARGIN_DB))
+    if strict is None or lenient is None:
+        return cases
+    sides = [eager_runner(side, names) for side in (strict, lenient)]
+    return [replace(case, bounds=Bounds(*(run(case.inputs) for run in sides))) for case in cases]

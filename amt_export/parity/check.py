@@ -1,109 +1,88 @@
-"""Verify a published folder again, from nothing but the folder."""
+"""Verify a published folder again, from nothing but the folder; needs numpy and whatever runtimes there are."""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
+from amt_export.errors import ArtifactError, BackendError, MissingDependencyError
+from amt_export.manifest import FileEntry, Manifest, ParityRow, load_manifest, verify_files
+from amt_export.parity.compare import Case, failing, parity_error
+from amt_export.parity.interface import check_artifact
+from amt_export.parity.prove import Expected, prove, reason_of
+from amt_export.parity.streaming import of_form
+from amt_export.parity.vectors import VECTOR_SIGNALS, VECTORS, load_vectors, save_vectors
+from amt_export.ports import Port
 
-from amt_export.errors import ArtifactError
-from amt_export.manifest import (
-    FileEntry,
-    Manifest,
-    ParityRow,
-    load_manifest,
-    verify_files,
-)
-from amt_export.modules.ports import Port
-from amt_export.parity.compare import Case, compare, failing, parity_error
-from amt_export.parity.coreml_interface import check_interface
-from amt_export.parity.load import can_execute, open_artifact
-from amt_export.parity.streaming import settled_cases
+__all__ = [
+    "VECTORS",
+    "VECTOR_SIGNALS",
+    "Findings",
+    "NotRun",
+    "check_folder",
+    "load_vectors",
+    "save_vectors",
+]
 
-VECTORS = "vectors.npz"
-# Signals whose inputs and outputs travel with the artifact: an impulse response, all frequencies loud and
-# so soft that a compressive channel is in its linear limb, and speech.
-VECTOR_SIGNALS = ("click", "noise_94dB", "tiny_noise", "speech")
+Progress = Callable[[str, float], None]
 
 
-def save_vectors(path: Path, cases: list[Case]) -> None:
-    """Write the cases of VECTOR_SIGNALS as `in.<signal>.<input>` and `out.<signal>.<output>`.
+@dataclass(frozen=True)
+class NotRun:
+    """A format, or a provider of it, that this machine could not run: nothing is known of it."""
 
-    The outputs are those of the float64 module, rounded once to float32: half the size, and 3e-8 is
-    nothing beside any tolerance.
+    format: str
+    form: str
+    provider: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What `check_folder` has found.
+
+    Parameters
+    ----------
+    vectors : tuple of ParityRow
+        Differences from the folder's own test vectors, which the float64 module answered.
+    eager : tuple of ParityRow
+        Differences from eager torch on the whole signal suite; empty if `eager_reason` says why.
+    not_run : tuple of NotRun
+        What could not be measured here.
+    eager_reason : str
+        Why there was no comparison with eager torch; empty if there was.
     """
-    arrays: dict[str, Any] = {}
-    for case in cases:
-        if case.signal in VECTOR_SIGNALS:
-            for name, array in case.inputs.items():
-                arrays[f"in.{case.signal}.{name}"] = array.astype(np.float32)
-            for name, array in case.outputs.items():
-                arrays[f"out.{case.signal}.{name}"] = array.astype(np.float32)
-    np.savez_compressed(path, **arrays)
 
+    vectors: tuple[ParityRow, ...]
+    eager: tuple[ParityRow, ...]
+    not_run: tuple[NotRun, ...]
+    eager_reason: str
 
-def load_vectors(folder: Path, manifest: Manifest) -> list[Case]:
-    """Read the cases of a published folder.
-
-    Raises
-    ------
-    ArtifactError
-        If they are missing, damaged or of another model.
-    """
-    path = folder / VECTORS
-    inputs = [port.name for port in manifest.inputs]
-    outputs = [port.name for port in manifest.outputs]
-    try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-            signals = list(dict.fromkeys(key.split(".")[1] for key in arrays.files))
-            cases = [
-                Case(
-                    signal,
-                    {n: arrays[f"in.{signal}.{n}"].astype(manifest.dtype) for n in inputs},
-                    {n: arrays[f"out.{signal}.{n}"].astype(np.float64) for n in outputs},
-                )
-                for signal in signals
-            ]
-    except Exception as error:
-        raise ArtifactError(
-            f"{path}: no test vectors to be read ({error}); build it again"
-        ) from error
-    if not cases:
-        raise ArtifactError(f"{path}: holds no signals; build the model again")
-    for case in cases:
-        for ports, arrays_of in ((manifest.inputs, case.inputs), (manifest.outputs, case.outputs)):
-            for port in ports:
-                if arrays_of[port.name].shape != port.shape:
-                    raise ArtifactError(
-                        f"{path}: {port.name} of {case.signal} has shape "
-                        f"{arrays_of[port.name].shape}, the manifest says {port.shape}"
-                    )
-    return cases
-
-
-def verify_interface(folder: Path, manifest: Manifest, entry: FileEntry) -> tuple[ParityRow, ...]:
-    """Rows for a file that this machine cannot run: its interface is right, its numbers unknown."""
-    check_interface(folder / entry.path, manifest.of(entry.form))
-    return tuple(
-        replace(row, provider="none", worst=None, signal=None, verified_by="interface")
-        for row in _published(manifest, entry.format, entry.form)
-    )
+    @property
+    def rows(self) -> tuple[ParityRow, ...]:
+        """All comparisons."""
+        return self.vectors + self.eager
 
 
 def _published(manifest: Manifest, format: str, form: str) -> list[ParityRow]:
-    return [row for row in manifest.parity if (row.format, row.form) == (format, form)]
+    """Rows of a format as built, each output once."""
+    rows = [row for row in manifest.parity if (row.format, row.form) == (format, form)]
+    return list({row.output: row for row in reversed(rows)}.values())[::-1]
 
 
 def check_folder(
-    folder: Path, progress: Callable[[str, float], None] = lambda _what, _share: None
-) -> tuple[ParityRow, ...]:
-    """Verify hashes, interface, and numbers against the folder's own test vectors.
+    folder: Path,
+    progress: Progress = lambda _what, _share: None,
+    *,
+    vectors_only: bool = False,
+) -> Findings:
+    """Verify hashes, embedded manifests, interfaces, and numbers.
 
-    The vectors are outputs of the float64 module, so the allowed difference is the artifact's own
-    tolerance and that of its dtype together.
+    The numbers are compared with the folder's own test vectors, which are outputs of the float64 module, so
+    the allowed difference is the artifact's own tolerance and that of its dtype together. Where torch is
+    installed they are compared with the eager module on the whole signal suite as well.
 
     Parameters
     ----------
@@ -111,10 +90,13 @@ def check_folder(
         What `amt-export build` published.
     progress : callable, optional
         Told what is being done and the share that is done.
+    vectors_only : bool, optional
+        Leave eager torch out even where torch is installed.
 
     Returns
     -------
-    tuple of ParityRow
+    Findings
+        All is well with what was run.
 
     Raises
     ------
@@ -122,49 +104,82 @@ def check_folder(
         If files are missing, altered or of another model.
     ParityError
         If numbers differ; its `rows` are all of them.
+    MissingDependencyError
+        If no format of the folder can be looked at here.
     """
     folder = Path(folder)
     manifest = load_manifest(folder)
     verify_files(folder, manifest.files)
     cases = load_vectors(folder, manifest)
-    rows: list[ParityRow] = []
+    reason = "left out, as asked" if vectors_only else _no_eager(manifest)
+    suite: list[Case] = []
+    if not reason:
+        progress(f"{manifest.name}: eager torch", 0.0)
+        from amt_export.parity.eager import eager_cases
+
+        suite = eager_cases(manifest, str(folder))
+    ports = _ports(manifest)
+    vectors: list[ParityRow] = []
+    eager: list[ParityRow] = []
+    not_run: list[NotRun] = []
     for done, entry in enumerate(manifest.files):
-        progress(f"{manifest.name}: {entry.format}", done / len(manifest.files))
-        if not can_execute(entry):
-            rows += verify_interface(folder, manifest, entry)
-            continue
-        run, version = open_artifact(folder, manifest, entry)
-        expected = settled_cases(manifest, cases) if entry.form == "stream" else cases
+        progress(f"{manifest.name}: {entry.format}", (done + 0.5) / (len(manifest.files) + 1))
+        own, with_dtype = _tolerances(manifest, entry)
         try:
-            rows += compare(run, expected, _ports(manifest), version, _tolerances(manifest, entry))
-        except Exception as error:
-            reason = str(error).strip().splitlines()[-1]
-            raise ArtifactError(
-                f"{folder / entry.path}: does not run as the manifest says ({reason})"
-            ) from error
+            check_artifact(folder, manifest, entry)
+            expected = Expected(of_form(manifest, entry, cases), ports, with_dtype)
+            vectors += prove(folder, manifest, entry, expected).rows
+            if suite:
+                expected = Expected(of_form(manifest, entry, suite), ports, own)
+                eager += prove(folder, manifest, entry, expected).rows
+        except (MissingDependencyError, BackendError) as error:
+            not_run.append(NotRun(entry.format, entry.form, "", reason_of(error)))
     progress(manifest.name, 1.0)
-    if failing(rows):
-        raise parity_error(manifest.name, rows)
-    return tuple(rows)
+    if not vectors:
+        reasons = "; ".join(f"{skip.format}: {skip.reason}" for skip in not_run)
+        raise MissingDependencyError(f"{folder}: nothing can be run here ({reasons})")
+    if failing(vectors + eager):
+        raise parity_error(manifest.name, vectors + eager)
+    skips = {
+        NotRun(row.format, row.form, skip.provider, skip.reason): None
+        for row in vectors
+        for skip in row.skipped
+    }
+    return Findings(tuple(vectors), tuple(eager), (*not_run, *skips), reason)
+
+
+def _no_eager(manifest: Manifest) -> str:
+    """Why a folder cannot be compared with eager torch here; empty if it can."""
+    if manifest.checkpoint is not None:
+        return "built with a checkpoint, whose values the manifest does not hold"
+    try:
+        importlib.import_module("torch")
+    except ImportError as error:
+        return f"torch cannot be imported here ({error})"
+    return ""
 
 
 def _ports(manifest: Manifest) -> list[Port]:
     kinds = {row.output: row.kind for row in manifest.parity}
-    floors = {port.name: port.floor for port in _declared(manifest)}
+    for port in manifest.outputs:
+        if port.name not in kinds:
+            raise ArtifactError(
+                f"{manifest.name}: the manifest has no parity of {port.name}; build the model again"
+            )
     return [
-        Port(p.name, p.axes, p.unit, kinds[p.name], floors.get(p.name))  # type: ignore[arg-type]
+        Port(p.name, p.axes, p.unit, kinds[p.name], p.floor, p.components)  # type: ignore[arg-type]
         for p in manifest.outputs
     ]
 
 
-def _declared(manifest: Manifest) -> tuple[Port, ...]:
-    from amt_export import modules
-
-    ports: tuple[Port, ...] = getattr(modules, manifest.module).output_ports
-    return ports
-
-
-def _tolerances(manifest: Manifest, entry: FileEntry) -> dict[str, float]:
+def _tolerances(manifest: Manifest, entry: FileEntry) -> tuple[dict[str, float], dict[str, float]]:
+    """By kind: what the format may add to eager torch, and that with what float32 adds to float64."""
     own = {row.kind: row.tolerance for row in _published(manifest, entry.format, entry.form)}
     dtype = {row.kind: row.tolerance for row in _published(manifest, "reference", "whole")}
-    return {kind: own[kind] + dtype[kind] for kind in own}
+    kinds = {row.kind for row in manifest.parity}
+    if missing := kinds - (own.keys() & dtype.keys()):
+        raise ArtifactError(
+            f"{manifest.name}: the manifest has no tolerance of {entry.format} for {missing.pop()} "
+            "outputs; build the model again"
+        )
+    return own, {kind: own[kind] + dtype[kind] for kind in own}

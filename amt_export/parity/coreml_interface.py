@@ -1,12 +1,11 @@
-"""What can be said of a Core ML package without an Apple machine: interface, operators, types."""
+"""What a Core ML package must be before it is run: interface, operators, metadata."""
 
 from __future__ import annotations
 
-import contextlib
-import io
 from pathlib import Path
 from typing import Any
 
+from amt_export.coreml_reference import open_package
 from amt_export.errors import ArtifactError
 from amt_export.manifest import METADATA_KEY, Manifest, Port
 
@@ -33,7 +32,8 @@ def check_interface(package: Path, manifest: Manifest) -> None:
         If it cannot be read, names, shapes or dtypes differ, or it holds an operator that our graphs
         do not use.
     """
-    model = _specification(package)
+    opened = open_package(package)
+    model = opened.model
     for ports, features in (
         (manifest.inputs, model.description.input),
         (manifest.outputs, model.description.output),
@@ -49,7 +49,7 @@ def check_interface(package: Path, manifest: Manifest) -> None:
         raise ArtifactError(f"{package}: unexpected operators: {', '.join(unknown)}")
     if model.description.metadata.userDefined.get(METADATA_KEY) is None:
         raise ArtifactError(f"{package}: carries no {METADATA_KEY}")
-    if not (package / "Data" / "com.apple.CoreML" / "weights" / "weight.bin").is_file():
+    if not (opened.specification.parent / "weights" / "weight.bin").is_file():
         raise ArtifactError(f"{package}: its weight file is missing; build the model again")
 
 
@@ -59,20 +59,6 @@ def _check_port(package: Path, name: str, shape: tuple[int, ...], dtype: int, po
         raise ArtifactError(f"{package}: {name} has shape {shape}, the manifest says {port.shape}")
     if dtype != FLOAT32:
         raise ArtifactError(f"{package}: {name} is not float32")
-
-
-def _specification(package: Path) -> Any:
-    with contextlib.redirect_stderr(io.StringIO()):
-        from coremltools.proto import Model_pb2
-    model = Model_pb2.Model()
-    path = package / "Data" / "com.apple.CoreML" / "model.mlmodel"
-    try:
-        model.ParseFromString(path.read_bytes())
-    except Exception as error:
-        raise ArtifactError(f"{path}: not a Core ML model ({error}); build it again") from error
-    if not model.HasField("mlProgram"):
-        raise ArtifactError(f"{path}: not an ML Program; build it again")
-    return model
 
 
 def _operators(model: Any) -> set[str]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from amt_export.modules.ports import Port
+from amt_export.ports import Port
 
 Array = npt.NDArray[np.floating]
 
 # Along these axes an output is a course in time; every other index is a channel of its own.
 TIME_AXES = ("time", "frame")
+# Along these, the same channels come again.
+ROW_AXES = ("batch", "ear")
 # A channel quieter than this share of the loudest one is measured against that.
 QUIET = 0.01
 # Level cells further below their frame's maximum than this do not count, in dB.
@@ -33,21 +35,40 @@ def difference(found: Array, expected: Array, port: Port) -> float:
     float
         Infinite where shapes or non-finite values differ.
     """
+    return float(np.max(by_channel(found, expected, port)))
+
+
+def by_channel(found: Array, expected: Array, port: Port) -> Array:
+    """`difference` of each channel (or bin, or component); one value for outputs without such an axis.
+
+    Returns
+    -------
+    ndarray [shape=(F,)], float64
+    """
+    axis = channel_axis(port)
+    channels = 1 if axis is None else expected.shape[axis]
     if found.shape != expected.shape:
-        return float("inf")
+        return np.full(channels, np.inf)
     found, expected = found.astype(np.float64), expected.astype(np.float64)
     finite = np.isfinite(expected)
-    if not np.array_equal(finite, np.isfinite(found)):
-        return float("inf")
-    if not np.array_equal(found[~finite], expected[~finite], equal_nan=True):
-        return float("inf")  # NaN is not Inf, nor is Inf -Inf
-    found, expected = np.where(finite, found, 0.0), np.where(finite, expected, 0.0)
+    broken = finite != np.isfinite(found)
+    if not (finite.all() and np.isfinite(found).all()):
+        # NaN is not Inf, nor is Inf -Inf.
+        same = (found == expected) | (np.isnan(found) & np.isnan(expected))
+        broken |= ~finite & ~same
+        usable = finite & ~broken
+        found, expected = np.where(usable, found, 0.0), np.where(usable, expected, 0.0)
     if port.kind == "frequency":
-        same = np.array_equal(found.astype(np.float32), expected.astype(np.float32))
-        return 0.0 if same else float("inf")
-    if port.kind == "db":
-        return _decibels(found, expected, port)
-    return _relative(found, expected, port)
+        errors = np.where(found.astype(np.float32) == expected.astype(np.float32), 0.0, np.inf)
+    elif port.kind == "db":
+        errors = _decibels(found, expected, port)
+    else:
+        errors = _relative(found, expected, port)
+    # A relative error has one value for a whole course in time; a broken cell spoils it.
+    errors = np.where(broken, np.inf, errors) if broken.any() else errors
+    others = tuple(i for i in range(errors.ndim) if i != axis)
+    largest: Array = np.max(errors, axis=others).reshape(channels)
+    return largest
 
 
 def course(port: Port) -> tuple[int, ...]:
@@ -55,20 +76,28 @@ def course(port: Port) -> tuple[int, ...]:
     return tuple(i for i, axis in enumerate(port.axes) if axis in TIME_AXES)
 
 
-def _relative(found: Array, expected: Array, port: Port) -> float:
+def channel_axis(port: Port) -> int | None:
+    """The axis that counts channels, bins or components: the last one of no other meaning."""
+    axes = [i for i, axis in enumerate(port.axes) if axis not in TIME_AXES + ROW_AXES]
+    return axes[-1] if axes else None
+
+
+def _relative(found: Array, expected: Array, port: Port) -> Array:
     row = tuple(range(1, expected.ndim)) if port.axes[0] == "batch" else tuple(range(expected.ndim))
     error = np.max(np.abs(found - expected), axis=course(port), keepdims=True)
     peak = np.max(np.abs(expected), axis=course(port), keepdims=True)
     whole = np.max(np.abs(expected), axis=row, keepdims=True)
     scale = np.maximum(peak, QUIET * whole)
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.where(error == 0.0, 0.0, error / scale)
-    return float(np.max(ratio))
+        return np.where(error == 0.0, 0.0, error / scale)
 
 
-def _decibels(found: Array, expected: Array, port: Port) -> float:
-    loudest = np.max(expected, axis=-1, keepdims=True)
-    counted = expected > loudest - RANGE_DB
-    if port.floor is not None:
-        counted &= expected > port.floor
-    return float(np.max(np.abs(found - expected), where=counted, initial=0.0))
+def _decibels(found: Array, expected: Array, port: Port) -> Array:
+    return np.where(counted(expected, port), np.abs(found - expected), 0.0)
+
+
+def counted(levels: Array, port: Port) -> npt.NDArray[np.bool_]:
+    """Which cells of a level output are compared: above the floor, within 80 dB of their frame's maximum."""
+    loudest = np.max(levels, axis=-1, keepdims=True)
+    within: npt.NDArray[np.bool_] = levels > loudest - RANGE_DB
+    return within if port.floor is None else within & (levels > port.floor)

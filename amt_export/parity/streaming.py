@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from amt_export.manifest import Manifest, Port
+from amt_export.manifest import FileEntry, Manifest, Port
 from amt_export.parity.compare import Arrays, Case, Runner
+from amt_export.parity.threshold import Bounds
 from amt_export.runtime.axes import cut, time_axis
 from amt_export.runtime.stream import Stream
 from amt_export.runtime.windows import Framing
@@ -64,16 +65,23 @@ def settled_cases(manifest: Manifest, cases: Iterable[Case]) -> list[Case]:
     samples = manifest.inputs[0].shape[-1]
     frames = settled(manifest, samples)
     ports = {port.name: port for port in manifest.outputs}
+
+    def known(outputs: Mapping[str, npt.NDArray[np.floating]]) -> Arrays:
+        return {n: cut(value, ports[n], frames.start, frames.stop) for n, value in outputs.items()}
+
     return [
         replace(
             case,
-            outputs={
-                name: cut(value, ports[name], frames.start, frames.stop)
-                for name, value in case.outputs.items()
-            },
+            outputs=known(case.outputs),
+            bounds=case.bounds and Bounds(known(case.bounds.strict), known(case.bounds.lenient)),
         )
         for case in cases
     ]
+
+
+def of_form(manifest: Manifest, entry: FileEntry, cases: Sequence[Case]) -> Sequence[Case]:
+    """Cases as the form of a file can answer them."""
+    return settled_cases(manifest, cases) if entry.form == "stream" else cases
 
 
 def _joined(

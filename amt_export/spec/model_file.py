@@ -139,7 +139,7 @@ def load_spec(
     model.only(("name", "module", "description"))
     if model.text("name") != path.stem:
         raise model.error("name", f"must be the name of the file, {path.stem!r}")
-    classes = _exported_modules() if modules is None else modules
+    classes = exported_modules() if modules is None else modules
     module = model.choice("module", classes)
 
     parameters = document.section("parameters")
@@ -195,7 +195,8 @@ def _parse(path: Path) -> dict[str, object]:
         raise SpecError(f"{path}: not TOML: {error}") from error
 
 
-def _exported_modules() -> dict[str, type[Any]]:
+def exported_modules() -> dict[str, type[Any]]:
+    """The classes that a model file may name, by name."""
     # Imported here because the modules bring torch, which finding model files does not need.
     from amt_export import modules
 

@@ -1,154 +1,30 @@
-"""The front halves of two loudness models, each as one graph."""
+"""The front half of the loudness model of Moore et al. (2016) as one graph."""
 
+import copy
 from typing import Any, ClassVar, List, Self, Tuple, cast  # noqa: UP035  (TorchScript reads these)
 
 import torch
 from torch import Tensor, nn
 
-from amt_export.design.moore_excitation import below_and_in_reach, sharpness, weights_above
+from amt_export.design.moore_excitation import (
+    below_and_in_reach,
+    group_ends,
+    middle_of,
+    sharpness,
+    weights_above,
+)
 from amt_export.modules.base import AuditoryModule, as_batch, exact
 from amt_export.modules.component_group import ComponentGroup
-from amt_export.modules.erb_integration import ERBIntegration
-from amt_export.modules.excitation_pattern import ExcitationPattern
 from amt_export.modules.framed import FramedModule
 from amt_export.modules.levels import spoiled
 from amt_export.modules.moore_excitation import Moore2016ExcitationPattern
 from amt_export.modules.moore_spectrum import Moore2016Spectrum
-from amt_export.modules.multires_fft import MultiResolutionFFT
 from amt_export.modules.ports import Port
-
-# Components that share one range of channels; with six groups a tenth of the range is not needed.
-GROUP = 160
 
 
 def redesign_after_load(module: nn.Module, _: object) -> None:
     """Design again when the submodules, which load after their parent, have their values."""
     cast("AuditoryModule", module).redesign()
-
-
-class Glasberg2002FrontEnd(FramedModule):
-    """Excitation pattern of Glasberg & Moore (2002): spectrum, ERB bands, spread.
-
-    Parameters
-    ----------
-    fs : float
-        Sampling rate in Hz.
-    learnable : bool
-        Of all parts.
-    multi_fft_kwargs, erb_kwargs, excitation_kwargs : dict, optional
-        More arguments of `MultiResolutionFFT`, `ERBIntegration` and `ExcitationPattern`.
-
-    Shape
-    -----
-    audio (B, T) in Pa -> spread excitation (B, S, 150) in dB SPL; without B when audio has none.
-
-    Raises
-    ------
-    ValueError
-        For values out of range, or parts that do not fit together.
-
-    References
-    ----------
-    .. [1] B. R. Glasberg and B. C. J. Moore, "A model of loudness applicable to time-varying
-       sounds", J. Audio Eng. Soc. 50, 331-342 (2002).
-    """
-
-    input_ports: ClassVar[tuple[Port, ...]] = MultiResolutionFFT.input_ports
-    output_ports: ClassVar[tuple[Port, ...]] = ExcitationPattern.output_ports
-
-    def __init__(
-        self,
-        fs: float = 32000,
-        learnable: bool = False,
-        multi_fft_kwargs: dict[str, Any] | None = None,
-        erb_kwargs: dict[str, Any] | None = None,
-        excitation_kwargs: dict[str, Any] | None = None,
-    ) -> None:
-        super().__init__()
-        common = {"fs": fs, "learnable": learnable}
-        self.multi_fft = MultiResolutionFFT(**common | (multi_fft_kwargs or {}))
-        self.erb_integration = ERBIntegration(**common | (erb_kwargs or {}))
-        self.excitation_pattern = ExcitationPattern(**common | (excitation_kwargs or {}))
-        self.fs = fs
-        self.learnable = learnable
-        longest = self.multi_fft.longest
-        if longest % 2:
-            raise ValueError(f"window_lengths begins with {longest}; it must be even")
-        bands, channels = self.erb_integration.n_erb_bands, self.excitation_pattern.n_erb_bands
-        if bands != channels:
-            raise ValueError(
-                f"erb_kwargs give {bands} bands, excitation_kwargs {channels} channels"
-            )
-        self.erb_integration.choose_block(longest // 2 + 1)
-        self.erb_integration.redesign()
-
-    def forward(self, audio: Tensor) -> Tensor:
-        """Excitation.
-
-        Parameters
-        ----------
-        audio : Tensor [shape=(B, T) or (T,)], Pa
-
-        Returns
-        -------
-        Tensor [shape=(B, S, E) or (S, E)], dB SPL
-        """
-        psd, _ = self.multi_fft(audio)
-        excitation: Tensor = self.excitation_pattern(self.erb_integration(psd))
-        return excitation
-
-    def choose_stream_block(self, block: int) -> None:
-        """As `MultiResolutionFFT`."""
-        self.multi_fft.choose_stream_block(block)
-
-    def past(self) -> int:
-        """As `MultiResolutionFFT`."""
-        return self.multi_fft.past()
-
-    def stream_frames(self, heard: Tensor, frames: int) -> List[Tensor]:  # noqa: UP006
-        """Outputs of one block; see `FramedModule`."""
-        psd = self.multi_fft.stream_frames(heard, frames)[0]
-        return [self.excitation_pattern(self.erb_integration(psd))]
-
-    def frozen(self, samples: int | None = None, stream: int | None = None) -> Self:
-        """A copy with the current values baked in."""
-        static = super().frozen(samples, stream)
-        static.multi_fft = self.multi_fft.frozen(samples, stream)
-        static.erb_integration = self.erb_integration.frozen()
-        static.excitation_pattern = self.excitation_pattern.frozen()
-        return static
-
-    def centre_frequencies(self) -> list[float]:
-        """In Hz."""
-        return self.excitation_pattern.centre_frequencies()
-
-    def hop(self) -> int:
-        """Samples from one frame to the next."""
-        return self.multi_fft.hop()
-
-    def frame_length(self) -> int:
-        """As `MultiResolutionFFT`."""
-        return self.multi_fft.frame_length()
-
-    def look_ahead(self) -> int:
-        """As `MultiResolutionFFT`."""
-        return self.multi_fft.look_ahead()
-
-    def warm_up(self) -> int:
-        """As `MultiResolutionFFT`."""
-        return self.multi_fft.warm_up()
-
-    def padding(self) -> str:
-        """As `MultiResolutionFFT`."""
-        return self.multi_fft.padding()
-
-    def skip(self) -> int:
-        """As `MultiResolutionFFT`."""
-        return self.multi_fft.skip()
-
-    def latency(self) -> int:
-        """As `MultiResolutionFFT`."""
-        return self.multi_fft.latency()
 
 
 class Moore2016FrontEnd(FramedModule):
@@ -228,17 +104,19 @@ class Moore2016FrontEnd(FramedModule):
         silent = f == 0  # a window without bins keeps one that is always 0
         f = torch.where(silent, torch.full_like(f, 1000.0), f)
         weights = weights_above(f, fc, excitation.reach).to(powers.dtype)
-        components = torch.stack([f, sharpness(f)]).to(powers.dtype)
-        self.register_buffer("weights", weights, persistent=False)
-        self.register_buffer("components", components, persistent=False)
         reached = below_and_in_reach(f, fc, excitation.reach)
-        groups = []
-        for first in range(0, len(f), GROUP):
-            last = min(first + GROUP, len(f))
+        groups, away = [], []
+        for first, last in group_ends(f.tolist()):
+            middle = middle_of(f[first:last])
+            away.append(1.0 - middle / f[first:last])
             group = ComponentGroup(first, last, len(fc))
-            group.set_reach(reached[first:last], powers)
+            lines = torch.stack([fc - middle, torch.ones_like(fc)]).to(powers.dtype)
+            group.set_reach(reached[first:last], lines)
             groups.append(group)
         self.groups = nn.ModuleList(groups)
+        components = torch.stack([f, sharpness(f), torch.cat(away)]).to(powers.dtype)
+        self.register_buffer("weights", weights, persistent=False)
+        self.register_buffer("components", components, persistent=False)
 
     def forward(self, audio: Tensor) -> Tuple[Tensor, Tensor]:  # noqa: UP006
         """Excitation of both ears.
@@ -273,20 +151,22 @@ class Moore2016FrontEnd(FramedModule):
         intensity = self.spectrum.intensities(ear)
         batch, frames, count = intensity.shape
         power = intensity + self.spectrum.least_intensity
-        relevant = torch.logical_and(self.spectrum.relevance(intensity), power > self.least_audible)
-        f, p = self.components[0], self.components[1]
+        whole = intensity.sum(2, keepdim=True)
+        relevant = self.spectrum.relevance(intensity, whole - whole)
+        relevant = torch.logical_and(relevant, power > self.least_audible)
+        f, p, away = self.components[0], self.components[1], self.components[2]
         level = self.spectrum.db_per_neper * torch.log(power)
         kept = (power * relevant.to(power.dtype)).reshape(batch * frames, count)
         lower = self.excitation.lower_sharpness(p, level).reshape(batch * frames, count)
-        slope = lower / f
-        lines = torch.stack([slope, -lower], dim=2)
-        factors = torch.stack([kept * (1.0 + lower), kept * slope], dim=1)
+        slope, offset = lower / f, lower * away
+        lines = torch.stack([slope, -offset], dim=2)
+        factors = torch.stack([kept + kept * offset, kept * slope], dim=1)
         total = kept @ self.weights
         for group in self.groups:
             total = total + group(lines, factors)
         total = total.reshape(batch, frames, total.shape[1]) + self.excitation.least_power
         excitation = self.spectrum.db_per_neper * torch.log(total)
-        return spoiled(excitation, intensity.sum(2, keepdim=True))
+        return spoiled(excitation, whole)
 
     def frozen(self, samples: int | None = None, stream: int | None = None) -> Self:
         """A copy with the current values baked in."""
@@ -294,6 +174,12 @@ class Moore2016FrontEnd(FramedModule):
         static.spectrum = self.spectrum.frozen(samples, stream)
         static.excitation = self.excitation.frozen()
         return static
+
+    def at_threshold(self, decibels: float) -> Self:
+        """A copy of a frozen module that counts fewer components."""
+        moved = copy.deepcopy(self)
+        moved.spectrum = self.spectrum.at_threshold(decibels)
+        return moved
 
     def centre_frequencies(self) -> list[float]:
         """In Hz."""

@@ -1,4 +1,4 @@
-"""Parsed JSON into typed records: what a dataclass says, and nothing else."""
+"""Typed, immutable records to and from JSON; what is read and not of the annotated type is refused."""
 
 from __future__ import annotations
 
@@ -6,27 +6,46 @@ from dataclasses import MISSING, fields, is_dataclass
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
+OMITTED: dict[str, Any] = {"omitted": True}
+"""Metadata of a field that is written only where it differs from its default: a later addition."""
+
 
 class MismatchError(ValueError):
     """A JSON value is not of the annotated type."""
 
 
+def encode(value: object) -> object:
+    """Turn records, and tuples and dicts of them, into what `json.dumps` takes."""
+    if is_dataclass(value):
+        return {
+            field.name: encode(getattr(value, field.name))
+            for field in fields(value)
+            if not (field.metadata.get("omitted") and getattr(value, field.name) == field.default)
+        }
+    if isinstance(value, tuple):
+        return [encode(item) for item in value]
+    if isinstance(value, dict):
+        return {key: encode(item) for key, item in value.items()}
+    return value
+
+
 def decode(value: object, hint: Any, where: str = "") -> object:
-    """Turn parsed JSON into the annotated type, refusing anything else.
+    """Turn parsed JSON into the annotated type.
 
     Parameters
     ----------
     value : object
-        What `json` made of it.
+        What `json.loads` gives.
     hint : type
-        A dataclass, tuple, dict, ``X | None`` or plain type.
-    where : str
-        Path of the value, for the error.
+        A dataclass, str, int, float, bool, object, or tuple, dict and `X | None` of them.
+    where : str, optional
+        Path to the value, for the error.
 
     Raises
     ------
     MismatchError
-        That says where, and what was expected. Unknown keys are ignored.
+        If it is of another type, or a record lacks a field without default. Unknown keys of
+        records are ignored, so that additions do not break older apps.
     """
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is UnionType:  # only X | None occurs

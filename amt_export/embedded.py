@@ -7,6 +7,7 @@ import io
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from amt_export.errors import ArtifactError, require
 from amt_export.manifest import METADATA_KEY, Manifest
@@ -27,6 +28,11 @@ def embedded_manifest(path: Path) -> Manifest:
     MissingDependencyError
         If the package that reads this format is not installed.
     """
+    return Manifest.from_json(embedded_text(path), f"{path} ({METADATA_KEY})")
+
+
+def embedded_text(path: Path) -> str:
+    """The JSON that an artifact carries; raises as `embedded_manifest` does."""
     if not path.exists():
         raise ArtifactError(f"{path}: no such file or folder")
     reader = _reader(path)
@@ -37,7 +43,7 @@ def embedded_manifest(path: Path) -> Manifest:
     text = reader(path)
     if text is None:
         raise ArtifactError(f"{path}: has no {METADATA_KEY} inside; it was not made by amt-export")
-    return Manifest.from_json(text, f"{path} ({METADATA_KEY})")
+    return text
 
 
 def is_artifact(path: Path) -> bool:
@@ -49,17 +55,29 @@ def _reader(path: Path) -> Callable[[Path], str | None] | None:
     return next((reader for suffix, reader in READERS.items() if path.name.endswith(suffix)), None)
 
 
-def _from_onnx(path: Path) -> str | None:
+def open_onnx(path: Path) -> Any:
+    """An ONNX Runtime session for looking at a file.
+
+    Raises
+    ------
+    ArtifactError
+        If it cannot be read.
+    MissingDependencyError
+        If onnxruntime is not installed.
+    """
     ort = require("onnxruntime", "onnx", "Reading an ONNX file")
     options = ort.SessionOptions()
-    # The metadata is wanted, not a fast graph.
+    # Names and metadata are wanted, not a fast graph.
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4  # what is wrong is raised; only fatal errors are logged besides
     try:
-        session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # the runtime's own kinds
         raise ArtifactError(f"{path}: ONNX Runtime cannot read it ({_reason(error)})") from error
-    found: str | None = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
+
+
+def _from_onnx(path: Path) -> str | None:
+    found: str | None = open_onnx(path).get_modelmeta().custom_metadata_map.get(METADATA_KEY)
     return found
 
 

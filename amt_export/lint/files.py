@@ -1,0 +1,63 @@
+"""From a path to findings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from amt_export.errors import ArtifactError
+from amt_export.lint.finding import Finding
+from amt_export.lint.graph import Graph
+from amt_export.lint.numbers import numeric_findings
+from amt_export.lint.read_coreml import read_coreml
+from amt_export.lint.read_onnx import read_onnx
+from amt_export.lint.structure import structural_findings
+
+READERS: dict[str, Callable[[Path], Graph]] = {".onnx": read_onnx, ".mlpackage": read_coreml}
+
+
+def lint(path: Path) -> list[Finding]:
+    """Inspect an artifact, or all artifacts in a folder that have a graph to be read.
+
+    Parameters
+    ----------
+    path : Path
+        An ``.onnx`` file, an ``.mlpackage`` folder, or a folder with some of them.
+
+    Returns
+    -------
+    list of Finding
+        Errors first, in the order of the graph.
+
+    Raises
+    ------
+    ArtifactError
+        If there is nothing to inspect, or it cannot be read.
+    MissingDependencyError
+        If the package that reads the format is not installed.
+    """
+    findings = [
+        finding
+        for artifact in artifacts(path)
+        for graph in [READERS[artifact.suffix](artifact)]
+        for finding in (*structural_findings(graph), *numeric_findings(graph))
+    ]
+    return sorted(findings, key=lambda finding: finding.severity != "error")
+
+
+def artifacts(path: Path) -> list[Path]:
+    """The artifacts at a path.
+
+    Raises
+    ------
+    ArtifactError
+        If there are none.
+    """
+    if not path.exists():
+        raise ArtifactError(f"{path}: no such file or folder")
+    if path.suffix in READERS:
+        return [path]
+    found = sorted(x for x in path.iterdir() if x.suffix in READERS) if path.is_dir() else []
+    if not found:
+        raise ArtifactError(f"{path}: no {' or '.join(READERS)} to inspect there")
+    return found

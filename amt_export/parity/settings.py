@@ -1,0 +1,86 @@
+"""Where ONNX artifacts are measured: execution providers, and how ONNX Runtime is set up in each.
+
+The full suite runs on the defaults of every provider. On the CPU every level of optimization with one thread
+and with all is run on two signals besides: what they may change is the order of sums and which
+constants are folded, and that shows on any loud sound.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from amt_export.errors import require
+from amt_export.manifest import Skip
+
+CPU = "CPUExecutionProvider"
+
+# All frequencies, loud, and a sound with pauses and harmonics. They are among the test vectors too.
+REDUCED_SIGNALS = ("noise_94dB", "speech")
+
+# Measured where they are installed; the others that onnxruntime lists are measured as well.
+WANTED = (
+    CPU,
+    "CUDAExecutionProvider",
+    "CoreMLExecutionProvider",
+    "DmlExecutionProvider",
+    "XnnpackExecutionProvider",
+)
+NOT_MEASURED = {
+    "AzureExecutionProvider": "runs models that are elsewhere",
+    "TensorrtExecutionProvider": "compiles for minutes and chooses precisions of its own",
+    "NvTensorRTRTXExecutionProvider": "compiles for minutes and chooses precisions of its own",
+}
+# Beside use_tf32=0, which the runtime gives CUDA. Core ML computes in float32 on the CPU alone.
+OPTIONS: dict[str, dict[str, str]] = {
+    "CoreMLExecutionProvider": {"ModelFormat": "MLProgram", "MLComputeUnits": "CPUOnly"},
+}
+
+
+@dataclass(frozen=True)
+class Setup:
+    """How ONNX Runtime opens a file: level of optimization, and threads (0: as many as it likes)."""
+
+    optimization: str
+    threads: int
+
+    @property
+    def name(self) -> str:
+        """As the manifest says it."""
+        threads = {0: "all threads", 1: "1 thread"}.get(self.threads, f"{self.threads} threads")
+        return f"{self.optimization} optimization, {threads}"
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """As `amt_export.runtime.load` takes it."""
+        return {
+            "graph_optimization": self.optimization,
+            "intra_op_num_threads": self.threads,
+        }
+
+
+DEFAULT = Setup("all", 0)
+OTHERS = tuple(
+    setup
+    for level in ("all", "basic", "disabled")
+    for threads in (0, 1)
+    if (setup := Setup(level, threads)) != DEFAULT
+)
+
+
+def providers() -> tuple[tuple[str, ...], tuple[Skip, ...]]:
+    """Providers to be tried, the CPU first, and those that need not be, with the reason.
+
+    Raises
+    ------
+    MissingDependencyError
+        Without onnxruntime.
+    """
+    ort = require("onnxruntime", "onnx", "Running ONNX artifacts")
+    available: list[str] = ort.get_available_providers()
+    tried = [CPU] + [name for name in available if name != CPU and name not in NOT_MEASURED]
+    skipped = [Skip(name, NOT_MEASURED[name]) for name in available if name in NOT_MEASURED]
+    skipped += [
+        Skip(name, "not in this build of onnxruntime") for name in WANTED if name not in available
+    ]
+    return tuple(tried), tuple(skipped)
