@@ -6,8 +6,8 @@ declare class AudioWorkletProcessor {
 }
 declare function registerProcessor(name: string, processor: new () => AudioWorkletProcessor): void;
 
-/** Samples a message: at 16 kHz 32 ms, at 44.1 kHz 12 ms. */
-const PIECE = 512;
+/** Samples a message, a block of most models: at 16 kHz 16 ms, at 44.1 kHz 6 ms. */
+const PIECE = 256;
 
 class Capture extends AudioWorkletProcessor {
   private piece = new Float32Array(PIECE);

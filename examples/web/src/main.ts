@@ -53,7 +53,7 @@ function digits(value: number): string {
 }
 
 function scientific(value: number): string {
-  return value === 0 ? "0" : value.toExponential(0);
+  return value > 0 && value < 0.1 ? value.toExponential(0) : `${Number(value.toPrecision(2))}`;
 }
 
 function decibels(value: number): string {
