@@ -33,10 +33,9 @@ function base64(values) {
  * Excerpts of the test vectors that begin with the first sound: until then a causal model is at rest, so that
  * a stream from silence answers the same.
  */
-function excerpts(arrays, { name, stream }) {
+function excerpts(arrays, { stream }) {
   const [input] = stream.inputs;
   const [output] = stream.outputs;
-  if (stream.latency || stream.skip) throw new Error(`${name} is not causal; the page cannot check it`);
   const signals = {};
   for (const [key, { data: audio }] of Object.entries(arrays)) {
     const match = /^in\.(.+)\.([^.]+)$/.exec(key);
@@ -59,6 +58,18 @@ function excerpts(arrays, { name, stream }) {
   return { signals };
 }
 
+/** Whether the page can draw it: a causal filterbank of one signal. */
+function drawable({ latency, skip, inputs, outputs }) {
+  const [input] = inputs;
+  const mono = inputs.length === 1 && input.axes.join() === "batch,time" && input.shape[0] === 1;
+  return mono && outputs[0].axes.join() === "batch,channel,time" && !latency && !skip;
+}
+
+function fail(message) {
+  console.error(message);
+  process.exit(1);
+}
+
 const folders = process.argv.slice(2).length ? process.argv.slice(2) : DEFAULTS;
 rmSync(join(target, "models"), { recursive: true, force: true });
 const index = [];
@@ -67,15 +78,14 @@ for (const folder of folders) {
   try {
     manifest = JSON.parse(readFileSync(join(folder, "manifest.json"), "utf8"));
   } catch (error) {
-    console.error(`${folder}: no published model (${error.code ?? error.message}); run amt-export build first`);
-    process.exit(1);
+    fail(`${folder}: no published model (${error.code ?? error.message}); run amt-export build first`);
   }
   const { name, description } = manifest;
   const file = manifest.files.find((entry) => entry.format === "onnx" && entry.form === "stream");
   if (!file) {
-    console.error(`${name}: no streaming ONNX file; give the model file a [stream] block and build it again`);
-    process.exit(1);
+    fail(`${name}: no streaming ONNX file; give the model file a [stream] block and build it again`);
   }
+  if (!drawable(manifest.stream)) fail(`${name}: is no filterbank of one signal; the page cannot draw it`);
   const destination = join(target, "models", name);
   mkdirSync(destination, { recursive: true });
   copyFileSync(join(folder, file.path), join(destination, basename(file.path)));

@@ -209,6 +209,8 @@ function select(): void {
   picture.channel = channel.valueAsNumber;
   picture.touch();
   read();
+  // Only when it is moved: a level that is read out at each change would never be quiet.
+  channel.setAttribute("aria-valuetext", element("reading").textContent ?? "");
 }
 
 /** Write out the level of the chosen channel, and what the picture shows, for those who do not see it. */
@@ -219,7 +221,6 @@ function read(): void {
   const now = history.level(picture.channel, 0);
   const text = Number.isNaN(now) ? hz : `${hz}: ${decibels(now)}`;
   write("reading", text);
-  channel.setAttribute("aria-valuetext", text);
   const range = `${digits(history.frequencies[0])} to ${digits(history.frequencies.at(-1) ?? 0)} Hz`;
   const top = history.top === null ? "empty" : `brightest colour ${decibels(history.top)}`;
   canvas.setAttribute("aria-label", `Cochleagram, ${range}, ${top}`);
