@@ -96,6 +96,7 @@ def test_files_are_read_or_complained_about(visit):
     assert seen["files"] == [
         "This is no audio file that the browser can read.",
         "Listening to mine.wav.",
+        "Listening to dropped.wav.",
     ]
 
 
@@ -109,6 +110,7 @@ def test_a_wrong_model_is_told(visit):
 
 def test_all_is_reached_by_keyboard_in_the_order_of_the_page(visit):
     seen, _, _ = visit
+    assert seen["key"] == "Paused."  # by the space bar
     order = [name for name in seen["order"] if name != "BODY"]
     assert order[:7] == ["model", "sample", "open", "microphone", "loud", "channel", "SUMMARY"]
 

@@ -4,7 +4,9 @@ import { Source } from "./audio";
 import type { Manifest } from "./manifest";
 import type { FromWorker, Progress } from "./messages";
 import { Model } from "./model";
+import { onDrop, onKeys } from "./gestures";
 import { Picture } from "./picture";
+import { digits, scientific } from "./words";
 
 /** Pa; the reference of dB SPL. */
 const P0 = 2e-5;
@@ -45,15 +47,6 @@ function say(text: string, bad = false): void {
 
 function write(id: string, text: string): void {
   element(id).textContent = text;
-}
-
-/** Three digits are what one can read, and what is true. */
-function digits(value: number): string {
-  return `${value >= 100 ? Math.round(value) : Number(value.toPrecision(value >= 10 ? 2 : 3))}`;
-}
-
-function scientific(value: number): string {
-  return value > 0 && value < 0.1 ? value.toExponential(0) : `${Number(value.toPrecision(2))}`;
 }
 
 function decibels(value: number): string {
@@ -290,27 +283,8 @@ canvas.onpointerleave = () => {
   read();
 };
 
-document.onkeydown = (event) => {
-  const control = event.target as HTMLElement;
-  if (event.ctrlKey || event.metaKey || event.altKey || control.closest("button,input,select,summary")) return;
-  const button = { " ": pauseButton, s: sampleButton, o: openButton, m: microphoneButton }[event.key];
-  if (!button || button.disabled) return;
-  event.preventDefault();
-  button.click();
-};
-document.ondragover = (event) => {
-  event.preventDefault();
-  document.body.classList.add("dropping");
-};
-document.ondragleave = (event) => {
-  if (!event.relatedTarget) document.body.classList.remove("dropping");
-};
-document.ondrop = (event) => {
-  event.preventDefault();
-  document.body.classList.remove("dropping");
-  const file = event.dataTransfer?.files[0];
-  if (file && !openButton.disabled) void playFile(file);
-};
+onKeys({ " ": pauseButton, s: sampleButton, o: openButton, m: microphoneButton });
+onDrop((file) => void (openButton.disabled || playFile(file)));
 
 async function begin(): Promise<void> {
   const response = await fetch("models/index.json");

@@ -75,7 +75,9 @@ const text = (id) => page.locator(`#${id}`).innerText();
 
 /** Share of the picture's pixels that are brighter than its darkest colour, and how many colours there are. */
 function pixels() {
-  return page.evaluate(() => {
+  return page.evaluate(async () => {
+    // What was told to the page is drawn in its next frame.
+    for (let i = 0; i < 2; i++) await new Promise(requestAnimationFrame);
     const canvas = document.getElementById("picture");
     const context = canvas.getContext("2d");
     // Well within the axes.
@@ -144,6 +146,19 @@ try {
     await choose("notes.txt", "audio/wav", Buffer.from("no sound at all")),
     await choose("mine.wav", "audio/wav", speech),
   ];
+  const content = speech.toString("base64");
+  await page.evaluate((text) => {
+    const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+    const dataTransfer = new DataTransfer();
+    dataTransfer.items.add(new File([bytes], "dropped.wav", { type: "audio/wav" }));
+    document.body.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
+  }, content);
+  await page.waitForTimeout(1000);
+  report.files.push(await text("status"));
+  await page.evaluate(() => document.activeElement?.blur());
+  await page.keyboard.press(" ");
+  await page.waitForTimeout(300);
+  report.key = await text("status");
 
   // Keyboard: everything is reached, in the order in which it is seen.
   await page.reload();
