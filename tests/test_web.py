@@ -16,6 +16,8 @@ WEB = EXAMPLES / "web"
 @pytest.fixture(scope="module")
 def visit(tmp_path_factory):
     """Build the page with the models, visit it; what was seen, and the folder of what was computed."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        pytest.skip("two processes would build one page: run `make test-apps`")
     folders = app_models()
     for package in ("vite", "typescript", "onnxruntime-web", "playwright-core"):
         installed("web", package)
