@@ -1,5 +1,7 @@
 # make artifacts   build and check every model, run one on the sample recording
 # make test        run the tests
+# make test-apps   build and test the example apps; needs node 20, npm and chromium, for C++ also g++ and
+#                  nlohmann-json3-dev, and skips what is missing
 # make lint        ruff and mypy
 # make test-runtimes  check published folders (or a few short models) with the oldest and the newest
 #                  onnxruntime, each in an environment that holds it and numpy alone
@@ -14,7 +16,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: artifacts test test-runtimes lint clean
+.PHONY: artifacts test test-apps test-runtimes lint clean
 
 artifacts: $(INSTALLED)
 	$(BIN)/python scripts/export_all.py
@@ -24,6 +26,17 @@ test: $(INSTALLED)
 
 test-runtimes: $(INSTALLED)
 	$(BIN)/python scripts/check_runtimes.py
+
+# What the example apps are tried with, and where it goes: beside the artifacts, which have all formats.
+APP_MODELS := gammatone_speech_16k drnl_casp_44k
+APPS := build/apps
+
+test-apps: $(APP_MODELS:%=$(APPS)/%/manifest.json)
+	for example in web node cpp; do (cd examples/$$example && npm ci --silent) || exit 1; done
+	$(BIN)/python -m pytest -rs -s tests/test_web.py tests/test_node.py tests/test_cpp.py
+
+$(APPS)/%/manifest.json: models/%.toml | $(INSTALLED)
+	$(BIN)/amt-export build $* --format onnx --out $(APPS)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check
@@ -40,5 +53,6 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 clean:
 	rm -rf $(VENV) .venv-runtimes build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf examples/*/node_modules examples/web/dist examples/web/public/models examples/web/public/speech_22k.wav
 	find artifacts -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
 	find amt_export scripts tests -name __pycache__ -prune -exec rm -rf {} +

@@ -184,7 +184,7 @@ def full_scale_db(manifest: Manifest) -> float:
     return float(parameters.get("db_max", first_stage.get("db_max", FULL_SCALE_DB)))
 
 
-def ears(channels: int, name: str) -> None:
+def ears(channels: int, name: str, remedy: str = "give a stereo file") -> None:
     """Check that a recording of so many channels has one for each ear.
 
     Raises
@@ -195,7 +195,7 @@ def ears(channels: int, name: str) -> None:
     if channels != 2:
         raise AudioError(
             f"{name}: {channels} channel{'s' * (channels > 1)}, "
-            "but the model has two ears; give a stereo file"
+            f"but the model has two ears; {remedy}"
         )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from amt_export.dots import Dots
 from amt_export.errors import InputError
 from amt_export.manifest import Manifest, Port
 
@@ -21,7 +22,10 @@ MAX_COLUMNS = 2400
 
 WAVES = ("batch", "channel", "time")
 DRAWN = (WAVES, ("batch", "frame", "channel"))
-"""Axes of outputs that have a picture."""
+"""Axes of outputs that are levels, or have one, in every channel."""
+
+DENSITIES = ("batch", "frame", "frequency")
+"""Axes of power spectral densities, which have a picture too; their means are means of power."""
 
 
 class Meter:
@@ -141,12 +145,20 @@ class Columns:
         Samples or frames of a column, by output.
     outline : int
         Samples of a step of the audio's outline.
+    lists : sequence of Dots
+        One for each list of components among the outputs.
     """
 
     def __init__(
-        self, manifest: Manifest, ports: list[Port], widths: Mapping[str, int], outline: int
+        self,
+        manifest: Manifest,
+        ports: list[Port],
+        widths: Mapping[str, int],
+        outline: int,
+        lists: Sequence[Dots] = (),
     ) -> None:
         self.manifest = manifest
+        self.lists = tuple(lists)
         self.meters = {port.name: Meter(port, widths[port.name]) for port in ports}
         self.outline = Outline(outline)
         self.samples = 0
@@ -158,6 +170,9 @@ class Columns:
         self.outline.add(audio)
         for name, meter in self.meters.items():
             self._done[name].append(meter.add(outputs[name]))
+        for dots in self.lists:
+            freqs, levels = _list(self.manifest, dots.name)
+            dots.add(outputs[freqs.name], outputs[levels.name])
 
     def means(self, name: str) -> Array:
         """Return all columns of an output, (F, k), the last one included."""
@@ -181,16 +196,29 @@ def columns_for(manifest: Manifest, fs: float, frames: Mapping[str, int], sample
     Raises
     ------
     InputError
-        If no output runs over time and channels.
+        If no output runs over time and frequency.
     """
-    ports = [port for port in manifest.outputs if port.name in frames and port.axes in DRAWN]
-    if not ports:
+    known = [port for port in manifest.outputs if port.name in frames]
+    ports = [port for port in known if port.axes in (*DRAWN, DENSITIES)]
+    names = dict.fromkeys(port.components for port in known if port.components is not None)
+    lists = [
+        Dots(name, levels.unit, frames[levels.name])
+        for name in names
+        for _, levels in [_list(manifest, name)]
+    ]
+    if not ports and not lists:
         raise InputError(f"{manifest.name}: no output over time and frequency to draw")
     widths = {}
     for port in ports:
         shortest = round(COLUMN_SECONDS * fs) if port.axes == WAVES else 1
         widths[port.name] = max(shortest, -(-frames[port.name] // MAX_COLUMNS))
-    return Columns(manifest, ports, widths, max(1, samples // MAX_COLUMNS))
+    return Columns(manifest, ports, widths, max(1, samples // MAX_COLUMNS), lists)
+
+
+def _list(manifest: Manifest, name: str) -> tuple[Port, Port]:
+    """Return the outputs with the frequencies and with the levels of a list of components."""
+    first, second = (port for port in manifest.outputs if port.components == name)
+    return (first, second) if first.unit == "Hz" else (second, first)
 
 
 def gathered(

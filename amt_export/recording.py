@@ -32,6 +32,9 @@ class Recorder:
     level : float, optional
         dB SPL RMS that the recording shall have, over the channels the model hears; measuring it
         takes one more pass over the file.
+    diotic : bool, optional
+        Give a file of one channel to both ears, where a model has two. Not by default: the level at
+        one ear and at two are not the same loudness.
 
     Attributes
     ----------
@@ -54,7 +57,14 @@ class Recorder:
         If soundfile or, for another sampling rate, soxr is not installed.
     """
 
-    def __init__(self, path: str | Path, manifest: Manifest, level: float | None = None) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        manifest: Manifest,
+        level: float | None = None,
+        *,
+        diotic: bool = False,
+    ) -> None:
         port = check_audio_model(manifest)
         self._path = Path(path)
         self._sf = require("soundfile", "audio", "Reading audio")
@@ -64,8 +74,9 @@ class Recorder:
         if not self._frames:
             raise AudioError(f"{self._path}: holds no samples")
         self._two_ears = "ear" in port.axes
-        if self._two_ears:
-            ears(self.channels, self.name)
+        if self._two_ears and not (diotic and self.channels == 1):
+            hint = ", or --diotic to play it to both ears" if self.channels == 1 else ""
+            ears(self.channels, self.name, f"give a stereo file{hint}")
         self.fs = round(manifest.sampling_rate or 0)
         if self.fs != self.file_fs:
             require("soxr", "audio", f"Resampling from {self.file_fs} to {self.fs} Hz")
@@ -146,6 +157,8 @@ class Recorder:
                     raise AudioError(f"{self._path}: a sample is NaN or infinite at {at:.3f} s")
                 read += len(frames)
                 heard = frames.T if self._two_ears else frames.mean(axis=1)[None]
+                if self._two_ears and len(heard) == 1:
+                    heard = np.repeat(heard, 2, axis=0)
                 yield np.ascontiguousarray(heard)
 
     def _rms(self) -> float:

@@ -18,6 +18,7 @@ from amt_export.audio import (
 )
 from amt_export.errors import AudioError, MissingDependencyError
 from amt_export.manifest import Manifest, Port
+from amt_export.recording import Recorder
 
 FS = 16000
 MONO, STEREO = ("batch", "time"), ("batch", "ear", "time")
@@ -158,6 +159,44 @@ def test_two_ears_need_two_channels(channels, words):
     recording = Recording(np.ones((channels, FS)), FS, "x.wav")
     with pytest.raises(AudioError, match=f"x.wav: {words} but the model has two ears"):
         for_model(recording, manifest(STEREO))
+
+
+def written(tmp_path, channels):
+    path = tmp_path / "voice.wav"
+    sf.write(path, np.stack([0.5 * sine(seconds=0.1)] * channels, axis=1), FS)
+    return path
+
+
+def test_one_channel_is_played_to_both_ears_on_request_only(tmp_path):
+    path = written(tmp_path, 1)
+    with pytest.raises(AudioError, match="two ears; give a stereo file, or --diotic"):
+        Recorder(path, manifest(STEREO, "full scale"))
+    recording = Recorder(path, manifest(STEREO, "full scale"), diotic=True)
+    audio = np.concatenate(list(recording.pieces()), axis=-1)
+    assert audio.shape == (1, 2, 1600)
+    np.testing.assert_allclose(audio[0, 0], 0.5 * sine(seconds=0.1), atol=1e-4)
+    np.testing.assert_array_equal(audio[0, 0], audio[0, 1])
+    loud = Recorder(path, manifest(STEREO, "full scale"), 80.0, diotic=True)
+    level = 93.98 + 20 * np.log10(rms(np.concatenate(list(loud.pieces()), axis=-1)) * 2**0.5)
+    assert level == pytest.approx(80.0, abs=0.01)
+
+
+@pytest.mark.parametrize(("channels", "diotic"), [(3, True), (3, False)])
+def test_other_numbers_of_channels_are_no_two_ears(tmp_path, channels, diotic):
+    with pytest.raises(
+        AudioError, match=r"3 channels, but the model has two ears; give a stereo file$"
+    ):
+        Recorder(written(tmp_path, channels), manifest(STEREO, "full scale"), diotic=diotic)
+
+
+def test_diotic_changes_nothing_where_it_says_nothing(tmp_path):
+    for channels, axes in ((2, STEREO), (1, MONO), (2, MONO)):
+        path = written(tmp_path, channels)
+        plain, diotic = (
+            np.concatenate(list(Recorder(path, manifest(axes), diotic=flag).pieces()), axis=-1)
+            for flag in (False, True)
+        )
+        np.testing.assert_array_equal(plain, diotic)
 
 
 def test_model_must_take_audio():

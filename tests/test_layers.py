@@ -25,6 +25,7 @@ LAYERS = [
     "ports",
     "audio",
     "recording",
+    "dots",
     "meter",
     "plot",
     "erb",

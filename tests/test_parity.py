@@ -154,7 +154,7 @@ def test_infinite_differences_fail_and_can_be_written():
     json.dumps(rows[0].worst, allow_nan=False)
     error = parity_error("m", rows)
     assert error.rows == rows
-    assert "m: f differs" in str(error)
+    assert "m: f w differs" in str(error)
     assert "on a" in str(error)
 
 

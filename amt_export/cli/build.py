@@ -9,7 +9,7 @@ from pathlib import Path
 from amt_export.cli.arguments import Commands, Parser, one_of, positive
 from amt_export.cli.complaint import complain
 from amt_export.cli.progress import bar
-from amt_export.cli.tables import count, output, parity_table, settings_line, size, skipped
+from amt_export.cli.tables import count, output, parity_table, remarks, size, skipped
 from amt_export.errors import AmtExportError, ParityError, require
 from amt_export.manifest import Manifest
 from amt_export.spec import FORMATS, ModelSpec, load_spec, model_files
@@ -136,7 +136,7 @@ def _build(spec: ModelSpec, arguments: Namespace) -> Manifest:
         )
     console = output()
     console.print(parity_table(spec.name, manifest.parity))
-    for line in filter(None, (settings_line(manifest.parity), *skipped(manifest.parity))):
+    for line in (*remarks(manifest.parity), *skipped(manifest.parity)):
         console.print(line, style="dim")
     total = size(sum(entry.bytes for entry in manifest.files))
     seconds = time.monotonic() - started

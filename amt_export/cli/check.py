@@ -15,7 +15,7 @@ from amt_export.cli.tables import (
     output,
     parity_table,
     place,
-    settings_line,
+    remarks,
 )
 from amt_export.errors import AmtExportError, ParityError
 from amt_export.manifest import load_manifest
@@ -93,7 +93,7 @@ def _print(name: str, findings: Findings) -> None:
     console.print(parity_table(f"{name}: differences from its test vectors", findings.vectors))
     if findings.eager:
         console.print(parity_table(f"{name}: differences from eager torch", findings.eager))
-    lines = [settings_line(findings.rows)]
+    lines = remarks(findings.rows)
     lines += not_run_lines(
         (place(item.format, item.form, item.provider), item.reason) for item in findings.not_run
     )

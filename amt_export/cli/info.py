@@ -12,7 +12,7 @@ from amt_export.cli.tables import (
     parity_table,
     plain_table,
     ports_table,
-    settings_line,
+    remarks,
     shape,
     size,
     skipped,
@@ -72,7 +72,7 @@ def run(arguments: Namespace) -> int:
         console.print("", _files(manifest.files))
     if manifest.parity:
         console.print("", parity_table("largest difference from eager torch", manifest.parity))
-        for line in filter(None, (settings_line(manifest.parity), *skipped(manifest.parity))):
+        for line in (*remarks(manifest.parity), *skipped(manifest.parity)):
             console.print(line, style="dim")
     return 0
 

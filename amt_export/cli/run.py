@@ -42,6 +42,7 @@ examples:
   amt-export run artifacts/gammatone_speech_16k speech.wav --plot speech.png
   amt-export run artifacts/drnl_casp_44k music.flac -o music.npz --level 65
   amt-export run artifacts/gammatone_speech_16k night.flac -o night.npy
+  amt-export run artifacts/moore2016_frontend_32k street.wav --plot street.png
 
 reading the result:
   data = numpy.load("speech.npz")
@@ -82,6 +83,11 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--level", type=decibel, metavar="DB", help="RMS level of the recording in dB SPL"
     )
+    parser.add_argument(
+        "--diotic",
+        action="store_true",
+        help="play a file of one channel to both ears of a model that has two",
+    )
     parser.set_defaults(command=run)
 
 
@@ -98,7 +104,7 @@ def run(arguments: Namespace) -> int:
         require("matplotlib", "plot", "Drawing pictures")
 
     runner = _Runner(arguments.folder, manifest, arguments.backend)
-    recording = Recorder(arguments.input, manifest, arguments.level)
+    recording = Recorder(arguments.input, manifest, arguments.level, diotic=arguments.diotic)
     framing = Framing(manifest.hop, manifest.frame_length)
     if framing.frames(recording.samples) < 1:
         raise InputError(

@@ -42,12 +42,8 @@ def plain_table(
 
 def parity_table(name: str, rows: Iterable[ParityRow]) -> Table:
     """Return how far each artifact of a model is from eager torch, and what is allowed."""
-    rows = list(rows)
-    decides = any(row.undecided for row in rows)
-    columns = ["format, provider", "output", "worst", "signal", "allowed", "verified by", "ok"]
-    if decides:
-        columns.insert(5, "flips")
-    table = plain_table(name, columns, right=("worst", "allowed", "flips"), gap=1)
+    columns = ("format, provider", "output", "worst", "signal", "allowed", "verified by", "ok")
+    table = plain_table(name, columns, right=("worst", "allowed"), gap=1)
     for row in rows:
         good = within(row)
         table.add_row(
@@ -57,7 +53,6 @@ def parity_table(name: str, rows: Iterable[ParityRow]) -> Table:
             difference(row.worst, row.kind),
             row.signal or "-",
             difference(row.tolerance),
-            *((f"{row.flips}/{row.undecided}",) if decides else ()),
             row.verified_by,
             _verdict(row),
         )
@@ -75,13 +70,29 @@ def _verdict(row: ParityRow) -> Text:
     return Text("yes", style="green") if within(row) else Text("NO", style="bold red")
 
 
-def settings_line(rows: Iterable[ParityRow]) -> str:
+def remarks(rows: Iterable[ParityRow]) -> list[str]:
+    """Return what belongs to the numbers of a table, one line each."""
+    rows = list(rows)
+    return [line for line in (_flips(rows), _settings(rows)) if line]
+
+
+def _settings(rows: Iterable[ParityRow]) -> str:
     """Return in how many settings providers were measured; empty if only with their defaults."""
     counts = {_place(row): len(row.settings) for row in rows if len(row.settings) > 1}
     return "; ".join(
         f"{where}: worst of {number} settings of optimization and threads"
         for where, number in counts.items()
     )
+
+
+def _flips(rows: Iterable[ParityRow]) -> str:
+    """Return how many decisions at a threshold were taken otherwise; empty if there were none to take."""
+    counts = [
+        f"{_place(row)} {row.output} {row.flips} of {row.undecided}"
+        for row in rows
+        if row.undecided and row.kind != "frequency"  # which has the same list as its levels
+    ]
+    return f"flips within 0.01 dB of the threshold: {', '.join(counts)}" if counts else ""
 
 
 def skipped(rows: Iterable[ParityRow]) -> list[str]:

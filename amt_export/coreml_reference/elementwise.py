@@ -73,7 +73,7 @@ def pow_(x: Data, y: Data, constants: Constants) -> Result:
 
     References
     ----------
-    .. [1] coremltools, issue 2628 and pull request 2742.
+    .. [1] github.com/apple/coremltools, #2628 and #2742.
     """
     if "x" in constants and np.all(x == 2.0):
         return np.broadcast_to(y * y, np.broadcast_shapes(x.shape, y.shape))

@@ -22,6 +22,65 @@ RADIX = 5
 LEVELS = 5
 
 
+# A stream's own blocks: shorter ones cost more in the states, longer ones more in the impulse matrix.
+SHORTEST, LONGEST = 32, 256
+# Numbers of a group matrix (1 MB) that a processor's own cache holds: one level of groups is then fastest.
+CACHED = 1 << 18
+
+
+def stream_block(samples: int) -> int:
+    """The filter's own block for a stream in blocks of `samples`: it must divide them.
+
+    Raises
+    ------
+    ValueError
+        If no block of 32 to 256 samples does.
+    """
+    if samples <= 2 * SHORTEST:
+        return samples
+    for block in range(SHORTEST, LONGEST + 1):
+        if samples % block == 0:
+            return block
+    raise ValueError(
+        f"no divisor from {SHORTEST} to {LONGEST}; take a multiple of {SHORTEST}, or at most {2 * SHORTEST}"
+    )
+
+
+def grouping(
+    count: int,
+    channels: int,
+    size: int,
+    radix: int = RADIX,
+    levels: int = LEVELS,
+    cached: int = CACHED,
+) -> Tuple[int, int]:  # noqa: UP006
+    """Radix and levels of the prefix over blocks.
+
+    Parameters
+    ----------
+    count : int
+        Blocks at once; 0 for any number.
+    channels, size : int
+        Channels and states of the filter.
+    radix, levels, cached : int
+        Constants; TorchScript reads no globals.
+
+    Returns
+    -------
+    radix, levels : int
+        For few blocks one level, or two where its matrix would be too large.
+    """
+    if count == 0:
+        return radix, levels
+    states = count + 1
+    if channels * (states * size) ** 2 <= cached:
+        return states, 1
+    root = 2
+    while root * root < states:
+        root += 1
+    return root, 2
+
+
 class BlockOperators(NamedTuple):
     """What `modules.block_filter` needs. F channels, s states, block L, J levels of radix r.
 

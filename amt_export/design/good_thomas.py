@@ -144,6 +144,14 @@ def inverse(y: Spectrum, to: Torus) -> Tensor:
     return along2 @ to.back_cosine2 + beside2 @ to.back_sine2
 
 
+def single_torus(samples: int, taps: int) -> tuple[int, int]:
+    """The smallest n1 and n2 = n1 + 1 whose torus holds `samples` samples and what they leave behind."""
+    n1 = 1
+    while n1 * (n1 + 1) < samples + taps - 1:
+        n1 += 1
+    return n1, n1 + 1
+
+
 def best_torus(samples: int, taps: int) -> tuple[int, int]:
     """Lengths n1 and n2 = n1 + 1 that filter `samples` samples with `taps` taps at least cost.
 

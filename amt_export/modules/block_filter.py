@@ -13,15 +13,13 @@ from typing import List, NamedTuple, Tuple  # noqa: UP035  (TorchScript reads th
 import torch
 from torch import Tensor, nn
 
-from amt_export.design.blocks import BlockOperators, block_operators, settled
+from amt_export.design.blocks import BlockOperators, block_operators, grouping, settled
 from amt_export.design.expansion import cut, times, total
 from amt_export.design.state_space import StateSpace
 
 # Longer blocks cost more in the impulse matrix, shorter ones more in the states; from 30 to 60 samples are a
 # flat optimum of ONNX Runtime (30-channel gammatone at 16 kHz, 50-channel DRNL at 44.1 kHz).
 BLOCK = 32
-# Longer blocks of odd lengths would still be right, but cost more than the filter should.
-LONGEST_BLOCK = 256
 # Matrix products work on this many columns at once (AVX-512): 45 samples cost what 48 do, and so do 33.
 LANES = 16
 
@@ -33,24 +31,6 @@ def divisor_block(samples: int) -> int:
     """
     blocks = [block for block in range(BLOCK, 2 * BLOCK + 1) if samples % block == 0]
     return min(blocks, key=lambda block: (-(-block // LANES), -block), default=BLOCK)
-
-
-def stream_block(samples: int) -> int:
-    """The filter's own block for a stream in blocks of `samples`: it must divide them.
-
-    Raises
-    ------
-    ValueError
-        If no block of 32 to 256 samples does.
-    """
-    if samples <= 2 * BLOCK:
-        return samples
-    divisors = [block for block in range(BLOCK, LONGEST_BLOCK + 1) if samples % block == 0]
-    if not divisors:
-        raise ValueError(
-            f"no divisor from {BLOCK} to {LONGEST_BLOCK}; take a multiple of {BLOCK}, or {2 * BLOCK} at most"
-        )
-    return divisors[0]
 
 
 def pad_end(signal: Tensor, count: int, dim: int) -> Tensor:
@@ -296,6 +276,7 @@ class BlockFilter(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.parts = 1
+        self.count = 0  # blocks at once, where that is known to be few
 
     def design(self, system: StateSpace, block: int, like: Tensor, parts: int) -> None:
         """Set the operators from a float64 system; dtype and device are those of `like`.
@@ -312,7 +293,8 @@ class BlockFilter(nn.Module):
         """Operators of a float64 system, differentiable."""
         # float64 needs no expansions: its own rounding is 2^-29 of float32's.
         parts = 1 if dtype == torch.float64 else self.parts
-        return settled(block_operators(system, block), dtype, parts)
+        radix, levels = grouping(self.count, system.b.shape[0], system.b.shape[1])
+        return settled(block_operators(system, block, radix, levels), dtype, parts)
 
     def operators(self) -> BlockOperators:
         """The four tables."""

@@ -5,7 +5,7 @@ from typing import ClassVar, List, Tuple  # noqa: UP035  (TorchScript reads List
 import torch
 from torch import Tensor
 
-from amt_export.design.blocks import BlockOperators
+from amt_export.design.blocks import BlockOperators, stream_block
 from amt_export.design.drnl import MODELS, PARAMETERS, SUBJECTS, drnl_parameters, resonance
 from amt_export.design.expansion import cut, times
 from amt_export.design.rounding import terms_needed
@@ -20,7 +20,6 @@ from amt_export.modules.block_filter import (
     filter_blocks,
     respond,
     shortened,
-    stream_block,
     to_blocks,
 )
 from amt_export.modules.centre_frequencies import checked_rate, evenly_spaced
@@ -273,6 +272,8 @@ class DRNLFilterbank(DRNLParameters):
     def choose_stream_block(self, block: int) -> None:
         """The filters' own blocks divide the stream's."""
         self.block = stream_block(block)
+        for keeper in (self.linear, self.before, self.behind):
+            keeper.count = block // self.block
 
     def choose_block(self, samples: int | None) -> None:
         """A block that divides the audio spares padding and cutting."""

@@ -1,6 +1,7 @@
 """Dual-resonance nonlinear filterbank with frozen impulse responses, by FFT convolution."""
 
 import warnings
+from typing import ClassVar, List, Tuple  # noqa: UP035  (TorchScript reads List and Tuple)
 
 import torch
 from torch import Tensor
@@ -11,12 +12,14 @@ from amt_export.design.good_thomas import (
     inverse,
     precise_transform,
     product,
+    single_torus,
     total,
     transform,
 )
 from amt_export.modules.base import as_batch, exact
 from amt_export.modules.drnl import DRNLParameters
 from amt_export.modules.fft_convolution import FilterSpectrum, TorusTransform
+from amt_export.modules.ports import State
 
 # Audio length for which an eager module chooses its transform; `frozen` knows better.
 TYPICAL_SAMPLES = 44100
@@ -62,6 +65,11 @@ class FastDRNLFilterbank(DRNLParameters):
        20, 361-372 (1958).
     .. [2] `DRNLFilterbank`
     """
+
+    states: ClassVar[tuple[State, ...]] = (
+        State("samples", "the last ir_length - 1 samples of audio"),
+        State("tail", "what the responses to the audio so far add to the samples to come"),
+    )
 
     def __init__(
         self,
@@ -117,6 +125,20 @@ class FastDRNLFilterbank(DRNLParameters):
         """Transform length for audio of `samples` samples."""
         if samples is not None:
             self.n1, self.n2 = best_torus(samples, self.ir_length)
+            self.new_samples = 0
+
+    def choose_stream_block(self, block: int) -> None:
+        """One transform holds a block and the responses' length.
+
+        Raises
+        ------
+        ValueError
+            For responses of one sample, which have nothing to hand on.
+        """
+        if self.ir_length == 1:
+            raise ValueError("ir_length is 1; at least 2 samples are needed for a streaming form")
+        self.n1, self.n2 = single_torus(block, self.ir_length)
+        self.new_samples = block
 
     def _response(self, name: str) -> Tensor:
         """Filter taps in float64: the stored ones; the reversed copy counts where it was changed."""
@@ -129,7 +151,7 @@ class FastDRNLFilterbank(DRNLParameters):
     def redesign(self) -> None:
         """Set the spectra of the filters and the compression from the parameters."""
         with torch.no_grad():
-            self.transform.design(self.n1, self.n2, self.ir_length, self.fc)
+            self.transform.design(self.n1, self.n2, self.ir_length, self.fc, self.new_samples)
             for name in RESPONSES:
                 spectrum: FilterSpectrum = getattr(self, "spectrum_" + name[3:])
                 spectrum.design(self._response(name), self.n1, self.n2, self.fc)
@@ -147,9 +169,28 @@ class FastDRNLFilterbank(DRNLParameters):
         Tensor [shape=(B, F, T) or (F, T)], m/s
         """
         signal = as_batch(audio, 2, self.limb, "audio")
+        whole, alone = self.transform.pieces(signal, self.transform.silence(signal.shape[0]))
+        velocity = self.transform.joined(self.convolved(whole, alone), signal.shape[1])
+        if audio.dim() == 1:
+            return velocity.squeeze(0)
+        return velocity
+
+    def rest(self, batch: int) -> List[Tensor]:  # noqa: UP006
+        """States of silence."""
+        past = self.transform.silence(batch)
+        return [past, past.new_zeros(batch, self.num_channels, past.shape[1])]
+
+    def step(self, audio: Tensor, states: List[Tensor]) -> Tuple[List[Tensor], List[Tensor]]:  # noqa: UP006
+        """Go on by one block; see `AuditoryModule.step`."""
+        whole, alone = self.transform.pieces(audio, states[0])
+        velocity, tail = self.transform.continued(self.convolved(whole, alone), states[1])
+        heard = torch.cat([states[0], audio], dim=1)
+        return [velocity], [heard[:, audio.shape[1] :], tail]
+
+    def convolved(self, whole: Tensor, alone: Tensor) -> Tensor:
+        """Both paths of pieces (B, 1, P, N1, N2) behind their past and behind zeros, to be overlapped."""
         to = self.transform.matrices()
         precise = self.transform.precise_matrices()
-        whole, alone = self.transform.pieces(signal)
         # Overlap-save up to the compression ...
         resonant = inverse(
             product(precise_transform(whole, precise), self.spectrum_nlin_1.spectrum()), to
@@ -160,10 +201,7 @@ class FastDRNLFilterbank(DRNLParameters):
             product(precise_transform(alone, precise), self.spectrum_lin.spectrum()),
             product(transform(compressed, to), self.spectrum_nlin_2.spectrum()),
         )
-        velocity = self.transform.joined(inverse(spectrum, to), signal.shape[1])
-        if audio.dim() == 1:
-            return velocity.squeeze(0)
-        return velocity
+        return inverse(spectrum, to)
 
     def warm_up(self) -> int:
         """Samples of memory: two finite responses in a row."""

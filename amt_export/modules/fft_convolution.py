@@ -76,9 +76,10 @@ class TorusTransform(nn.Module):
         self.cosine2 = MatrixParts()
         self.sine2 = MatrixParts()
 
-    def design(self, n1: int, n2: int, taps: int, like: Tensor) -> None:
-        """Set up for pieces of n1 n2 samples, the first taps - 1 of them the past."""
+    def design(self, n1: int, n2: int, taps: int, like: Tensor, hop: int = 0) -> None:
+        """Set up for pieces of n1 n2 samples: taps - 1 of the past, then `hop` new ones (0: all others)."""
         self.n1, self.n2, self.past = n1, n2, taps - 1
+        self.hop = hop if hop > 0 else n1 * n2 - self.past
         matrices = torus(n1, n2)
         for name, matrix in zip(matrices._fields, matrices, strict=True):
             if name.startswith("back"):
@@ -87,8 +88,8 @@ class TorusTransform(nn.Module):
                 keeper: MatrixParts = getattr(self, name)
                 keeper.design(matrix, like)
         order = wrap_order(n1, n2)
-        new = (order >= self.past).to(like).reshape(n1, n2)
-        self.register_buffer("new_samples", new, persistent=False)
+        new = (order >= self.past) & (order < self.past + self.hop)
+        self.register_buffer("new_samples", new.to(like).reshape(n1, n2), persistent=False)
         self.register_buffer("wrap", order.to(like.device), persistent=False)
         # New samples first, then what reaches around into the next piece.
         unwrap = unwrap_order(n1, n2).roll(-self.past)
@@ -113,14 +114,24 @@ class TorusTransform(nn.Module):
             self.cosine1.parts(), self.sine1.parts(), self.cosine2.parts(), self.sine2.parts()
         )
 
-    def pieces(self, signal: Tensor) -> Tuple[Tensor, Tensor]:  # noqa: UP006
-        """Pieces of (B, T) on the torus, (B, 1, P, N1, N2), behind their past and behind zeros."""
+    def silence(self, batch: int) -> Tensor:
+        """The past of a signal's first piece, (B, past)."""
+        like = self.new_samples
+        return torch.zeros(batch, self.past, dtype=like.dtype, device=like.device)
+
+    def pieces(self, signal: Tensor, past: Tensor) -> Tuple[Tensor, Tensor]:  # noqa: UP006
+        """Pieces of (B, T) on the torus, (B, 1, P, N1, N2), behind their past and behind zeros.
+
+        `past` (B, past) is that of the first one; those of the others must be shorter than a piece.
+        """
         batch, samples = signal.shape
-        hop = self.n1 * self.n2 - self.past
+        hop = self.hop
         count = (samples + hop - 1) // hop
         new = pad_end(signal, count * hop - samples, 1).reshape(batch, count, hop)
-        earlier = torch.cat([torch.zeros_like(new[:, :1]), new[:, : count - 1]], dim=1)
-        before = earlier[:, :, hop - self.past :]
+        before = past.unsqueeze(1)[:, :count]  # none for an empty signal
+        if count > 1:
+            before = torch.cat([before, new[:, : count - 1, hop - self.past :]], dim=1)
+        new = pad_end(new, self.n1 * self.n2 - self.past - hop, 2)
         both = torch.stack(
             [
                 torch.cat([before, new], dim=2),
@@ -135,10 +146,30 @@ class TorusTransform(nn.Module):
         """Overlap-add of pieces (B, F, P, N1, N2) to (B, F, T)."""
         batch, channels, count, _, _ = pieces.shape
         size = self.n1 * self.n2
-        hop = size - self.past
+        hop = self.hop
         natural = torch.index_select(pieces.reshape(batch, channels, count, size), 3, self.unwrap)
         signal = natural[:, :, :, :hop]
         if count > 1:
             reaching = pad_end(natural[:, :, : count - 1, hop:], hop - self.past, 3)
             signal = signal + torch.cat([torch.zeros_like(signal[:, :, :1]), reaching], dim=2)
         return signal.reshape(batch, channels, count * hop)[:, :, :samples]
+
+    def continued(self, piece: Tensor, tail: Tensor) -> Tuple[Tensor, Tensor]:  # noqa: UP006
+        """Overlap-add of one piece (B, F, 1, N1, N2) and what reaches into it from those before.
+
+        Parameters
+        ----------
+        piece : Tensor
+        tail : Tensor [shape=(B, F, past)]
+
+        Returns
+        -------
+        signal : Tensor [shape=(B, F, hop)]
+        tail : Tensor [shape=(B, F, past)]
+            What reaches into the pieces behind.
+        """
+        batch, channels, _, _, _ = piece.shape
+        flat = piece.reshape(batch, channels, self.n1 * self.n2)
+        natural = torch.index_select(flat, 2, self.unwrap[: self.hop + self.past])
+        both = natural + pad_end(tail, self.hop, 2)
+        return both[:, :, : self.hop], both[:, :, self.hop :]

@@ -5,7 +5,7 @@ from typing import ClassVar, List, Tuple  # noqa: UP035  (TorchScript reads List
 import torch
 from torch import Tensor
 
-from amt_export.design.blocks import BlockOperators
+from amt_export.design.blocks import BlockOperators, stream_block
 from amt_export.design.gammatone import default_betamul, gammatone_bandwidth, gammatone_pole
 from amt_export.design.polynomial import cascade_basis, expanded, from_coefficients
 from amt_export.design.rounding import terms_needed
@@ -18,7 +18,6 @@ from amt_export.modules.block_filter import (
     divisor_block,
     filter_blocks,
     shortened,
-    stream_block,
     to_blocks,
 )
 from amt_export.modules.centre_frequencies import checked_rate, one_per_erb
@@ -197,6 +196,7 @@ class GammatoneFilterbank(AuditoryModule):
     def choose_stream_block(self, block: int) -> None:
         """The filter's own blocks divide the stream's."""
         self.block = stream_block(block)
+        self.filter.count = block // self.block
 
     def choose_block(self, samples: int | None) -> None:
         """A block that divides the audio spares padding and cutting."""
