@@ -1,5 +1,5 @@
 # make artifacts   build and check every model, run one on the sample recording
-# make test        run the tests
+# make test        run the tests, two at a time with one thread each
 # make test-apps   build and test the example apps; needs node 20, npm and chromium, for C++ also g++ and
 #                  nlohmann-json3-dev, and skips what is missing
 # make lint        ruff and mypy
@@ -22,7 +22,7 @@ artifacts: $(INSTALLED)
 	$(BIN)/python scripts/export_all.py
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 test-runtimes: $(INSTALLED)
 	$(BIN)/python scripts/check_runtimes.py

@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
@@ -24,7 +24,6 @@ from amt_export.manifest import (
     Checkpoint,
     FileEntry,
     Manifest,
-    ParityRow,
     Port,
     StateInfo,
     StreamInfo,
@@ -32,28 +31,13 @@ from amt_export.manifest import (
     sha256_of,
 )
 from amt_export.modules.base import AuditoryModule
-from amt_export.modules.streaming import StreamForm
-from amt_export.parity.cases import eager_runner, module_cases, suite_inputs
-from amt_export.parity.compare import Version, compare, failing, parity_error
-from amt_export.parity.eager import prove_eager
-from amt_export.parity.prove import Expected, prove
-from amt_export.parity.streaming import settled_cases, streamed
-from amt_export.parity.vectors import VECTORS, save_vectors
-from amt_export.report import parity_markdown
+from amt_export.parity.compare import failing, parity_error
+from amt_export.parity.load import open_artifact
+from amt_export.parity.model import Forms, Progress, Proof, prove_model
+from amt_export.report import Pictures, draw, measure_response, parity_markdown
 from amt_export.spec import ModelSpec
 
-Progress = Callable[[str, float], None]
 VERSIONED = ("torch", "onnx", "onnxruntime", "coremltools", "numpy")
-
-
-@dataclass(frozen=True)
-class _Forms:
-    """A model as built, and frozen: as exported, in float64, and for blocks."""
-
-    module: AuditoryModule
-    exported: AuditoryModule
-    reference: AuditoryModule
-    stream: StreamForm | None
 
 
 def publish(
@@ -104,9 +88,8 @@ def publish(
         module = build_module(spec, None, checkpoint, checkpoint_prefix)
         # The same values in float64, with what rounding took from those that were not loaded.
         double = copy.deepcopy(module).to(torch.float64)
-        forms = _Forms(
-            module, module.frozen(samples), double.frozen(samples), build_stream(spec, module)
-        )
+        frozen = (module.frozen(samples), double.frozen(samples))
+        forms = Forms(module, double, *frozen, build_stream(spec, module))
         programs = _capture(spec, forms)
         manifest = _describe(spec, forms, programs["whole"])
         if checkpoint is not None:
@@ -120,17 +103,19 @@ def publish(
                 files.append(_export(name, form, program, manifest.of(form), folder))
         _inspect(spec.name, folder)
         manifest = replace(manifest, files=tuple(files))
-        manifest = replace(manifest, parity=_prove(spec, forms, manifest, folder, progress))
+        proof = prove_model(spec, forms, manifest, folder, progress)
+        manifest = replace(manifest, parity=proof.rows)
         if failing(manifest.parity):
             raise parity_error(spec.name, manifest.parity)
-        (folder / "parity.md").write_text(parity_markdown(manifest), encoding="utf-8")
+        text = parity_markdown(manifest, _picture(forms, manifest, folder, proof).captions)
+        (folder / "parity.md").write_text(text, encoding="utf-8")
         (folder / MANIFEST_NAME).write_text(manifest.to_json(), encoding="utf-8")
         _swap(folder, out / spec.name)
     progress(spec.name, 1.0)
     return manifest
 
 
-def _capture(spec: ModelSpec, forms: _Forms) -> dict[str, Program]:
+def _capture(spec: ModelSpec, forms: Forms) -> dict[str, Program]:
     """The whole form, and the streaming one if there is one."""
     inputs = tuple(torch.zeros(shape, dtype=DTYPES[spec.dtype]) for shape in spec.inputs.values())
     outputs = tuple(port.name for port in forms.module.output_ports)
@@ -144,7 +129,7 @@ def _capture(spec: ModelSpec, forms: _Forms) -> dict[str, Program]:
     return programs
 
 
-def _describe(spec: ModelSpec, forms: _Forms, program: Program) -> Manifest:
+def _describe(spec: ModelSpec, forms: Forms, program: Program) -> Manifest:
     module = forms.module
     with torch.no_grad():
         result = forms.exported(*program.inputs)
@@ -183,7 +168,7 @@ def _outputs(
     )
 
 
-def _describe_stream(spec: ModelSpec, forms: _Forms) -> StreamInfo | None:
+def _describe_stream(spec: ModelSpec, forms: Forms) -> StreamInfo | None:
     form, module = forms.stream, forms.module
     if form is None:
         return None
@@ -224,40 +209,16 @@ def _inspect(name: str, folder: Path) -> None:
         raise LintError(f"{name}: {first.file}: {first.op} {first.node}: {first.message}{more}")
 
 
-def _prove(
-    spec: ModelSpec, forms: _Forms, manifest: Manifest, folder: Path, progress: Progress
-) -> tuple[ParityRow, ...]:
-    """Eager float32 against float64, then every file, opened from disk, against eager float32."""
-    ports = forms.exported.output_ports
-    steps = len(manifest.files) + 1
-
-    def tolerance(key: str, form: str = "whole") -> dict[str, float]:
-        # A stream sums in another order than the whole form: both may be as far off as float32 is.
-        keys = (key,) if form == "whole" else (key, "reference")
-        relative = max(spec.parity[key] for key in keys)
-        return {"relative": relative, "db": max(spec.parity_db[k] for k in keys), "frequency": 0.0}
-
-    progress(f"{spec.name}: running eager torch", 0.5)
-    inputs = suite_inputs(forms.exported, spec.inputs)
-    reference = [
-        replace(case, inputs={n: a.astype(spec.dtype) for n, a in case.inputs.items()})
-        for case in module_cases(inputs, forms.reference, "float64")
-    ]
-    save_vectors(folder / VECTORS, reference)
-    rows = list(
-        prove_eager(forms.exported, Expected(reference, ports, tolerance("reference"))).rows
-    )
-    if forms.stream is not None:
-        blocks = streamed(manifest, eager_runner(forms.stream, forms.stream.output_names))
-        known, version = settled_cases(manifest, reference), Version("reference", "stream", "torch")
-        rows += compare(blocks, known, ports, version, tolerance("reference"))
-    cases = {"whole": module_cases(inputs, forms.exported, spec.dtype)}
-    cases["stream"] = settled_cases(manifest, cases["whole"]) if forms.stream is not None else []
-    for step, entry in enumerate(manifest.files):
-        progress(f"{spec.name}: checking {entry.format}", 0.5 + 0.5 * (1 + step) / (1 + steps))
-        expected = Expected(cases[entry.form], ports, tolerance(entry.format, entry.form))
-        rows += prove(folder, manifest, entry, expected).rows
-    return tuple(rows)
+def _picture(forms: Forms, manifest: Manifest, folder: Path, proof: Proof) -> Pictures:
+    """Write the pictures into the folder."""
+    whole = [entry for entry in manifest.files if entry.form == "whole"]
+    # Any of them: they are equal to the tolerance, which is nothing beside a line.
+    entry = next((e for e in whole if e.format == "onnx"), whole[0])
+    run, _ = open_artifact(folder, manifest, entry)
+    pictures = draw(manifest, proof.worst, measure_response(forms.double, manifest, run))
+    for name, text in pictures.files.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return pictures
 
 
 @contextmanager

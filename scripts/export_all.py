@@ -14,6 +14,7 @@ from amt_export.cli.tables import count, difference, size
 from amt_export.errors import AmtExportError
 from amt_export.manifest import Manifest
 from amt_export.publish import publish
+from amt_export.report import published_folders, read_published, write_page
 from amt_export.spec import load_spec, model_files
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -46,6 +47,9 @@ def main() -> int:
         except AmtExportError as error:
             complain(error)
             failed.append(picture)
+    page = ARTIFACTS / "parity.html"
+    write_page(page, [read_published(folder) for folder in published_folders(ARTIFACTS)])
+    print(f"all numbers and pictures: {page.relative_to(ROOT)}")
     minutes, seconds = divmod(round(time.monotonic() - started), 60)
     outcome = f"failed: {', '.join(failed)}" if failed else "all within their tolerances"
     print(f"{count(artifacts, 'artifact')} in {minutes} min {seconds} s, {outcome}")

@@ -60,6 +60,8 @@ def test_a_folder_holds_what_its_manifest_says(folder):
         "manifest.json",
         "parity.md",
         "vectors.npz",
+        "error.svg",
+        "response.svg",
     }
     assert all(entry.form == "whole" for entry in manifest.files)
     assert [entry.format for entry in manifest.files if not entry.reproducible] == ["torchscript"]
@@ -323,6 +325,8 @@ def test_the_whole_folder_is_the_same(folder, elsewhere):
         manifest["files"] = [entry for entry in manifest["files"] if entry["reproducible"]]
         assert len(manifest["files"]) == 3
     assert one == two
+    for picture in folder.glob("*.svg"):
+        assert picture.read_bytes() == (elsewhere / folder.name / picture.name).read_bytes()
     assert (folder / "vectors.npz").exists()
 
 

@@ -257,20 +257,21 @@ def test_every_model_in_every_format(name, format, tmp_path):
         )
     manifest = publish(spec, tmp_path, formats=[format])
     assert [path.name for path in tmp_path.iterdir()] == [name]
-    assert [entry.format for entry in manifest.files] == [format]
+    forms = ["whole", "stream"]  # all of these model files have a [stream]
+    assert [(entry.format, entry.form) for entry in manifest.files] == [(format, f) for f in forms]
     assert load_manifest(tmp_path / name) == manifest
-    reference, row = manifest.parity
-    assert (reference.format, row.format) == ("reference", format)
-    assert reference.verified_by == "execution"
-    for entry in (reference, row):
-        assert 0.0 <= entry.worst <= entry.tolerance == spec.parity[entry.format]
-        assert entry.signal in suite(10, 16000)
+    expected = [(f, form) for f in ("reference", format) for form in forms]
+    assert [(row.format, row.form) for row in manifest.parity] == expected
     interpreted = format == "coreml" and sys.platform != "darwin"
-    assert row.verified_by == ("interpreter" if interpreted else "execution")
-    assert reference.worst > 0.0, "float32 is not float64"
+    for row in manifest.parity:
+        by_interpreter = interpreted and row.format == format
+        assert row.verified_by == ("interpreter" if by_interpreter else "execution")
+        assert 0.0 <= row.worst <= row.tolerance == spec.parity[row.format]
+        assert row.signal in suite(10, 16000)
+    assert manifest.parity[0].worst > 0.0, "float32 is not float64"
     again = check_folder(tmp_path / name)
-    assert [r.format for r in again.vectors] == [format]
-    assert [r.format for r in again.eager] == [format]
+    assert [(r.format, r.form) for r in again.vectors] == [(format, f) for f in forms]
+    assert [(r.format, r.form) for r in again.eager] == [(format, f) for f in forms]
     text = (tmp_path / name / "parity.md").read_text()
     assert format in text
     assert name in text

@@ -1,0 +1,164 @@
+"""`parity.md`: the manifest's numbers for a reader."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from amt_export.manifest import BEYOND, Manifest, ParityRow
+
+INTRODUCTION = """\
+Every artifact was opened from disk and compared with eager torch on the signal suite; the row
+`reference` compares eager torch in the exported dtype with float64. Relative differences are per
+channel, over the larger of the channel's peak and 1 % of the whole output's. A `stream` is joined
+from its blocks and compared like the whole form. ONNX files run on the full suite as ONNX Runtime opens
+them by default, and in the other settings below on {few}; `worst` is the worst of all of them.
+"""
+
+INTERPRETER = """\
+`interpreter`: not run by Core ML, which only Apple machines have; the saved package was
+evaluated in numpy, as its operations are documented.
+"""
+
+FLIPS = """\
+`flips`: what is too soft beside the rest is left out, and rounding may decide what lies within
+0.01 dB of that threshold. Of so many such decisions so many were taken otherwise:
+{unit}. A tenth of them may be. Components are compared with themselves, whatever slot they are
+in; one that is missing, or too many, further from the threshold counts as infinitely wrong.
+"""
+
+
+def parity_markdown(manifest: Manifest, captions: Mapping[str, str] | None = None) -> str:
+    """`parity.md` of a published folder.
+
+    Parameters
+    ----------
+    manifest : Manifest
+    captions : mapping, optional
+        Name of each picture in the folder to what is said below it.
+    """
+    decides = any(row.undecided for row in manifest.parity)
+    rows = [
+        [*parity_line(row, manifest), *([_flips(row)] if decides else [])]
+        for row in manifest.parity
+    ]
+    header = ["format", "output", "worst", "on", "where", "allowed", "verified by"]
+    header += ["flips"] if decides else []
+    paragraphs = [
+        f"# {manifest.name}",
+        manifest.description,
+        INTRODUCTION.format(few=_reduced(manifest)).strip(),
+        _table(header, rows),
+    ]
+    if decides:
+        paragraphs.append(FLIPS.format(unit=_unit(manifest)).strip())
+    if any(row.verified_by == "interpreter" for row in manifest.parity):
+        paragraphs.append(INTERPRETER.strip())
+    paragraphs += _not_run(manifest)
+    for file, caption in (captions or {}).items():
+        paragraphs += [f"![{caption}]({file})", caption]
+    settings = list(_settings(manifest))
+    if settings:
+        paragraphs.append(
+            _table(["format", "output", "setting", "signals", "worst", "on"], settings)
+        )
+    paragraphs.append(
+        _table(
+            ["file", "bytes", "SHA-256"],
+            [[e.path, str(e.bytes), e.sha256] for e in manifest.files],
+        )
+    )
+    versions = ", ".join(f"{name} {version}" for name, version in manifest.versions.items())
+    paragraphs.append(f"Built with {versions}.")
+    return "\n\n".join(paragraphs) + "\n"
+
+
+def parity_line(row: ParityRow, manifest: Manifest) -> list[str]:
+    """Cells of one row of the parity table, in the order of its header."""
+    return [
+        version(row),
+        row.output,
+        amount(row.worst, row.kind),
+        (row.signal or "-") if row.worst else "-",
+        place(row, manifest),
+        amount(row.tolerance, row.kind),
+        row.verified_by,
+    ]
+
+
+def version(row: ParityRow) -> str:
+    """What was run, and where, unless that is the place where its format always runs first."""
+    words = [row.format if row.form == "whole" else f"{row.format}, {row.form}"]
+    if row.provider not in ("torch", "numpy", "CPU_ONLY", "none"):
+        words.append(f"({row.provider.removesuffix('ExecutionProvider')})")
+    return " ".join(words)
+
+
+def amount(value: float | None, kind: str) -> str:
+    """A difference with its unit."""
+    if value is None:
+        return "not run"
+    if value >= BEYOND:
+        return "infinite"
+    text = "0" if value == 0 else f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e+")
+    return f"{text} dB" if kind == "db" else text
+
+
+def place(row: ParityRow, manifest: Manifest) -> str:
+    """The channel with the worst difference, and its centre frequency if it has one."""
+    if row.channel is None or row.worst == 0:
+        return "-"
+    port = next((port for port in manifest.outputs if port.name == row.output), None)
+    centre = manifest.centre_frequencies
+    if port is not None and port.components is None and len(centre) in port.shape[1:]:
+        return f"channel {row.channel}, {centre[row.channel]:.0f} Hz"
+    kind = "slot" if port is not None and port.components is not None else "channel"
+    if port is not None and "bin" in port.axes:
+        kind = "bin"
+    return f"{kind} {row.channel}"
+
+
+def _table(header: list[str], rows: list[list[str]]) -> str:
+    lines = ["| " + " | ".join(header) + " |", "|---" * len(header) + "|"]
+    return "\n".join(lines + ["| " + " | ".join(cells) + " |" for cells in rows])
+
+
+def _flips(row: ParityRow) -> str:
+    return f"{row.flips} of {row.undecided}"
+
+
+def _unit(manifest: Manifest) -> str:
+    if any(port.components for port in manifest.outputs):
+        return "components that are there or not, over all signals"
+    return "frames of all signals in which it shows"
+
+
+def _reduced(manifest: Manifest) -> str:
+    """The signals of the other settings."""
+    signals = [
+        ", ".join(setting.signals) for row in manifest.parity for setting in row.settings[1:]
+    ]
+    return signals[0] if signals else "fewer signals"
+
+
+def _settings(manifest: Manifest) -> Iterator[list[str]]:
+    for row in manifest.parity:
+        for setting in row.settings:
+            yield [
+                version(row),
+                row.output,
+                setting.name,
+                str(len(setting.signals)),
+                amount(setting.worst, row.kind),
+                setting.signal,
+            ]
+
+
+def _not_run(manifest: Manifest) -> list[str]:
+    """Places that could not be measured, one item a reason."""
+    reasons: dict[str, dict[str, None]] = {}
+    for row in manifest.parity:
+        for skip in row.skipped:
+            provider = skip.provider.removesuffix("ExecutionProvider")
+            reasons.setdefault(skip.reason, {})[f"{row.format} on {provider}"] = None
+    lines = [f"- {', '.join(what)}: {reason}" for reason, what in reasons.items()]
+    return ["Not run when this was built:\n\n" + "\n".join(lines)] if lines else []
