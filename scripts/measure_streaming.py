@@ -82,13 +82,14 @@ def speeds(folder: Path) -> list[str]:
 def hour(folder: Path, seconds: int) -> str:
     """Stream noise for so long, second by second; return its row."""
     manifest = load_manifest(folder)
-    started, memory = time.monotonic(), 0
+    started = time.monotonic()
+    memory: list[int] = []
     errors = []
     with runtime.load_stream(folder) as stream:
         for second in range(seconds):
             outputs = stream.push(noise(manifest, second))
-            if second == 60:
-                memory = resident()
+            if second in (min(60, seconds - 1), seconds - 1):
+                memory.append(resident())  # before torch is asked for more
             if second in (1, seconds - 1):
                 errors.append(error_of(manifest, outputs, second, stream.samples))
     elapsed = time.monotonic() - started
@@ -97,8 +98,7 @@ def hour(folder: Path, seconds: int) -> str:
         f"`{manifest.name}`, {name}",
         f"{seconds / 3600:g} h",
         number(seconds / elapsed),
-        f"{memory / 1e6:.1f} MB",
-        f"{resident() / 1e6:.1f} MB",
+        *(f"{amount / 1e6:.1f} MB" for amount in (memory[0], memory[-1])),
         *(f"{error:.1e}" for error in errors),
     )
     print(" ".join(cells), flush=True)
