@@ -184,7 +184,7 @@ def test_one_channel_is_played_to_both_ears_on_request_only(tmp_path):
 @pytest.mark.parametrize(("channels", "diotic"), [(3, True), (3, False)])
 def test_other_numbers_of_channels_are_no_two_ears(tmp_path, channels, diotic):
     with pytest.raises(
-        AudioError, match="3 channels, but the model has two ears; give a stereo file$"
+        AudioError, match=r"3 channels, but the model has two ears; give a stereo file$"
     ):
         Recorder(written(tmp_path, channels), manifest(STEREO, "full scale"), diotic=diotic)
 
