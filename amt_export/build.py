@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from amt_export import modules
-from amt_export.checkpoint import load_checkpoint
+from amt_export.checkpoint import is_learnable, load_state, read_checkpoint
 from amt_export.errors import SpecError
 from amt_export.modules.base import AuditoryModule
 from amt_export.modules.streaming import StreamForm
@@ -39,7 +39,7 @@ def build_module(
     Returns
     -------
     AuditoryModule
-        Not learnable, in eval mode.
+        In eval mode; learnable if a checkpoint was, see `amt_export.checkpoint.is_learnable`.
 
     Raises
     ------
@@ -53,16 +53,23 @@ def build_module(
     if isinstance(keywords.get("fc"), list):
         keywords["fc"] = torch.tensor(keywords["fc"], dtype=torch.float64)
     dtype = DTYPES[spec.dtype] if dtype is None else dtype
-    try:
-        with warnings.catch_warnings():
-            # Said once, for the module that is exported.
-            warnings.simplefilter("ignore" if dtype == torch.float64 else "default")
-            # Designed in float64 and cast once; a module without a dtype argument is cast as a whole.
-            module = module_class(**keywords).to(dtype)
-    except (ValueError, TypeError) as error:
-        raise SpecError(f"{spec.path}: [parameters]: {error}") from error
+
+    def constructed(quiet: bool, **more: Any) -> AuditoryModule:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore" if quiet else "default")
+                # Designed in float64 and cast once; a module without a dtype argument is cast as a whole.
+                return module_class(**keywords, **more).to(dtype)
+        except (ValueError, TypeError) as error:
+            raise SpecError(f"{spec.path}: [parameters]: {error}") from error
+
+    module = constructed(quiet=dtype == torch.float64)  # said once, for the module that is exported
     if checkpoint is not None:
-        load_checkpoint(module, checkpoint, checkpoint_prefix)
+        stored = read_checkpoint(checkpoint, checkpoint_prefix)
+        trained = constructed(quiet=True, learnable=True)
+        if is_learnable(stored, module, trained, checkpoint):
+            module = trained
+        load_state(module, stored, checkpoint)
     return module.eval()
 
 

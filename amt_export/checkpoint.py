@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import warnings
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
@@ -35,28 +36,109 @@ def _read(path: Path) -> dict[str, Tensor]:
     return content
 
 
-def load_checkpoint(module: nn.Module, path: Path, prefix: str = "") -> None:
-    """Load a `state_dict` into a module.
+def read_checkpoint(path: Path, prefix: str = "") -> dict[str, Tensor]:
+    """Read a `state_dict`.
 
     Parameters
     ----------
-    module : nn.Module
-        With torch_amt's names; its dtype is kept.
     path : Path
         File saved by `torch.save(model.state_dict(), path)`.
     prefix : str, optional
         Only names that start with it are taken, without it.
 
+    Returns
+    -------
+    dict of Tensor
+        In the order in which it was saved.
+
     Raises
     ------
     CheckpointError
-        If the file is no state_dict, holds code, or names or shapes differ; all of them are listed.
+        If the file is no state_dict or holds code, or no name starts with the prefix.
     """
     stored = _read(path)
     if prefix:
         stored = {n[len(prefix) :]: v for n, v in stored.items() if n.startswith(prefix)}
         if not stored:
             raise CheckpointError(f"{path}: no name starts with {prefix!r}")
+    return stored
+
+
+def is_learnable(names: Iterable[str], fixed: nn.Module, learnable: nn.Module, path: Path) -> bool:
+    """Whether a `state_dict` was saved by the learnable form of a module.
+
+    It says so by its order: torch saves the parameters of a module before its buffers, and what is
+    learnable is a parameter. It matters where the learnable form computes something else: it
+    has Gaussian bands in `ERBIntegration`, and limits in `Moore2016ExcitationPattern`.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Of the `state_dict`, in order.
+    fixed, learnable : nn.Module
+        Both forms of the module.
+    path : Path
+        Of the file, for the error.
+
+    Returns
+    -------
+    bool
+        Where what is learnable comes first in both forms, True: limits do nothing to values that were
+        not trained. A file whose names were sorted says False.
+
+    Raises
+    ------
+    CheckpointError
+        If some parts of the module were learnable and others were not.
+    """
+    stored, of_fixed = _by_part(names), _by_part(fixed.state_dict())
+    parameters = _by_part(name for name, _ in learnable.named_parameters())
+
+    def come_first(part: str, order: Sequence[str]) -> bool:
+        return set(order[: len(parameters[part])]) == set(parameters[part])
+
+    told = [part for part in parameters if not come_first(part, of_fixed.get(part, ()))]
+    trained = [part for part in told if come_first(part, stored.get(part, ()))]
+    if trained and trained != told:
+        plain = [part for part in told if part not in trained]
+        raise CheckpointError(
+            f"{path}: {', '.join(trained)} of {type(fixed).__name__} was learnable when it was saved, "
+            f"{', '.join(plain)} was not; give the learnable part `learnable = true` in its own "
+            "arguments in [parameters]"
+        )
+    return trained == told
+
+
+def _by_part(names: Iterable[str]) -> dict[str, list[str]]:
+    """Names of each submodule's own entries, in order."""
+    parts: dict[str, list[str]] = {}
+    for name in names:
+        part, _, own = name.rpartition(".")
+        parts.setdefault(part, []).append(own)
+    return parts
+
+
+def load_checkpoint(module: nn.Module, path: Path, prefix: str = "") -> None:
+    """Load a `state_dict` from a file into a module; see `read_checkpoint` and `load_state`."""
+    load_state(module, read_checkpoint(path, prefix), path)
+
+
+def load_state(module: nn.Module, stored: dict[str, Tensor], path: Path) -> None:
+    """Load a `state_dict` into a module.
+
+    Parameters
+    ----------
+    module : nn.Module
+        With torch_amt's names; its dtype is kept.
+    stored : dict of Tensor
+    path : Path
+        Where it comes from, for the error.
+
+    Raises
+    ------
+    CheckpointError
+        If names or shapes differ, all of which are listed, or values are not finite.
+    """
     wanted = module.state_dict()
     problems = []
     for what, names in (
@@ -84,4 +166,10 @@ def load_checkpoint(module: nn.Module, path: Path, prefix: str = "") -> None:
     ]
     if broken:
         raise CheckpointError(f"{path}: not finite: {', '.join(sorted(broken))}")
-    module.load_state_dict(stored)
+    try:
+        module.load_state_dict(stored)
+    except Exception as error:  # finite numbers of which nothing can be designed
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CheckpointError(
+            f"{path}: its values make no {type(module).__name__} ({reason})"
+        ) from error

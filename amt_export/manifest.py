@@ -106,10 +106,15 @@ class FileEntry:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The file of trained values that a model was built with: its hash, and the prefix of names."""
+    """The file of trained values that a model was built with: its hash, and the prefix of names.
+
+    ``learnable`` says that it was saved by the learnable form of the module, and that this is what was
+    exported: it computes something else where bands are Gaussian or values have limits.
+    """
 
     sha256: str
     prefix: str
+    learnable: bool = field(default=False, metadata=OMITTED)
 
 
 @dataclass(frozen=True, kw_only=True)

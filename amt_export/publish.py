@@ -93,7 +93,7 @@ def publish(
         programs = _capture(spec, forms)
         manifest = _describe(spec, forms, programs["whole"])
         if checkpoint is not None:
-            values = Checkpoint(sha256_of(checkpoint), checkpoint_prefix)
+            values = Checkpoint(sha256_of(checkpoint), checkpoint_prefix, module.learnable)
             manifest = replace(manifest, checkpoint=values)
         steps = len(programs) * len(chosen) + 2
         files: list[FileEntry] = []

@@ -226,4 +226,10 @@ class AuditoryModule(nn.Module):
         self, state_dict: Mapping[str, Any], prefix: str, *args: Any, **kwargs: Any
     ) -> None:
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+        if "fc" in self._designed:
+            # Centre frequencies describe filters that have parameters of their own: a checkpoint's are
+            # what these are called now.
+            with torch.no_grad():
+                fc = exact(self.get_buffer("fc"), self._designed["fc"])
+            self._designed["fc"] = fc.to(self._designed["fc"].device)
         self.redesign()
