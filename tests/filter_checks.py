@@ -102,6 +102,7 @@ def small_specs() -> dict[str, ModelSpec]:
     specs = {}
     for name, (origin, parameters, samples) in small.items():
         spec = load_spec(model_file(origin)).resized(samples=samples)
+        spec = replace(spec, stream_block=None)  # tests of streams ask for them
         raw = {key: value for key, value in parameters.items() if key != "fc"}
         raw["fc_range"] = list(parameters["fc"])
         specs[name] = replace(spec, name=name, parameters=parameters, raw_parameters=raw)

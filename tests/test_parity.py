@@ -249,7 +249,7 @@ MODELS += ("drnl_hix_44k", "fast_drnl_casp_44k")
 @pytest.mark.parametrize("name", MODELS)
 def test_every_model_in_every_format(name, format, tmp_path):
     """The model files with fewer channels and samples; `make artifacts` does it with all of them."""
-    spec = load_spec(model_file(name)).resized(samples=2000)
+    spec = replace(load_spec(model_file(name)).resized(samples=2000), stream_block=None)
     if "n_channels" in spec.parameters:
         few = {"n_channels": 4}
         spec = replace(
@@ -257,11 +257,9 @@ def test_every_model_in_every_format(name, format, tmp_path):
         )
     manifest = publish(spec, tmp_path, formats=[format])
     assert [path.name for path in tmp_path.iterdir()] == [name]
-    forms = ["whole", "stream"]  # all of these model files have a [stream]
-    assert [(entry.format, entry.form) for entry in manifest.files] == [(format, f) for f in forms]
+    assert [entry.format for entry in manifest.files] == [format]
     assert load_manifest(tmp_path / name) == manifest
-    expected = [(f, form) for f in ("reference", format) for form in forms]
-    assert [(row.format, row.form) for row in manifest.parity] == expected
+    assert [row.format for row in manifest.parity] == ["reference", format]
     interpreted = format == "coreml" and sys.platform != "darwin"
     for row in manifest.parity:
         by_interpreter = interpreted and row.format == format
@@ -269,9 +267,10 @@ def test_every_model_in_every_format(name, format, tmp_path):
         assert 0.0 <= row.worst <= row.tolerance == spec.parity[row.format]
         assert row.signal in suite(10, 16000)
     assert manifest.parity[0].worst > 0.0, "float32 is not float64"
-    again = check_folder(tmp_path / name)
-    assert [(r.format, r.form) for r in again.vectors] == [(format, f) for f in forms]
-    assert [(r.format, r.form) for r in again.eager] == [(format, f) for f in forms]
+    if name == MODELS[0]:
+        again = check_folder(tmp_path / name)
+        assert [r.format for r in again.vectors] == [format]
+        assert [r.format for r in again.eager] == [format]
     text = (tmp_path / name / "parity.md").read_text()
     assert format in text
     assert name in text
@@ -281,6 +280,7 @@ def test_every_model_in_every_format(name, format, tmp_path):
 def test_a_batch_that_was_published_is_accepted_again(name, tmp_path):
     """Row b of a signal's batch is another signal; `check` knows fewer signals than `build`."""
     spec = load_spec(model_file(name)).resized(samples=2000, batch=3)
+    spec = replace(spec, stream_block=None)
     if "n_channels" in spec.parameters:
         few = {"n_channels": 4}
         spec = replace(
