@@ -22,7 +22,7 @@ from test_stream import publish_fir, publish_frames
 from amt_export import recording, runtime
 from amt_export.audio import for_model, read_audio
 from amt_export.cli import sinks
-from amt_export.cli.cochlea import INK, Picture
+from amt_export.cli.cochlea import INK, LABELS, SCALE, Picture
 from amt_export.cli.main import main
 from amt_export.cli.sources import Microphone
 from amt_export.errors import AudioError
@@ -375,7 +375,8 @@ def test_a_microphone_that_does_not_open_is_one_line(small, sounddevice):
 
 def picture(columns=40, rows=10, colours=True) -> Picture:
     frequencies = np.array([200.0, 400.0, 800.0, 1600.0, 3200.0])
-    return Picture(frequencies, columns + 15, rows + 2, 2.0, "dB SPL", colours)
+    width = columns + LABELS + SCALE
+    return Picture(frequencies, width, rows + 2, 2.0, "dB SPL", colours)
 
 
 def text_of(lines) -> list[str]:
@@ -419,7 +420,16 @@ def test_the_scale_moves_by_whole_steps_and_not_for_silence():
     assert shown.top == 40.0
     shown.add(np.full((5, 2), np.nan))
     assert shown.top == 40.0
-    assert all(len(line) <= 55 for line in text_of(shown.lines()))
+    assert all(len(line) <= 40 + LABELS + SCALE for line in text_of(shown.lines()))
+
+
+def test_a_tone_between_two_rows_is_seen():
+    """A thousand bins on ten rows: each row shows the loudest of its own."""
+    shown = Picture(np.linspace(0.0, 16000.0, 1025), 56, 12, 2.0, "dB SPL/Hz", colours=False)
+    levels = np.zeros((1025, 40))
+    levels[700] = 60.0
+    shown.add(levels)
+    assert sum("@" in line[LABELS:46] for line in text_of(shown.lines())[:10]) == 1
 
 
 # ---------------------------------------------------------------- bench and list

@@ -38,8 +38,8 @@ INK = " .:-=+*#%@"
 LABELS = 6
 """Characters to the left of the picture: five for a frequency, one for the axis."""
 
-SCALE = 9
-"""Characters to its right: a gap, the colours, a gap, five for a level."""
+SCALE = 10
+"""Characters to its right: a gap, the colours, a gap, six for a level, and below them the unit."""
 
 DIM = Style(dim=True)
 
@@ -81,7 +81,15 @@ class Picture:
         gaps = np.diff(places) if len(places) > 1 else np.ones(1)
         self._low, self._high = places[0] - gaps[0] / 2, places[-1] + gaps[-1] / 2
         pixels = 2 * self.rows if colours else self.rows
-        centres = self._low + (np.arange(pixels) + 0.5) * (self._high - self._low) / pixels
+        edges = np.linspace(self._low, self._high, pixels + 1)
+        starts, stops = np.searchsorted(places, edges[:-1]), np.searchsorted(places, edges[1:])
+        # Pixels that hold several channels show the loudest, or a tone might fall between two rows.
+        self._crowded = [
+            (row, slice(*ends))
+            for row, ends in enumerate(zip(starts, stops, strict=True))
+            if ends[1] - ends[0] > 1
+        ]
+        centres = (edges[:-1] + edges[1:]) / 2
         position = np.interp(centres, places, np.arange(len(places)))
         self._below = np.floor(position).astype(int)
         self._above = np.minimum(self._below + 1, len(places) - 1)
@@ -103,6 +111,8 @@ class Picture:
         # -inf times 0 would be NaN.
         ordered = np.maximum(ordered, -1e3)
         fresh = (1 - self._share) * ordered[self._below] + self._share * ordered[self._above]
+        for row, channels in self._crowded:
+            fresh[row] = ordered[channels].max(axis=0)
         kept = self.columns - min(self.columns, fresh.shape[1])
         self._levels = np.concatenate(
             [self._levels[:, self.columns - kept :], fresh[:, -self.columns :]], axis=1
@@ -117,7 +127,7 @@ class Picture:
             line = [Segment(labels.get(row, " " * (LABELS - 1) + "│"), DIM)]
             line += self._pixels(row)
             line += [Segment(" "), *self._legend(row)]
-            line.append(Segment(f" {legend.get(row, ''):<5}", DIM))
+            line.append(Segment(f" {legend.get(row, ''):<6}", DIM))
             lines.append(line)
         return [*lines, *self._time_axis()]
 

@@ -105,11 +105,12 @@ def _duration(samples: int, rate: float | None) -> str:
 def _print_stream(manifest: Manifest, console: Console) -> None:
     if manifest.stream is None:
         return
-    stream = manifest.stream
-    table = plain_table(
-        f"stream: blocks of {stream.block} samples, {stream.latency} samples late",
-        ("state", "becomes", "shape", "meaning"),
-    )
+    stream, rate = manifest.stream, manifest.sampling_rate
+    title = f"stream: blocks of {_duration(stream.block, rate)}"
+    title += f", latency {_duration(stream.latency, rate)}" if stream.latency else ", no latency"
+    if stream.skip:
+        title += f"\nthe first {stream.skip} frames of a stream lie before the signal"
+    table = plain_table(title, ("state", "becomes", "shape", "meaning"))
     for state in stream.states:
         table.add_row(state.input, state.output, shape(state.shape), state.meaning)
     console.print("", table)

@@ -27,7 +27,7 @@ from amt_export.errors import (
     InputError,
 )
 from amt_export.manifest import Manifest, Port, load_manifest
-from amt_export.meter import DRAWN, WAVES, Meter
+from amt_export.meter import DENSITIES, DRAWN, WAVES, Meter
 from amt_export.runtime.backends import OPENERS
 
 DESCRIPTION = """\
@@ -53,6 +53,9 @@ FLOOR = 1e-30
 
 P0 = 2e-5
 """Pa; the reference of dB SPL."""
+
+ENERGIES = (WAVES, DENSITIES)
+"""Axes of outputs whose means are pressures squared, not levels."""
 
 MARGIN = 4
 """Lines besides the picture: title, status, the last line, and the one the cursor is on."""
@@ -87,6 +90,11 @@ def add(commands: Commands) -> None:
         help=f"{', '.join(OPENERS)} (default: onnx)",
     )
     parser.add_argument("--level", type=decibel, metavar="DB", help="RMS level of FILE in dB SPL")
+    parser.add_argument(
+        "--diotic",
+        action="store_true",
+        help="play a FILE of one channel to both ears of a model that has two",
+    )
     parser.add_argument(
         "--seconds",
         type=_duration,
@@ -126,7 +134,7 @@ def run(arguments: Namespace) -> int:
             raise InputError(f"{manifest.name}: was built for several signals at once")
         source: File | Microphone
         if arguments.input:
-            source = File(arguments.input, manifest, arguments.level)
+            source = File(arguments.input, manifest, arguments.level, arguments.diotic)
         else:
             source = Microphone(arguments.device, manifest)
         view = View(console, stream, source, arguments.seconds)
@@ -164,8 +172,12 @@ class View:
         unit = _unit(self._port)
         self._picture = Picture(frequencies, console.width, height, seconds, unit, colours)
         self._fs = float(manifest.sampling_rate or 1)
-        frames = seconds * self._fs / (1 if self._port.axes == WAVES else manifest.hop)
-        self._meter = Meter(self._port, max(1, round(frames / self._picture.columns)))
+        # Several frames share a column, or one has several: what is seen lasts about as long as asked.
+        frames = seconds * self._fs / manifest.hop
+        width = max(1, round(frames / self._picture.columns))
+        self._repeat = max(1, round(self._picture.columns / frames))
+        self._picture.seconds *= width * self._picture.columns / (self._repeat * frames)
+        self._meter = Meter(self._port, width)
         self._console, self._stream, self._source = console, stream, source
         self._busy = 0.0
         self._drawn = 0.0
@@ -214,10 +226,10 @@ class View:
 
     def _levels(self, outputs: NDArray[Any]) -> NDArray[np.float64]:
         """Return the columns that are complete, in dB."""
-        means = self._meter.add(outputs)
-        if self._port.axes != WAVES:
+        means = self._meter.add(outputs).repeat(self._repeat, axis=1)
+        if self._port.axes not in ENERGIES:
             return means
-        reference = P0**2 if self._port.unit == "Pa" else 1.0
+        reference = P0**2 if self._port.unit.startswith("Pa") else 1.0
         with np.errstate(invalid="ignore"):  # NaN is nothing that can be drawn
             levels: NDArray[np.float64] = 10 * np.log10(np.maximum(means, FLOOR) / reference)
         return levels
@@ -244,12 +256,14 @@ def _drawn(manifest: Manifest) -> Port:
         If there is none.
     """
     for port in manifest.outputs:
-        if port.axes in DRAWN:
+        if port.axes in (*DRAWN, DENSITIES):
             return port
     raise InputError(f"{manifest.name}: no output over time and frequency to draw")
 
 
 def _unit(port: Port) -> str:
-    if port.axes != WAVES:
+    if port.axes not in ENERGIES:
         return port.unit
-    return "dB SPL" if port.unit == "Pa" else f"dB re 1 {port.unit}"
+    if port.axes == DENSITIES:
+        return "dB SPL/Hz"
+    return "dB SPL" if port.unit == "Pa" else f"dB re {port.unit}"

@@ -49,7 +49,7 @@ reading the result:
   data["subbands"]             one array per output, axes as `info DIR` tells
   data["fs"], data["centre_frequencies"]
   json.loads(str(data["manifest"]))
-  numpy.load("night.npy", mmap_mode="r")   the same array, read when used;
+  numpy.load("night.npy", mmap_mode="r")   the same array, read as it is used;
                                night.json has the rest; models with several
                                outputs write night.<output>.npy
 """

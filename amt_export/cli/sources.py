@@ -27,8 +27,10 @@ FRAME = 1 / 20
 class File:
     """A recording, as fast as it was recorded."""
 
-    def __init__(self, path: Path, manifest: Manifest, level: float | None) -> None:
-        self._recording = Recorder(path, manifest, level)
+    def __init__(
+        self, path: Path, manifest: Manifest, level: float | None, diotic: bool = False
+    ) -> None:
+        self._recording = Recorder(path, manifest, level, diotic=diotic)
         self.name = self._recording.name
         self.seconds: float | None = self._recording.seconds
         self.lost = 0
