@@ -124,6 +124,18 @@ def test_float32_flips_only_components_at_the_threshold() -> None:
     assert flips <= 2
 
 
+def test_what_is_below_minus_30_db_is_not_audible() -> None:
+    """However much it stands out: the maximum counts as at least 30 dB."""
+    audio = torch.cat([tone(1000.0)] * 3) * torch.tensor([1e-5, 2e-6, 1e-6])[:, None, None]
+    _, levels, _, _ = Moore2016Spectrum(dtype=torch.float64)(audio)
+    heard = [row[row != 0] for row in levels]
+    assert heard[0].max() == pytest.approx(-11.7, abs=0.1)
+    assert heard[1].max() == pytest.approx(-25.7, abs=0.1)
+    assert min(heard[0].min(), heard[1].min()) > -30.0
+    assert len(heard[1]) < len(heard[0])
+    assert not len(heard[2])
+
+
 def test_silence_has_no_components() -> None:
     for value in Moore2016Spectrum()(torch.zeros(1, 2, 3000)):
         assert value.shape == (1, 29, 958)

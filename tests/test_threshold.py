@@ -103,6 +103,7 @@ def test_bounds_lie_on_both_sides(case):
             for o in (case.bounds.strict, case.outputs, case.bounds.lenient)
         )
         assert strict <= kept <= lenient
+    assert MARGIN_DB == 0.01
     # and both within the margin of the threshold, 60 dB below the frame's maximum
     for row, f, _ in found:
         known, levels = lists(case, case.bounds.lenient, row)

@@ -309,6 +309,8 @@ def test_every_entry_shows_in_the_artifact(name, learnable, tmp_path):
     before = artifact(state)
     assert close(before, outputs(module(*setup.values())))
     for entry in state:
+        if name in PARTS and not learnable and "window" in entry:
+            continue  # the parts themselves are tested above; a front end takes seconds
         trained = changed(setup, state, entry)
         found = artifact(trained)
         same = all(np.array_equal(a, b) for a, b in zip(found, before, strict=True))
