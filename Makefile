@@ -1,5 +1,6 @@
 # make artifacts   build and check every model, run one on the sample recording
 # make test        run the tests, two at a time with one thread each
+# make test-slow   run those that take minutes: every entry of every checkpoint, exported and run
 # make test-apps   build and test the example apps; needs node 20, npm and chromium, for C++ also g++ and
 #                  nlohmann-json3-dev, and skips what is missing
 # make lint        ruff and mypy
@@ -16,13 +17,16 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: artifacts test test-apps test-runtimes lint clean
+.PHONY: artifacts test test-slow test-apps test-runtimes lint clean
 
 artifacts: $(INSTALLED)
 	$(BIN)/python scripts/export_all.py
 
 test: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+test-slow: $(INSTALLED)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m slow
 
 test-runtimes: $(INSTALLED)
 	$(BIN)/python scripts/check_runtimes.py

@@ -261,6 +261,7 @@ def saved(setup: Setup, name: str, module: nn.Module, learnable: bool) -> dict[s
 FILTERBANKS = ("gammatone", "poly", "drnl", "fast_drnl")
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("learnable", [False, True])
 @pytest.mark.parametrize("name", FILTERBANKS)
@@ -292,6 +293,7 @@ def test_every_entry_of_a_filterbank_shows_in_its_channel(name, learnable, tmp_p
     assert close([after], [outputs(module(*setup.values()))[0][0]])
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("learnable", [False, True])
 @pytest.mark.parametrize("name", [name for name in SETUPS if name not in FILTERBANKS])
@@ -319,6 +321,7 @@ def test_every_entry_shows_in_the_artifact(name, learnable, tmp_path):
         assert close(found, outputs(module(*setup.values()))), entry
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", SETUPS)
 def test_all_of_it_at_once_from_the_command_line(name, tmp_path, capsys):
