@@ -308,6 +308,7 @@ def test_every_choice_of_components_lies_between_the_bounds_of_the_front_end(cas
 def folder(request, tmp_path_factory):
     out = tmp_path_factory.mktemp("threshold")
     spec = load_spec(ROOT / "models" / f"{request.param}.toml").resized(samples=2400)
+    spec = replace(spec, stream_block=None)
     publish(spec, out, formats=["onnx"])
     return out / request.param
 
