@@ -12,9 +12,8 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
-import numpy as np
 from numpy.typing import NDArray
 
 from amt_export.errors import MissingDependencyError
@@ -71,30 +70,89 @@ def peer_call(
     if "torchaudio" not in sys.modules and importlib.util.find_spec("torchaudio") is None:
         # torch_amt imports it at the top, but uses it for none of these modules.
         sys.modules |= {name: ModuleType(name) for name in TORCHAUDIO}
-    peer = importlib.import_module(NAME)
-    kind = getattr(peer, FASTER.get(manifest.module, manifest.module), None)
-    if kind is None:
+    forward = _forward(importlib.import_module(NAME), manifest)
+    if forward is None:
         return None
-    module = kind(**_keywords(kind, manifest)).eval()
-    arrays = dict(inputs)
-    if manifest.module == "ERBIntegration":  # our artifact has its grid built in
-        rate, bins = manifest.sampling_rate or 1.0, inputs["psd"].shape[-1]
-        arrays["freqs"] = np.linspace(0.0, rate / 2, bins, dtype=inputs["psd"].dtype)
-    tensors = [torch.from_numpy(array.copy()) for array in arrays.values()]
+    tensors = [torch.from_numpy(array.copy()) for array in inputs.values()]
 
     def call() -> object:
         with torch.inference_mode():
-            return module(*tensors)
+            return forward(*tensors)
 
     return call
 
 
-def _keywords(kind: Callable[..., Any], manifest: Manifest) -> dict[str, Any]:
-    """Return the parameters that torch_amt's constructor knows too."""
-    keywords: dict[str, Any] = dict(manifest.parameters)
+def _forward(peer: ModuleType, manifest: Manifest) -> Callable[..., object] | None:
+    """Return what computes the same as a model from the same inputs."""
+    if manifest.module in CHAINS:
+        return CHAINS[manifest.module](peer, manifest)
+    kind = getattr(peer, FASTER.get(manifest.module, manifest.module), None)
+    if kind is None:
+        return None
+    module = _made(kind, manifest.parameters)
+    if manifest.module == "ERBIntegration":
+        return lambda psd: module(psd, _grid(psd, manifest))
+    if manifest.module == "Moore2016ExcitationPattern":  # which takes no batch of frames
+        return lambda freqs, levels: module(freqs.flatten(0, -2), levels.flatten(0, -2))
+    return cast(Callable[..., object], module)
+
+
+def _glasberg(peer: ModuleType, manifest: Manifest) -> Callable[..., object]:
+    """The chain of Glasberg and Moore (2002) from torch_amt's own parts."""
+    common = {"fs": manifest.parameters.get("fs", 32000)}
+    multi, erb, pattern = (
+        _made(getattr(peer, name), common, _table(manifest, key))
+        for name, key in (
+            ("MultiResolutionFFT", "multi_fft_kwargs"),
+            ("ERBIntegration", "erb_kwargs"),
+            ("ExcitationPattern", "excitation_kwargs"),
+        )
+    )
+    return lambda audio: pattern(erb(*multi(audio)))
+
+
+def _moore(peer: ModuleType, manifest: Manifest) -> Callable[..., object]:
+    """The chain of Moore et al. (2016): both ears at once, then the excitation of every frame of each."""
+    spectrum = _made(peer.Moore2016Spectrum, _table(manifest, "spectrum_kwargs"))
+    excitation = _made(peer.Moore2016ExcitationPattern, _table(manifest, "excitation_kwargs"))
+
+    def forward(audio: Any) -> list[object]:
+        left_freqs, left, right_freqs, right = spectrum(audio)
+        return [
+            excitation(freqs.flatten(0, -2), levels.flatten(0, -2))
+            for freqs, levels in ((left_freqs, left), (right_freqs, right))
+        ]
+
+    return forward
+
+
+CHAINS: dict[str, Callable[[ModuleType, Manifest], Callable[..., object]]] = {
+    "Glasberg2002FrontEnd": _glasberg,
+    "Moore2016FrontEnd": _moore,
+}
+"""Modules of ours that torch_amt has in parts."""
+
+
+def _grid(psd: Any, manifest: Manifest) -> Any:
+    """Return the frequencies of a spectrum, which our artifact has built in."""
+    import torch
+
+    rate = manifest.sampling_rate or 1.0
+    return torch.linspace(0.0, rate / 2, psd.shape[-1], dtype=psd.dtype)
+
+
+def _table(manifest: Manifest, key: str) -> dict[str, Any]:
+    return dict(cast(dict[str, Any], manifest.parameters.get(key) or {}))
+
+
+def _made(kind: Callable[..., Any], *parameters: Mapping[str, Any]) -> Any:
+    """Construct a module from the parameters that torch_amt's constructor knows too."""
+    keywords: dict[str, Any] = {}
+    for table in parameters:
+        keywords |= table
     if "fc_range" in keywords:
         keywords["fc"] = tuple(keywords.pop("fc_range"))
     accepted = inspect.signature(kind).parameters
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in accepted.values()):
-        return keywords
-    return {name: value for name, value in keywords.items() if name in accepted}
+    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in accepted.values()):
+        keywords = {name: value for name, value in keywords.items() if name in accepted}
+    return kind(**keywords).eval()
