@@ -21,7 +21,7 @@ from amt_export.manifest import MANIFEST_NAME, ParityRow, load_manifest, sha256_
 
 ROOT = Path(__file__).parents[1]
 SPEECH = ROOT / "tests" / "data" / "speech_22k.wav"
-COMMANDS = ("list", "build", "check", "report", "lint", "info", "run", "live", "bench")
+COMMANDS = ("list", "build", "check", "diff", "report", "lint", "info", "run", "live", "bench")
 
 SMALL = """
 [model]

@@ -38,6 +38,7 @@ LAYERS = [
     "coreml_reference",
     "lint",
     "parity",
+    "divergence",
     "report",
     "publish",
     "cli",

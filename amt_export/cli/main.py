@@ -86,7 +86,7 @@ def _explained(error: Exception) -> str:
 
 def parser() -> Parser:
     """Return the parser of all commands."""
-    from amt_export.cli import bench, build, check, info, linting, listing, reporting, run
+    from amt_export.cli import bench, build, check, diff, info, linting, listing, reporting, run
 
     live: Any
     try:
@@ -96,6 +96,6 @@ def parser() -> Parser:
     top = Parser(prog="amt-export", description=DESCRIPTION, epilog=EPILOG)
     top.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = top.add_subparsers(metavar="COMMAND", required=True, title="commands")
-    for command in (listing, build, check, reporting, linting, info, run, live, bench):
+    for command in (listing, build, check, diff, reporting, linting, info, run, live, bench):
         command.add(commands)
     return top

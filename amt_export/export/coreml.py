@@ -37,7 +37,7 @@ def export_coreml(program: Program, path: Path, metadata: dict[str, str]) -> Non
         import coremltools as ct
 
         converted = ct.convert(
-            _without_aliases(program.exported.run_decompositions({})),
+            named_program(program),
             inputs=[
                 ct.TensorType(name=name, shape=tuple(example.shape))
                 for name, example in zip(program.input_names, program.inputs, strict=True)
@@ -59,8 +59,12 @@ def export_coreml(program: Program, path: Path, metadata: dict[str, str]) -> Non
             shutil.copytree(package, path)
 
 
-def _without_aliases(exported: ExportedProgram) -> ExportedProgram:
-    """Drop aten.alias, which decompositions leave behind and coremltools does not know."""
+def named_program(program: Program) -> ExportedProgram:
+    """The graph that is converted, whose nodes the values of a package are named after.
+
+    `program`, decomposed and without aten.alias, which that leaves behind and coremltools does not know.
+    """
+    exported: ExportedProgram = program.exported.run_decompositions({})
     graph = exported.graph_module.graph
     for node in list(graph.nodes):
         if node.target is torch.ops.aten.alias.default:

@@ -6,8 +6,10 @@ import contextlib
 import io
 import logging
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch.export import ExportedProgram
 
 from amt_export.export.program import Program, quiet_torch
 
@@ -18,6 +20,33 @@ IR_VERSION = 8
 # Results of up to this many bytes are folded into the file. What is left (Toeplitz matrices laid out from
 # their rows) is small in the file and folded by ONNX Runtime when it loads.
 FOLD_LIMIT = 4096
+
+
+def named_program(program: Program) -> ExportedProgram:
+    """The graph whose nodes the values of an ONNX file are named after: `program`, decomposed."""
+    found: ExportedProgram = _translated(program).exported_program
+    return found
+
+
+def _translated(program: Program) -> Any:
+    """What torch's exporter makes of a program: its ONNXProgram."""
+    for chatty in ("torch.onnx", "onnx_ir"):
+        logging.getLogger(chatty).setLevel(logging.ERROR)
+    with quiet_torch(), torch.no_grad(), contextlib.redirect_stdout(io.StringIO()):
+        exported = torch.onnx.export(
+            program.exported,
+            (),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=list(program.input_names),
+            output_names=list(program.output_names),
+            external_data=False,
+            optimize=False,
+            verbose=False,
+        )
+    if exported is None:  # what torch answers where it writes the file itself
+        raise RuntimeError("torch.onnx.export returned no program")
+    return exported
 
 
 def export_onnx(program: Program, path: Path, metadata: dict[str, str]) -> None:
@@ -42,23 +71,8 @@ def export_onnx(program: Program, path: Path, metadata: dict[str, str]) -> None:
     import onnx_ir.passes.common as passes
     from onnxscript import optimizer
 
-    for chatty in ("torch.onnx", "onnx_ir"):
-        logging.getLogger(chatty).setLevel(logging.ERROR)
-    with quiet_torch(), torch.no_grad(), contextlib.redirect_stdout(io.StringIO()):
-        exported = torch.onnx.export(
-            program.exported,
-            (),
-            dynamo=True,
-            opset_version=OPSET,
-            input_names=list(program.input_names),
-            output_names=list(program.output_names),
-            external_data=False,
-            optimize=False,
-            verbose=False,
-        )
-        if exported is None:  # what torch answers where it writes the file itself
-            raise RuntimeError("torch.onnx.export returned no program")
-        model = exported.model
+    model = _translated(program).model
+    with quiet_torch():
         optimizer.fold_constants(model, input_size_limit=FOLD_LIMIT, output_size_limit=FOLD_LIMIT)
         for tidy in (
             passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0),

@@ -1,0 +1,292 @@
+"""`diff`: the node that is wrong is named, and nothing is where nothing is wrong."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from coreml_checks import constants, edited, weight_file
+from filter_checks import model_file, small_specs
+from torch import nn
+
+from amt_export.build import build_module
+from amt_export.cli.main import main
+from amt_export.divergence import diverge, subject, subject_of
+from amt_export.errors import ArtifactError, SpecError
+from amt_export.export import capture
+from amt_export.export.onnx import export_onnx, named_program
+from amt_export.manifest import Checkpoint, load_manifest
+from amt_export.ports import Port
+from amt_export.publish import publish
+from amt_export.spec import load_spec
+
+SIGNAL = "noise_94dB"
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
+    """Folders of models whose graphs are short, in the two formats that can be looked into."""
+    out = tmp_path_factory.mktemp("divergence")
+    gammatone, fast_drnl = (small_specs()[name] for name in ("gammatone", "fast_drnl"))
+    # Far from the lowest frequencies, where one float32 number is enough.
+    parameters = {**gammatone.parameters, "fc": (4000.0, 5000.0)}
+    raw = {**gammatone.raw_parameters, "fc_range": [4000.0, 5000.0]}
+    specs = (
+        replace(gammatone.resized(samples=256), parameters=parameters, raw_parameters=raw),
+        fast_drnl.resized(samples=600),
+        replace(load_spec(model_file("excitation_pattern_32k")), name="levels"),
+    )
+    known = {spec.name: spec for spec in specs}
+
+    def folder(name: str) -> Path:
+        if not (out / name).exists():
+            publish(known[name], out, formats=["onnx", "coreml"])
+        return out / name
+
+    folder.spec = known.__getitem__
+    return folder
+
+
+def compare(folder: Path, format: str = "onnx", signal: str = SIGNAL):
+    with subject_of(str(folder), format) as found:
+        return diverge(found, signal)
+
+
+def perturb(path: Path, name: str, factor: float = 1.001) -> onnx.ModelProto:
+    """Change the largest number of one initializer."""
+    model = onnx.load(path)
+    tensor = next(t for t in model.graph.initializer if t.name == name)
+    array = onnx.numpy_helper.to_array(tensor).copy()
+    array.flat[np.abs(array).argmax()] *= np.float32(factor)
+    tensor.CopyFrom(onnx.numpy_helper.from_array(array, name))
+    onnx.save(model, path)
+    return model
+
+
+def plain(program, path: Path) -> subject.Subject:
+    """An artifact of a module with one input x and one output y."""
+    return subject.Subject(
+        name="a",
+        format="onnx",
+        artifact=path,
+        exported=named_program(program),
+        ports={"y": Port("y", ("batch", "time"), "", "relative")},
+        inputs={"s": {"x": np.linspace(-1, 1, 8)[None]}},
+        dtype="float32",
+        tolerance=1e-6,
+    )
+
+
+@pytest.mark.parametrize("format", ["onnx", "coreml"])
+@pytest.mark.parametrize("name", ["gammatone", "fast_drnl", "levels"])
+def test_nothing_departs_in_a_good_artifact(name, format, published):
+    found = compare(published(name), format)
+    assert found.first is None
+    assert not found.constants
+    assert found.computed_from == ()
+    # Most of what the artifact computes is known by name.
+    assert len(found.steps) > max(5 * found.unmatched, 25)
+    manifest = load_manifest(published(name))
+    assert found.steps[-1].name == manifest.outputs[0].name
+    assert found.steps[-1].error < 1e-5
+    assert not any(step.departs for step in found.steps)
+
+
+@pytest.mark.parametrize("name", ["filter.powers", "cat_34"])
+def test_the_node_that_uses_a_perturbed_initializer_is_named(name, writable):
+    folder = writable("gammatone")
+    model = perturb(folder / "gammatone.onnx", name)
+    users = {out for node in model.graph.node if name in node.input for out in node.output}
+    found = compare(folder)
+    assert found.first.name in users
+    assert 1e-4 < found.first.error < 1.01e-3
+    assert any(name in piece for piece in found.computed_from)
+    assert list(found.constants) == [name]
+    assert found.constants[name] == pytest.approx(1e-3, rel=0.01)
+    before = found.steps[: found.steps.index(found.first)]
+    assert all(not step.departs for step in before)
+
+
+def test_a_wrong_node_in_the_middle_is_named(writable):
+    """No weight is wrong, an operator is."""
+    folder = writable("fast_drnl")
+    model = onnx.load(folder / "fast_drnl.onnx")
+    node = next(n for n in model.graph.node if n.op_type == "Min")
+    node.op_type = "Max"
+    onnx.save(model, folder / "fast_drnl.onnx")
+    found = compare(folder)
+    assert (found.first.name, found.first.op) == (node.output[0], "Max")
+    assert not found.constants
+    assert set(found.computed_from) & set(node.input)
+
+
+def test_a_wrong_weight_of_a_core_ml_package_is_named(writable):
+    folder = writable("gammatone")
+    package = folder / "gammatone.mlpackage"
+    with edited(package) as model:
+        offset = constants(model)["cat_34"].blobFileValue.offset
+    data = bytearray(weight_file(package).read_bytes())
+    start = int.from_bytes(data[offset + 16 : offset + 24], "little")
+    size = int.from_bytes(data[offset + 8 : offset + 16], "little")
+    weights = np.frombuffer(data, "<f4", size // 4, start)
+    weights[np.abs(weights).argmax()] *= np.float32(1.001)
+    weight_file(package).write_bytes(data)
+    found = compare(folder, "coreml")
+    assert 1e-4 < found.first.error < 1.01e-3
+    assert any("cat_34" in piece for piece in found.computed_from)
+    assert list(found.constants) == ["cat_34"]
+
+
+def test_what_lies_between_is_told(tmp_path):
+    """Operators without a counterpart in torch are followed back to values that have one."""
+
+    class Root(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.nn.functional.softsign(x * 2.0) + 1.0
+
+    program = capture(Root(), (torch.ones(1, 8),), ("x",), ("y",))
+    export_onnx(program, tmp_path / "a.onnx", {})
+    model = onnx.load(tmp_path / "a.onnx")
+    names = {n for node in model.graph.node for n in node.output}
+    last = model.graph.node[-1]
+    node = onnx.helper.make_node("Mul", [last.input[0], "wrong"], ["between"])
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.float32(1.5), "wrong"))
+    last.input[0] = "between"
+    model.graph.node.insert(len(model.graph.node) - 1, node)
+    onnx.save(model, tmp_path / "a.onnx")
+    found = diverge(plain(program, tmp_path / "a.onnx"), "s")
+    assert found.first.name == "y"
+    assert "between (Mul, not compared)" in found.computed_from
+    assert "wrong (constant)" in found.computed_from
+    assert names & set(found.computed_from)
+
+
+@pytest.mark.parametrize(("decibels", "departs"), [(0.0005, False), (0.01, True)])
+def test_levels_are_compared_in_decibels(decibels, departs, writable):
+    """0.01 dB of 90 dB are little as a share, and ten times what is allowed."""
+    folder = writable("levels")
+    path = folder / "levels.onnx"
+    model = onnx.load(path)
+    (output,) = (value.name for value in model.graph.output)
+    node = next(n for n in model.graph.node if output in n.output)
+    node.output[0] = "right"
+    model.graph.node.append(onnx.helper.make_node("Add", ["right", "off"], [output]))
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.float32(decibels), "off"))
+    onnx.save(model, path)
+    with subject_of(str(folder), "onnx") as levels:
+        assert levels.tolerance == pytest.approx(1e-3 * math.log(10) / 20)
+        found = diverge(levels, SIGNAL)
+    assert found.steps[-1].error == pytest.approx(decibels * math.log(10) / 20, rel=0.05)
+    assert (found.first is not None and found.first.name == output) is departs
+
+
+def test_what_does_not_reach_an_output_does_not_count(tmp_path):
+    class Root(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.clamp(x * 2.0 + 9.0, max=1.0) + x
+
+    program = capture(Root(), (torch.ones(1, 8),), ("x",), ("y",))
+    export_onnx(program, tmp_path / "a.onnx", {})
+    model = onnx.load(tmp_path / "a.onnx")
+    (node,) = (n for n in model.graph.node if n.op_type == "Mul")
+    node.op_type = "Div"
+    onnx.save(model, tmp_path / "a.onnx")
+    found = diverge(plain(program, tmp_path / "a.onnx"), "s")
+    assert [step.op for step in found.steps if step.beyond] == ["Div", "Add"]
+    assert found.first is None
+    assert found.computed_from == ()
+
+
+def test_an_artifact_of_another_model_shares_nothing_or_departs(writable, tmp_path):
+    folder = writable("gammatone")
+    model = onnx.load(folder / "gammatone.onnx")
+    renamed = {
+        name: f"n{i}" for i, name in enumerate(n for x in model.graph.node for n in x.output)
+    }
+    for node in model.graph.node:
+        node.input[:] = [renamed.get(name, name) for name in node.input]
+        node.output[:] = [renamed[name] for name in node.output]
+    model.graph.output[0].name = renamed[model.graph.output[0].name]
+    del model.graph.value_info[:]
+    onnx.save(model, folder / "gammatone.onnx")
+    with pytest.raises(ArtifactError, match="shares no value"):
+        compare(folder)
+
+
+def test_a_model_file_is_built_for_it(published, monkeypatch):
+    spec = published.spec("gammatone")
+    monkeypatch.setattr(subject, "load_spec", lambda _: spec)
+    with subject_of("gammatone", "onnx", samples=128) as whole:
+        assert whole.inputs[SIGNAL]["audio"].shape == (1, 128)
+        assert diverge(whole, SIGNAL).first is None
+        perturb(whole.artifact, "filter.powers")
+        assert "filter.powers" in diverge(whole, SIGNAL).constants
+    assert not whole.artifact.exists()
+
+
+def test_a_checkpoint_has_to_be_given_again(published, tmp_path):
+    spec = published.spec("gammatone")
+    module = build_module(spec)
+    module.gains.mul_(1.5)
+    torch.save(module.state_dict(), tmp_path / "values.pt")
+    values = tmp_path / "values.pt"
+    manifest = publish(spec, tmp_path, formats=["onnx"], checkpoint=values)
+    assert isinstance(manifest.checkpoint, Checkpoint)
+    folder = str(tmp_path / "gammatone")
+    with pytest.raises(SpecError, match="--checkpoint FILE"), subject_of(folder, "onnx"):
+        pass
+    with subject_of(folder, "onnx", checkpoint=values) as found:
+        assert diverge(found, SIGNAL).first is None
+
+
+# The command
+
+
+def test_diff_prints_a_table_and_draws(writable, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    folder, picture = writable("gammatone"), tmp_path / "d.png"
+    assert main(["diff", str(folder), "--format", "onnx"]) == 0
+    text = capsys.readouterr().out
+    assert "nothing departs by more than" in text
+    assert max(map(len, text.splitlines())) <= 80
+    perturb(folder / "gammatone.onnx", "filter.powers")
+    arguments = ["diff", str(folder), "--format", "onnx", "--plot", str(picture)]
+    assert main([*arguments, "--signal", "speech"]) == 1
+    text = capsys.readouterr().out
+    assert "gammatone.onnx on speech" in text
+    (line,) = [line for line in text.splitlines() if line.startswith("first departs: ")]
+    (row,) = [line.split() for line in text.splitlines() if line.startswith("first  ")]
+    assert row[1] in line
+    assert "weight filter.powers is not the module's" in text
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert max(map(len, text.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--format", "onnx", "--signal", "noise"), "no signal 'noise'; choose from noise_20dB"),
+        (("--format", "onnx", "--samples", "100"), "is published; its number of samples stays"),
+    ],
+)
+def test_bad_input_is_one_line(arguments, message, published, capsys):
+    assert main(["diff", str(published("gammatone")), *arguments]) == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("format", ["onnx", "coreml"])
+def test_a_truncated_artifact_is_one_line(format, writable, capsys):
+    folder = writable("gammatone")
+    path = folder / ("gammatone.onnx" if format == "onnx" else "gammatone.mlpackage")
+    if path.is_dir():
+        path = weight_file(path)
+    path.write_bytes(path.read_bytes()[:1000])
+    assert main(["diff", str(folder), "--format", format]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
