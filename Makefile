@@ -20,7 +20,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 .PHONY: artifacts test test-slow test-apps test-runtimes lint clean
 
 artifacts: $(INSTALLED)
-	$(BIN)/python scripts/export_all.py
+	OMP_NUM_THREADS=1 $(BIN)/python scripts/export_all.py
 
 test: $(INSTALLED)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2

@@ -12,6 +12,10 @@ from amt_export.cli.progress import Report
 SLOW = 2.0
 """s; what takes longer is measured once, because repeating it would keep everyone waiting."""
 
+REST = 0.2
+"""s before each turn: threads of OpenMP and ONNX Runtime wait busily for more work when theirs is done, and
+would keep a processor from whoever is next."""
+
 WARM_UP = 3
 """Runs that do not count: TorchScript profiles in its first two and compiles in the third."""
 
@@ -66,4 +70,6 @@ def measure(contenders: Iterable[Contender], repeats: int, report: Report) -> No
     for repeat in range(repeats):
         for contender in quick:
             report(contender.name, repeat / repeats)
+            time.sleep(REST)
+            contender.call()  # fills the caches and wakes its threads; does not count
             contender.run()

@@ -141,11 +141,29 @@ def cases_of(
 
 
 def module_cases(
-    inputs: Mapping[str, Mapping[str, npt.NDArray[np.float64]]], module: AuditoryModule, dtype: str
+    inputs: Mapping[str, Mapping[str, npt.NDArray[np.float64]]],
+    module: AuditoryModule,
+    dtype: str,
+    bounded: Sequence[Case] = (),
 ) -> list[Case]:
-    """Cases of a frozen module, with their bounds where it decides at a threshold."""
+    """Cases of a frozen module, with their bounds where it decides at a threshold.
+
+    Parameters
+    ----------
+    inputs : mapping
+        Signal to arrays.
+    module : AuditoryModule
+    dtype : str
+        The inputs are cast to it.
+    bounded : sequence of Case, optional
+        The same signals in float64: their bounds will do, as they are far wider than rounding.
+    """
     names = [port.name for port in module.output_ports]
     cases = cases_of(inputs, eager_runner(module, names), dtype)
+    if bounded:
+        return [
+            replace(case, bounds=known.bounds) for case, known in zip(cases, bounded, strict=True)
+        ]
     strict, lenient = (module.at_threshold(shift) for shift in (MARGIN_DB, -MARGIN_DB))
     if strict is None or lenient is None:
         return cases

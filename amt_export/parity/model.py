@@ -94,7 +94,7 @@ def prove_model(
         blocks = streamed(manifest, eager_runner(forms.stream, forms.stream.output_names))
         known, version = settled_cases(manifest, reference), Version("reference", "stream", "torch")
         rows += compare(blocks, known, ports, version, tolerance("reference"))
-    cases = {"whole": module_cases(inputs, forms.exported, spec.dtype)}
+    cases = {"whole": module_cases(inputs, forms.exported, spec.dtype, reference)}
     cases["stream"] = settled_cases(manifest, cases["whole"]) if forms.stream is not None else []
     for step, entry in enumerate(manifest.files):
         progress(f"{spec.name}: checking {entry.format}", 0.5 + 0.5 * (1 + step) / (1 + steps))

@@ -56,6 +56,7 @@ class Setup:
         return {
             "graph_optimization": self.optimization,
             "intra_op_num_threads": self.threads,
+            "spinning": False,  # other models may be built beside this one
         }
 
 
