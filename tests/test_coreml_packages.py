@@ -37,7 +37,7 @@ from amt_export.cli.main import main
 from amt_export.coreml_reference import Interpreter, open_package
 from amt_export.errors import ArtifactError, InputError, ParityError
 from amt_export.export import FORMATS, capture
-from amt_export.export.coreml import _without_aliases
+from amt_export.export.coreml import named_program
 from amt_export.export.program import quiet_torch
 from amt_export.manifest import bytes_of, load_manifest, sha256_of
 from amt_export.modules import (
@@ -227,10 +227,10 @@ def test_a_changed_transpose_is_found_out(tmp_path):
 def test_half_precision_is_found_out(proven, tmp_path):
     """Trap 6: the converter's default, if somebody forgot to say float32."""
     frozen = MODULES["gammatone"][0]().frozen(2000)
-    program = capture(frozen, (torch.zeros(2, 2000),), ("audio",), ("subbands",)).exported
+    program = capture(frozen, (torch.zeros(2, 2000),), ("audio",), ("subbands",))
     with quiet_torch(), torch.no_grad(), contextlib.redirect_stderr(io.StringIO()):
         converted = ct.convert(
-            _without_aliases(program.run_decompositions({})),
+            named_program(program),
             inputs=[ct.TensorType(name="audio", shape=(2, 2000), dtype=np.float32)],
             outputs=[ct.TensorType(name="subbands", dtype=np.float32)],
             minimum_deployment_target=ct.target.iOS16,

@@ -262,6 +262,8 @@ def test_diff_prints_a_table_and_draws(writable, tmp_path, capsys, monkeypatch):
     (line,) = [line for line in text.splitlines() if line.startswith("first departs: ")]
     (row,) = [line.split() for line in text.splitlines() if line.startswith("first  ")]
     assert row[1] in line
+    assert f"wrote {picture}" in text
+    text = text.replace(str(picture), "d.png")  # as wide as the folder's name makes it
     assert "weight filter.powers is not the module's" in text
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert max(map(len, text.splitlines())) <= 80

@@ -16,8 +16,8 @@ from amt_export.runtime.axes import cut, time_axis
 from amt_export.runtime.stream import Stream
 from amt_export.runtime.windows import Framing
 
-# What a stream is tried with, in s: dozens of blocks. All of the signal would take four times as long and say the
-# same; that nothing drifts over an hour is measured apart (scripts/measure_streaming.py).
+# What a stream is tried with, in s: dozens of blocks. All of the signal would take four times as long and say
+# the same; that nothing drifts over an hour is measured apart (scripts/measure_streaming.py).
 HEARD = 0.25
 
 
