@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 from filter_checks import Golden, load_golden, small_specs
 
 from amt_export.publish import publish
@@ -24,15 +26,19 @@ def golden() -> Callable[[str], Golden]:
 
 @pytest.fixture(scope="session")
 def published(tmp_path_factory) -> Callable[[str], Path]:
-    """Folder of a small model in all formats, built when first asked for: see `small_specs`."""
-    out = tmp_path_factory.mktemp("published")
-    built: dict[str, Path] = {}
+    """Folder of a small model in all formats, built when first asked for: see `small_specs`.
+
+    Once for all workers of pytest-xdist, whose base folders lie in one.
+    """
+    base = tmp_path_factory.getbasetemp()
+    out = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "published"
+    out.mkdir(exist_ok=True)
 
     def folder(name: str) -> Path:
-        if name not in built:
-            publish(small_specs()[name], out)
-            built[name] = out / name
-        return built[name]
+        with FileLock(out / f"{name}.lock"):
+            if not (out / name).exists():
+                publish(small_specs()[name], out)
+        return out / name
 
     return folder
 

@@ -18,9 +18,9 @@ from amt_export.modules.base import AuditoryModule, exact
 from amt_export.modules.levels import DB_PER_NEPER, spoiled
 from amt_export.modules.ports import Port
 
-# Rows (frames) whose components x channels are in memory at once, 6.9 MB an array in float32. Fewer run faster
-# (one second of audio in ONNX Runtime: 6 rows 152 ms, 12 199 ms, 24 323 ms) but make a longer graph, which takes
-# longer to convert and to open.
+# Rows (frames) whose components x channels are in memory at once, 6.9 MB an array in float32. Fewer run
+# faster (one second of audio in ONNX Runtime: 6 rows 152 ms, 12 199 ms, 24 323 ms) but make a longer graph,
+# which takes longer to convert and to open.
 ROWS = 12
 # e^-80 is 1e-23 of LEAST_WEIGHT; going on to e^-100 would be slow, denormal float32 arithmetic.
 LEAST_EXPONENT = -80.0
