@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -28,6 +29,8 @@ SPEECH = ROOT / "tests" / "data" / "speech_22k.wav"
 SPEECH_LEVEL = 65.0  # dB SPL: somebody talking at a metre
 MOST_AT_ONCE = 4  # a build takes up to 2 GB
 SLOW = ("moore2016_excitation_32k", "moore2016_frontend_32k", "moore2016_spectrum_32k")
+stopped: list[str] = []
+"""What this process was building when it was interrupted: it begins nothing more."""
 PICTURES = {
     "gammatone_speech_16k": "speech_gammatone.png",
     "drnl_casp_44k": "speech_drnl.png",
@@ -45,20 +48,23 @@ def main() -> int:
         ProcessPoolExecutor(
             min(os.cpu_count() or 1, MOST_AT_ONCE),
             multiprocessing.get_context("spawn"),
-            torch.set_num_threads,
-            (1,),
+            _prepare,
         ) as pool,
     ):
         running = {pool.submit(build, path): path.stem for path in paths}
-        for done, future in enumerate(as_completed(running), 1):
-            report(f"{done} of {len(paths)}", done / len(paths))
-            found, error = future.result()
-            if error is not None:
-                complain(error)
-                failed.append(running[future])
-            else:
-                print(*found, sep="\n", flush=True)
-            artifacts += len(found)
+        try:
+            for done, future in enumerate(as_completed(running), 1):
+                report(f"{done} of {len(paths)}", done / len(paths))
+                found, problem = future.result()
+                if problem:
+                    complain(problem)
+                    failed.append(running[future])
+                else:
+                    print(*found, sep="\n", flush=True)
+                artifacts += len(found)
+        except KeyboardInterrupt:
+            pool.shutdown(cancel_futures=True)
+            raise
     for name, picture in PICTURES.items():
         try:
             draw(name, ARTIFACTS / picture)
@@ -74,12 +80,26 @@ def main() -> int:
     return 1 if failed else 0
 
 
-def build(path: Path) -> tuple[list[str], AmtExportError | None]:
+def build(path: Path) -> tuple[list[str], str]:
     """Publish one model; return its lines, or why there are none."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        return lines(publish(load_spec(path), ARTIFACTS)), None
+        if stopped:  # the pool had handed this one out already
+            raise KeyboardInterrupt
+        return lines(publish(load_spec(path), ARTIFACTS)), ""
     except AmtExportError as error:
-        return [], error
+        return [], str(error)
+    except KeyboardInterrupt:  # the main process says so; here what was begun has been cleared away
+        stopped.append(path.stem)
+        return [], f"{path.stem}: interrupted"
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _prepare() -> None:
+    """One thread for each process, and no traceback of an idle one on Ctrl-C."""
+    torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _slow_first(path: Path) -> tuple[bool, str]:
