@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import torch
@@ -48,14 +49,24 @@ def main() -> int:
         ProcessPoolExecutor(
             min(os.cpu_count() or 1, MOST_AT_ONCE),
             multiprocessing.get_context("spawn"),
-            _prepare,
+            torch.set_num_threads,
+            (1,),
         ) as pool,
     ):
+        # The processes start here and inherit this: only in a build does Ctrl-C mean anything to them.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         running = {pool.submit(build, path): path.stem for path in paths}
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             for done, future in enumerate(as_completed(running), 1):
                 report(f"{done} of {len(paths)}", done / len(paths))
-                found, problem = future.result()
+                try:
+                    found, problem = future.result()
+                except BrokenProcessPool:
+                    found = []
+                    problem = (
+                        f"{running[future]}: its process was killed, perhaps for want of memory"
+                    )
                 if problem:
                     complain(problem)
                     failed.append(running[future])
@@ -94,12 +105,6 @@ def build(path: Path) -> tuple[list[str], str]:
         return [], f"{path.stem}: interrupted"
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _prepare() -> None:
-    """One thread for each process, and no traceback of an idle one on Ctrl-C."""
-    torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _slow_first(path: Path) -> tuple[bool, str]:
