@@ -106,13 +106,14 @@ def times(parts: List[Tensor], table: Tensor) -> List[Tensor]:  # noqa: UP006
     count = table.shape[0]
     if count == 1:
         return [parts[0] @ table[0]]
+    whole: List[Tensor] = [table[k] for k in range(count)]  # noqa: UP006
     # What is left of the table behind its first k parts.
-    tails: List[Tensor] = [table[count - 1]]  # noqa: UP006
+    tails: List[Tensor] = [whole[count - 1]]  # noqa: UP006
     for back in range(1, count):
-        tails.insert(0, table[count - 1 - back] + tails[0])
-    terms: List[Tensor] = [parts[0] @ table[0]]  # noqa: UP006
+        tails.insert(0, whole[count - 1 - back] + tails[0])
+    terms: List[Tensor] = [parts[0] @ whole[0]]  # noqa: UP006
     for k in range(1, count):
-        factors = [tails[k - i] if k == count - 1 else table[k - i] for i in range(k + 1)]
+        factors = [tails[k - i] if k == count - 1 else whole[k - i] for i in range(k + 1)]
         terms.append(torch.cat(parts[: k + 1], dim=-1) @ torch.cat(factors, dim=-2))
     return terms
 

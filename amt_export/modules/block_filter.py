@@ -86,11 +86,9 @@ def toeplitz(table: Tensor) -> Tensor:
 
 def impulse_matrix(operators: BlockOperators) -> Tensor:
     """T as (P, F, L, L): row j is what input sample j adds to the output samples of its block."""
-    impulse = operators.impulse
-    parts: List[Tensor] = []  # noqa: UP006
-    for i in range(impulse.shape[0]):
-        parts.append(toeplitz(impulse[i, :, :, None, None]))
-    return torch.stack(parts)
+    parts, channels, block = operators.impulse.shape
+    flat = operators.impulse.reshape(parts * channels, block, 1, 1)
+    return toeplitz(flat).reshape(parts, channels, block, block)
 
 
 def _handed_on(powers: Tensor) -> Tensor:
@@ -101,23 +99,25 @@ def _handed_on(powers: Tensor) -> Tensor:
 
 def _spread(powers: Tensor) -> Tensor:
     """(P, F, r, s, s) -> (P, F, s + r s, r s): states in a group from the one at its start and its blocks."""
-    tables: List[Tensor] = []  # noqa: UP006
-    for i in range(powers.shape[0]):
-        part = powers[i]
-        channels, radix, size, _ = part.shape
-        started = part.permute(0, 2, 1, 3).reshape(channels, size, radix * size)
-        within = toeplitz(part)[:, :, : (radix - 1) * size]
-        within = torch.cat([torch.zeros_like(within[:, :, :size]), within], dim=2)
-        tables.append(torch.cat([started, within], dim=1))
-    return torch.stack(tables)
+    parts, channels, radix, size, _ = powers.shape
+    flat = powers.reshape(parts * channels, radix, size, size)  # all parts at once: a smaller graph
+    started = flat.permute(0, 2, 1, 3).reshape(parts * channels, size, radix * size)
+    within = toeplitz(flat)[:, :, : (radix - 1) * size]
+    within = torch.cat([torch.zeros_like(within[:, :, :size]), within], dim=2)
+    table = torch.cat([started, within], dim=1)
+    return table.reshape(parts, channels, size + radix * size, radix * size)
 
 
 def _grouped(terms: List[Tensor], groups: int, radix: int) -> List[Tensor]:  # noqa: UP006
     """(B, F, K, s) each -> (B, F, groups, r s) each, zeros behind the end."""
+    batch, channels, count, size = terms[0].shape
+    missing = groups * radix - count
+    zeros = torch.zeros(
+        (batch, channels, missing, size), dtype=terms[0].dtype, device=terms[0].device
+    )
     grouped: List[Tensor] = []  # noqa: UP006
     for term in terms:
-        batch, channels, count, size = term.shape
-        padded = pad_end(term, groups * radix - count, 2)
+        padded = term if missing == 0 else torch.cat([term, zeros], dim=2)
         grouped.append(padded.reshape(batch, channels, groups, radix * size))
     return grouped
 
@@ -130,12 +130,12 @@ def _prefix(reached: List[Tensor], start: List[Tensor], powers: Tensor) -> List[
     grouped: List[List[Tensor]] = []  # noqa: UP006
     groups = (count + radix) // radix  # room for K + 1 states
     current = reached
-    while True:
-        grouped.append(_grouped(current, groups, radix))
-        if groups == 1:
-            break
-        current = times(cut(grouped[-1], parts), _handed_on(powers[:, len(grouped) - 1]))
+    while groups > 1:
+        # Cut while a row holds the states of a whole group: fewer peaks to be found.
+        grouped.append(cut(_grouped(current, groups, radix), parts))
+        current = times(grouped[-1], _handed_on(powers[:, len(grouped) - 1]))
         groups = (groups + radix - 1) // radix
+    grouped.append(_grouped(current, groups, radix))
     # Down: from the state at the start of a group to the states of its members.
     states = start
     for back in range(len(grouped)):
@@ -144,9 +144,10 @@ def _prefix(reached: List[Tensor], start: List[Tensor], powers: Tensor) -> List[
         known: List[Tensor] = []  # noqa: UP006
         for state, members in zip(states, grouped[level]):  # noqa: B905  (TorchScript's zip)
             known.append(torch.cat([state[:, :, :groups], members], dim=3))
+        if back == 0:  # further down, both are cut already
+            known = cut(known, parts)
         found: List[Tensor] = []  # noqa: UP006
-        # Cut while a row holds the states of a whole group: fewer peaks to be found.
-        for part in cut(times(cut(known, parts), _spread(powers[:, level])), parts):
+        for part in cut(times(known, _spread(powers[:, level])), parts):
             found.append(part.reshape(batch, channels, groups * radix, size))
         states = found
     return [state[:, :, : count + 1] for state in states]
