@@ -193,13 +193,20 @@ def test_memory_does_not_grow_with_the_recording(small, wav, tmp_path):
 # ---------------------------------------------------------------- live
 
 
+# Ctrl-C as in a shell, also where the tests themselves run in the background and inherit its being ignored.
+INTERRUPTIBLE = (
+    "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "from amt_export.cli.main import main; sys.exit(main(sys.argv[1:]))"
+)
+
+
 def on_a_terminal(*arguments, stop_after: float | None = None, colour: bool = True, first=()):
     """Run amt-export on a terminal of 80 x 24; what it wrote and its exit code."""
     master, slave = pty.openpty()
     env = environment(*first) | {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LINES": "24"}
     env |= {} if colour else {"NO_COLOR": "1"}
     process = subprocess.Popen(
-        [sys.executable, "-m", "amt_export", *map(str, arguments)],
+        [sys.executable, "-c", INTERRUPTIBLE, *map(str, arguments)],
         stdin=slave,
         stdout=slave,
         stderr=slave,

@@ -61,11 +61,11 @@ MAC = sys.platform == "darwin"  # where packages are run by Core ML itself
 # Every module, and a frame or two of input.
 MODULES = {
     "gammatone": (
-        lambda: GammatoneFilterbank(torch.tensor([500.0, 1000.0, 2000.0]), 16000),
+        lambda: GammatoneFilterbank((200.0, 7000.0), 16000),
         {"audio": (2, 2000)},
     ),
     "drnl": (
-        lambda: DRNLFilterbank((1000.0, 4000.0), 16000, n_channels=3, dtype=torch.float32),
+        lambda: DRNLFilterbank((1000.0, 7900.0), 16000, n_channels=12, dtype=torch.float32),
         {"audio": (1, 1500)},
     ),
     "fast_drnl": (
