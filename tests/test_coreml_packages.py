@@ -157,9 +157,7 @@ def test_a_changed_slice_or_product_is_found_out(name, kind, change, expected, p
     """All of them, one at a time; a shape that cannot be is refused before it is computed with."""
     found = changed_one_by_one(proven(name), kind, change, tmp_path)
     assert len(found) >= 3
-    # One slice takes last terms of states that 2000 samples leave too small to matter.
-    assert found.count("passes") <= 1, found
-    assert set(found) - {"passes"} == expected, found
+    assert set(found) == expected, found
 
 
 def change_weight(package: Path, offset: int, share: float) -> bool:
@@ -178,19 +176,19 @@ def change_weight(package: Path, offset: int, share: float) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("name", "at_least", "at_most"), [("gammatone", 7, 11), ("multires", 5, 1)]
+    ("name", "at_least", "at_most"), [("gammatone", 14, 2), ("multires", 8, 0)]
 )
 def test_one_changed_weight_is_found_out(name, at_least, at_most, proven, tmp_path):
-    """The largest number of each table, doubled.
+    """The largest number of each table, larger by 1 %.
 
-    The last terms of a sum are 2^-8 of the whole or less, and of the powers over many blocks the filter has
-    forgotten nearly all: such tables may pass.
+    Two tables may pass: last terms, 2^-8 of the whole or less, of the powers over so many blocks that the
+    filter has forgotten nearly all.
     """
     model, found = proven(name), []
     for value in constants(open_package(model.package).model).values():
         if value.WhichOneof("value") == "blobFileValue":
             package = model.copy(tmp_path)
-            if change_weight(package, value.blobFileValue.offset, 1.0):
+            if change_weight(package, value.blobFileValue.offset, 0.01):
                 found.append(model.outcome(package))
     assert found.count("differs") >= at_least
     assert found.count("passes") <= at_most, found
