@@ -14,7 +14,7 @@ from amt_export.design.expansion import cut, lost_in_sum, table_parts, times, to
 from amt_export.design.gammatone import gammatone_bandwidth, gammatone_pole
 from amt_export.design.rounding import answers, gramian, terms_needed, tone_error
 from amt_export.design.state_space import StateSpace, one_pole_cascade
-from amt_export.modules import GammatoneFilterbank
+from amt_export.modules import DRNLFilterbank, GammatoneFilterbank
 
 FLOAT32 = torch.float32
 
@@ -162,3 +162,37 @@ def test_a_tone_outside_every_channel_is_as_exact_as_one_inside(frequency):
     peak = exact.abs().amax(-1)
     error = (found.double() - exact).abs().amax(-1) / torch.clamp(peak, min=0.01 * peak.max())
     assert float(error.max()) < 1e-6
+
+
+def made(module, terms):
+    if module is GammatoneFilterbank:
+        return GammatoneFilterbank((100.0, 7900.0), 16000, terms=terms)
+    return DRNLFilterbank((500.0, 7500.0), 16000, n_channels=20, dtype=torch.float32, terms=terms)
+
+
+@pytest.mark.parametrize("module", [GammatoneFilterbank, DRNLFilterbank])
+def test_one_term_is_plain_float32_and_less_exact(module):
+    time = torch.arange(8000, dtype=torch.float64) / 16000.0
+    ramp = torch.clamp(torch.minimum(time, time.flip(0)) / 0.02, max=1.0)
+    tone = (0.1 * torch.sin(2 * torch.pi * 1000.0 * time) * ramp).float()
+
+    def error(terms):
+        found = made(module, terms)(tone).double()
+        exact = made(module, terms).double()(tone.double())
+        peak = exact.abs().amax(-1)
+        return float(
+            ((found - exact).abs().amax(-1) / torch.clamp(peak, min=0.01 * peak.max())).max()
+        )
+
+    one, chosen = error(1), error(None)
+    assert chosen < 1e-6 < one < 5e-5
+    assert [state.shape[2] for state in made(module, 1).rest(1)] == [1] * len(module.states)
+    assert made(module, None).rest(1)[0].shape[2] > 1
+    assert error(3) < 1e-6
+
+
+@pytest.mark.parametrize("module", [GammatoneFilterbank, DRNLFilterbank])
+@pytest.mark.parametrize("terms", [0, 7, -1])
+def test_terms_are_one_to_six(module, terms):
+    with pytest.raises(ValueError, match=f"terms is {terms}; from 1 to 6"):
+        made(module, terms)

@@ -94,3 +94,16 @@ def terms_needed(system: StateSpace, fs: float, block: int) -> int:
     if excess <= 0:
         return 1
     return min(2 + math.ceil(max(excess - FIRST_GAIN, 0.0) / GAIN), MOST)
+
+
+def checked_terms(terms: int | None) -> int | None:
+    """`terms` as a module takes it.
+
+    Raises
+    ------
+    ValueError
+        If it is neither None nor 1 to 6.
+    """
+    if terms is not None and not 1 <= terms <= MOST:
+        raise ValueError(f"terms is {terms}; from 1 to {MOST}, or left out for as many as needed")
+    return terms

@@ -8,7 +8,7 @@ from torch import Tensor
 from amt_export.design.blocks import BlockOperators, stream_block
 from amt_export.design.drnl import MODELS, PARAMETERS, SUBJECTS, drnl_parameters, resonance
 from amt_export.design.expansion import cut, times
-from amt_export.design.rounding import terms_needed
+from amt_export.design.rounding import checked_terms, terms_needed
 from amt_export.design.settling import settling_time
 from amt_export.design.state_space import StateSpace, amplified
 from amt_export.modules.base import AuditoryModule, as_batch, exact
@@ -165,6 +165,10 @@ class DRNLFilterbank(DRNLParameters):
         c parameters.
     dtype : torch.dtype
         Of the computation and the output. The filters are designed in float64 in any case.
+    terms : int, optional
+        float32 terms of the filters' sums, 1 to 6; by default as many as keep the error of tones far outside
+        a channel's band below 1e-6 of its peak (`amt_export.design.rounding`). One is twice as fast, and
+        1e-5 off on such tones, more where channels are few.
 
     Shape
     -----
@@ -199,9 +203,11 @@ class DRNLFilterbank(DRNLParameters):
         model: str = "paulick2024",
         learnable: bool = False,
         dtype: torch.dtype = torch.float64,
+        terms: int | None = None,
     ) -> None:
         trained = PARAMETERS if learnable else ()
         super().__init__(fc, fs, n_channels, subject, model, trained, dtype)
+        self.terms = checked_terms(terms)
         self.block = BLOCK
         self.linear, self.before, self.behind = BlockFilter(), BlockFilter(), BlockFilter()
         self.redesign()
@@ -214,7 +220,8 @@ class DRNLFilterbank(DRNLParameters):
             # The linear path amplifies by up to 1e3 what its gammatone leaves of a distant tone, and the
             # compression lifts what the other one leaves; rounding included. Behind the compression nothing
             # is gained by more terms: what comes in is itself rounded to float32.
-            terms = max(terms_needed(s, self.fs, self.block) for s in (linear, before))
+            needed = (terms_needed(s, self.fs, self.block) for s in (linear, before))
+            terms = self.terms or max(needed)
             self.linear.design(linear, self.block, self.fc, terms)
             self.before.design(before, self.block, self.fc, terms)
             self.behind.design(behind, self.block, self.fc, 1)
