@@ -40,6 +40,7 @@ def published(tmp_path_factory):
         replace(gammatone.resized(samples=256), parameters=parameters, raw_parameters=raw),
         fast_drnl.resized(samples=600),
         replace(load_spec(model_file("excitation_pattern_32k")), name="levels"),
+        replace(gammatone.resized(samples=256), name="streaming", stream_block=32),
     )
     known = {spec.name: spec for spec in specs}
 
@@ -281,6 +282,37 @@ def test_diff_prints_a_table_and_draws(writable, tmp_path, capsys, monkeypatch):
     assert "weight filter.powers is not the module's" in text
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert max(map(len, text.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("format", ["onnx", "coreml"])
+def test_the_stream_of_a_good_folder(format, published):
+    """A block with states that are not silent, and what it hands on, compared as well."""
+    with subject_of(str(published("streaming")), format, form="stream") as subject:
+        inputs = subject.inputs[SIGNAL]
+        found = diverge(subject, SIGNAL)
+    assert set(inputs) == {"audio", "state_gammatone"}
+    assert inputs["audio"].shape == (1, 32)
+    assert np.abs(inputs["state_gammatone"]).max() > 1e-3
+    assert found.first is None
+    assert {"subbands", "next_state_gammatone"} <= {step.name for step in found.steps}
+
+
+def test_a_wrong_weight_of_a_stream_is_named(writable, capsys):
+    folder = writable("streaming")
+    perturb(folder / "streaming.stream.onnx", "module.filter.observe")
+    assert main(["diff", str(folder), "--format", "onnx", "--form", "stream"]) == 1
+    text = capsys.readouterr().out
+    assert "streaming.stream.onnx on noise_94dB" in text
+    assert "weight module.filter.observe is not the module's" in text
+    assert main(["diff", str(folder), "--format", "onnx"]) == 0  # the whole form is as it was
+
+
+def test_no_stream_to_look_into(published, capsys):
+    assert main(["diff", str(published("gammatone")), "--format", "onnx", "--form", "stream"]) == 1
+    assert "no onnx (stream) in this folder" in capsys.readouterr().err
+    arguments = ["erb_integration_32k", "--format", "onnx", "--form", "stream"]
+    assert main(["diff", *arguments]) == 1
+    assert "has no streaming form" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

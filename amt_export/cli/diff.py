@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 FORMATS = ("onnx", "coreml")
 """Those whose inner values can be seen."""
 
+FORMS = ("whole", "stream")
+
 DESCRIPTION = """\
 Find the first value inside an artifact that departs from eager torch, and how
 the error grows from there, node by node.
@@ -33,6 +35,7 @@ examples:
   amt-export diff drnl_casp_44k --format onnx --samples 4410
   amt-export diff artifacts/drnl_casp_44k --format coreml --plot diff.png
   amt-export diff gammatone_speech_16k --format onnx --signal tone_1k
+  amt-export diff artifacts/drnl_casp_44k --format onnx --form stream
 
 The table: `error` is the largest difference from eager torch, relative to the
 largest magnitude of the value (of an output, as `check` measures it);
@@ -70,6 +73,13 @@ def add(commands: Commands) -> None:
         type=one_of(FORMATS, "format"),
         metavar="F",
         help=" or ".join(FORMATS),
+    )
+    parser.add_argument(
+        "--form",
+        default="whole",
+        type=one_of(FORMS, "form"),
+        metavar="FORM",
+        help="whole signals, or the stream: its loudest block (default: whole)",
     )
     parser.add_argument(
         "--signal", default=SIGNAL, metavar="S", help=f"of the test signals (default: {SIGNAL})"
@@ -113,6 +123,7 @@ def run(arguments: Namespace) -> int:
             arguments.samples,
             arguments.checkpoint,
             arguments.checkpoint_prefix,
+            arguments.form,
         ) as subject,
     ):
         if arguments.signal not in subject.inputs:

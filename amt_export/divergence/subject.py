@@ -14,13 +14,15 @@ import numpy.typing as npt
 import torch
 from torch.export import ExportedProgram
 
-from amt_export.build import DTYPES, build_module, input_length
+from amt_export.build import DTYPES, build_module, build_stream, input_length
 from amt_export.errors import SpecError
 from amt_export.export import FORMATS, capture
 from amt_export.export import coreml as coreml_export
 from amt_export.export import onnx as onnx_export
-from amt_export.export.program import quiet_torch
+from amt_export.export.program import Program, quiet_torch
 from amt_export.manifest import load_manifest
+from amt_export.modules.base import AuditoryModule
+from amt_export.modules.streaming import StreamForm
 from amt_export.parity.cases import suite_inputs
 from amt_export.ports import Port
 from amt_export.spec import ModelSpec, load_spec
@@ -31,6 +33,13 @@ NAMED = {"onnx": onnx_export.named_program, "coreml": coreml_export.named_progra
 
 DECIBEL = math.log(10.0) / 20.0
 """A magnitude that is off by this share of itself is off by one dB, for small ones."""
+
+
+Inputs = dict[str, dict[str, npt.NDArray[np.float64]]]
+"""Signal to input name to array."""
+
+HEARD = 0.25
+"""Of a stream, the loudest block of this beginning of a signal is compared, in s: as much as parity hears."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +53,8 @@ class Subject:
     artifact : Path
     exported : ExportedProgram
         Whose nodes have the names of the artifact's values.
-    ports : dict of Port
-        The outputs by name, in order.
+    ports : dict
+        The outputs by name, in order: Port, or None for the next state of a stream.
     inputs : dict
         Signal to input name to array, float64.
     dtype : str
@@ -57,8 +66,8 @@ class Subject:
     format: str
     artifact: Path
     exported: ExportedProgram
-    ports: dict[str, Port]
-    inputs: dict[str, dict[str, npt.NDArray[np.float64]]]
+    ports: dict[str, Port | None]
+    inputs: Inputs
     dtype: str
     tolerance: float
 
@@ -70,6 +79,7 @@ def subject_of(
     samples: int | None = None,
     checkpoint: Path | None = None,
     checkpoint_prefix: str = "",
+    form: str = "whole",
 ) -> Iterator[Subject]:
     """Find or build what is to be compared.
 
@@ -83,11 +93,14 @@ def subject_of(
         Of audio, for an artifact that is built.
     checkpoint, checkpoint_prefix
         As the model was, or is to be, built with.
+    form : {"whole", "stream"}
+        Of a stream, the loudest block of the first quarter second is compared, with the states that eager
+        torch has before it.
 
     Raises
     ------
     SpecError, CheckpointError
-        If the model cannot be built.
+        If the model cannot be built, or has no streaming form.
     ArtifactError
         If the folder is none, or has no such format.
     """
@@ -95,7 +108,7 @@ def subject_of(
     published = folder.is_dir()
     if published:
         manifest = load_manifest(folder)
-        entry = manifest.entry(format)
+        entry = manifest.entry(format, form)
         if manifest.checkpoint is not None and checkpoint is None:
             raise SpecError(
                 f"{folder}: built with a checkpoint, whose values the manifest does not hold; give "
@@ -106,13 +119,10 @@ def subject_of(
         spec = spec_of(manifest, str(folder))
     else:
         spec = load_spec(model).resized(samples=samples)
-    module = build_module(spec, None, checkpoint, checkpoint_prefix).frozen(input_length(spec))
-    program = capture(
-        module,
-        tuple(torch.zeros(shape, dtype=DTYPES[spec.dtype]) for shape in spec.inputs.values()),
-        tuple(spec.inputs),
-        tuple(port.name for port in module.output_ports),
-    )
+    module = build_module(spec, None, checkpoint, checkpoint_prefix)
+    whole, ports = module.frozen(input_length(spec)), module.output_ports
+    subject = _stream if form == "stream" else _whole
+    program, inputs = subject(spec, module, whole)
     with tempfile.TemporaryDirectory() as temporary:
         if published:
             artifact = folder / entry.path
@@ -122,15 +132,64 @@ def subject_of(
         with quiet_torch():
             named = NAMED[format](program)
         yield Subject(
-            name=spec.name,
+            name=spec.name if form == "whole" else f"{spec.name}.stream",
             format=format,
             artifact=artifact,
             exported=named,
-            ports={port.name: port for port in module.output_ports},
-            inputs=suite_inputs(module, spec.inputs),
+            ports=dict.fromkeys(program.output_names) | {port.name: port for port in ports},
+            inputs=inputs,
             dtype=spec.dtype,
-            tolerance=_tolerance(spec, module.output_ports, format),
+            tolerance=_tolerance(spec, ports, format),
         )
+
+
+def _whole(
+    spec: ModelSpec, module: AuditoryModule, whole: AuditoryModule
+) -> tuple[Program, Inputs]:
+    """The program of whole signals, and the suite."""
+    silence = (torch.zeros(shape, dtype=DTYPES[spec.dtype]) for shape in spec.inputs.values())
+    names = tuple(port.name for port in module.output_ports)
+    return capture(whole, tuple(silence), tuple(spec.inputs), names), suite_inputs(
+        whole, spec.inputs
+    )
+
+
+def _stream(
+    spec: ModelSpec, module: AuditoryModule, whole: AuditoryModule
+) -> tuple[Program, Inputs]:
+    """The program of one block, and of each signal of the suite a block with the states before it."""
+    form = build_stream(spec, module)
+    if form is None:
+        raise SpecError(
+            f"{spec.path}: has no streaming form; [stream] block = N in the model file asks for one"
+        )
+    heard = math.ceil(HEARD * float(getattr(module, "fs", 0) or spec.inputs["audio"][-1]))
+    suite = suite_inputs(whole, spec.inputs)
+    program = capture(form, form.silence(), form.input_names, form.output_names)
+    return program, {
+        signal: _loudest_block(form, inputs["audio"][..., :heard])
+        for signal, inputs in suite.items()
+    }
+
+
+@torch.no_grad()
+def _loudest_block(
+    form: StreamForm, audio: npt.NDArray[np.float64]
+) -> dict[str, npt.NDArray[np.float64]]:
+    """Inputs of the streaming form for the loudest whole block of a signal, by name."""
+    states = form.rest()
+    samples = torch.from_numpy(audio).to(states[0].dtype)
+    pieces = torch.split(samples, form.shape[-1], dim=-1)
+    blocks = [piece for piece in pieces if piece.shape[-1] == form.shape[-1]]
+    blocks = blocks or [form.silence()[0]]
+    loudest = max(range(len(blocks)), key=lambda k: float(blocks[k].square().sum()))
+    count = len(form.output_names) - len(states)
+    for block in blocks[:loudest]:
+        states = tuple(form(block, *states)[count:])
+    values = (blocks[loudest], *states)
+    return {
+        name: value.double().numpy() for name, value in zip(form.input_names, values, strict=True)
+    }
 
 
 def _tolerance(spec: ModelSpec, ports: Iterable[Port], format: str) -> float:
