@@ -292,13 +292,16 @@ for name in sys.argv[3:]:
 """
 
 
+MODELS_TWICE = ("gammatone", "drnl", "fast_drnl")
+
+
 @pytest.fixture(scope="module")
 def elsewhere(tmp_path_factory) -> Path:
-    """A model from another process, with other hashes and another folder."""
+    """Models from another process, with other hashes and another folder."""
     out = tmp_path_factory.mktemp("elsewhere") / "deeper" / "than before"
     environment = {**os.environ, "PYTHONHASHSEED": "4711", "PYTHONPATH": str(ROOT)}
     subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", BUILD, out, ROOT / "tests", "gammatone"],
+        [sys.executable, "-W", "ignore", "-c", BUILD, out, ROOT / "tests", *MODELS_TWICE],
         check=True,
         cwd=tmp_path_factory.mktemp("cwd"),
         env=environment,
@@ -307,9 +310,10 @@ def elsewhere(tmp_path_factory) -> Path:
     return out
 
 
+@pytest.mark.parametrize("name", MODELS_TWICE)
 @pytest.mark.parametrize("format", [name for name in FORMATS if FORMATS[name].reproducible])
-def test_building_twice_gives_the_same_bytes(format, published, elsewhere):
-    folder = published("gammatone")
+def test_building_twice_gives_the_same_bytes(format, name, published, elsewhere):
+    folder = published(name)
     one, two = artifact(folder, format), artifact(elsewhere / folder.name, format)
     if one.is_dir():
         for path in sorted(p for p in one.rglob("*") if p.is_file()):
@@ -318,8 +322,9 @@ def test_building_twice_gives_the_same_bytes(format, published, elsewhere):
     assert sha256_of(one) == sha256_of(two)
 
 
-def test_the_whole_folder_is_the_same(published, elsewhere):
-    folder = published("gammatone")
+@pytest.mark.parametrize("name", MODELS_TWICE)
+def test_the_whole_folder_is_the_same(name, published, elsewhere):
+    folder = published(name)
     one, two = (
         json.loads((f / "manifest.json").read_text()) for f in (folder, elsewhere / folder.name)
     )
