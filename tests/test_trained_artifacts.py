@@ -57,8 +57,8 @@ class Setup:
     def toml(self, folder: Path, tolerance: float | None = None) -> Path:
         path = folder / "tiny.toml"
         keys = ("torchscript", "exported_program", "onnx", "coreml", "reference")
-        # The trained values are of interest here, not the last digit of tones far outside a band, which the long
-        # transforms of fast_drnl round away.
+        # The trained values are of interest here, not the last digit of tones far outside a band, which
+        # the long transforms of fast_drnl round away.
         if tolerance is None:
             tolerance = 1e-4 if self.module == "FastDRNLFilterbank" else 1e-5
         allowed = "\n".join(f"{name} = {tolerance}" for name in keys)
