@@ -269,6 +269,7 @@ def test_a_model_that_misses_its_tolerance_is_not_published(copied, tmp_path, ca
     assert state(copied.parent) == before
 
 
+# Ctrl-C as in a shell, also where the tests themselves run in the background and inherit its being ignored.
 INTERRUPTIBLE = (
     "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
     "from amt_export.cli.main import main; sys.exit(main(sys.argv[1:]))"

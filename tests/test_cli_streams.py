@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from test_cli import ROOT, SMALL, SPEECH, environment, without
+from test_cli import INTERRUPTIBLE, ROOT, SMALL, SPEECH, environment, without
 from test_stream import publish_fir, publish_frames
 
 from amt_export import recording, runtime
@@ -191,13 +191,6 @@ def test_memory_does_not_grow_with_the_recording(small, wav, tmp_path):
 
 
 # ---------------------------------------------------------------- live
-
-
-# Ctrl-C as in a shell, also where the tests themselves run in the background and inherit its being ignored.
-INTERRUPTIBLE = (
-    "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
-    "from amt_export.cli.main import main; sys.exit(main(sys.argv[1:]))"
-)
 
 
 def on_a_terminal(*arguments, stop_after: float | None = None, colour: bool = True, first=()):

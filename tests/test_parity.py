@@ -158,6 +158,23 @@ def test_infinite_differences_fail_and_can_be_written():
     assert "on a" in str(error)
 
 
+@pytest.mark.parametrize(
+    ("format", "form", "hint"),
+    [
+        ("onnx", "whole", "; amt-export diff --format onnx says where"),
+        ("coreml", "stream", "; amt-export diff --format coreml --form stream says where"),
+        ("reference", "whole", "; where float32 can do no better, [parity] reference allows more"),
+        ("torchscript", "whole", "are allowed"),
+    ],
+)
+def test_a_difference_says_what_to_do_next(format, form, hint):
+    y = np.ones((1, 1, 4))
+    tolerance = {**ANY, "relative": 0.1}
+    version = Version(format, form, "CPU")
+    rows = compare(fixed({"y": 2 * y}), [Case("a", {}, {"y": y})], [LINEAR], version, tolerance)
+    assert str(parity_error("m", rows)).endswith(hint)
+
+
 # The signals
 
 

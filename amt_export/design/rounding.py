@@ -97,7 +97,12 @@ def terms_needed(system: StateSpace, fs: float, block: int) -> int:
 
 
 def checked_terms(terms: int | None) -> int | None:
-    """`terms` as a module takes it.
+    """Check the number of terms that a module is given.
+
+    Parameters
+    ----------
+    terms : int or None
+        None leaves it to `terms_needed`.
 
     Raises
     ------

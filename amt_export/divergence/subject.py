@@ -24,6 +24,7 @@ from amt_export.manifest import load_manifest
 from amt_export.modules.base import AuditoryModule
 from amt_export.modules.streaming import StreamForm
 from amt_export.parity.cases import suite_inputs
+from amt_export.parity.streaming import heard_samples
 from amt_export.ports import Port
 from amt_export.spec import ModelSpec, load_spec
 from amt_export.spec.published import spec_of
@@ -37,9 +38,6 @@ DECIBEL = math.log(10.0) / 20.0
 
 Inputs = dict[str, dict[str, npt.NDArray[np.float64]]]
 """Signal to input name to array."""
-
-HEARD = 0.25
-"""Of a stream, the loudest block of this beginning of a signal is compared, in s: as much as parity hears."""
 
 
 @dataclass(frozen=True)
@@ -163,11 +161,11 @@ def _stream(
         raise SpecError(
             f"{spec.path}: has no streaming form; [stream] block = N in the model file asks for one"
         )
-    heard = math.ceil(HEARD * float(getattr(module, "fs", 0) or spec.inputs["audio"][-1]))
+    beginning = heard_samples(getattr(module, "fs", None), spec.inputs["audio"][-1])
     suite = suite_inputs(whole, spec.inputs)
     program = capture(form, form.silence(), form.input_names, form.output_names)
     return program, {
-        signal: _loudest_block(form, inputs["audio"][..., :heard])
+        signal: _loudest_block(form, inputs["audio"][..., :beginning])
         for signal, inputs in suite.items()
     }
 

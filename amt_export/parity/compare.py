@@ -179,8 +179,9 @@ def parity_error(name: str, rows: Sequence[ParityRow]) -> ParityError:
     if worst.format == "reference" and worst.worst != BEYOND:
         table = "parity_db" if worst.kind == "db" else "parity"
         hint = f"; where float32 can do no better, [{table}] reference allows more"
-    elif worst.format in ("onnx", "coreml") and worst.form == "whole":
-        hint = f"; amt-export diff --format {worst.format} says where"
+    elif worst.format in ("onnx", "coreml"):
+        form = "" if worst.form == "whole" else f" --form {worst.form}"
+        hint = f"; amt-export diff --format {worst.format}{form} says where"
     return ParityError(
         f"{name}: {where} differs from {truth} by {amount} in "
         f"{worst.output} on {worst.signal}, {worst.tolerance:.2g}{unit} are allowed{hint}",

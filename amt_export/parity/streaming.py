@@ -45,7 +45,7 @@ def streamed(manifest: Manifest, block: Runner) -> Runner:
 
     def run(inputs: Mapping[str, npt.NDArray[np.floating]]) -> Arrays:
         (audio,) = inputs.values()
-        heard = _heard(manifest, audio.shape[-1])
+        heard = heard_samples(manifest.sampling_rate, audio.shape[-1])
         first, last = stream.push(audio[..., :heard]), stream.flush()
         frames = settled(manifest, heard)
         return {
@@ -56,11 +56,9 @@ def streamed(manifest: Manifest, block: Runner) -> Runner:
     return run
 
 
-def _heard(manifest: Manifest, samples: int) -> int:
-    """Samples of a signal that a stream is tried with."""
-    return min(
-        samples, math.ceil(HEARD * manifest.sampling_rate) if manifest.sampling_rate else samples
-    )
+def heard_samples(sampling_rate: float | None, samples: int) -> int:
+    """Samples of a signal that a stream is tried with: `HEARD`, or all where no rate in Hz is known."""
+    return min(samples, math.ceil(HEARD * sampling_rate)) if sampling_rate else samples
 
 
 def settled(manifest: Manifest, samples: int) -> slice:
@@ -75,7 +73,7 @@ def settled(manifest: Manifest, samples: int) -> slice:
 
 def settled_cases(manifest: Manifest, cases: Iterable[Case]) -> list[Case]:
     """Cases of whole signals as a stream can answer them."""
-    frames = settled(manifest, _heard(manifest, manifest.inputs[0].shape[-1]))
+    frames = settled(manifest, heard_samples(manifest.sampling_rate, manifest.inputs[0].shape[-1]))
     ports = {port.name: port for port in manifest.outputs}
 
     def known(outputs: Mapping[str, npt.NDArray[np.floating]]) -> Arrays:
