@@ -2,7 +2,7 @@
 
 For a block of L samples   y = T x + O h,   h' = A^L h + R x   with T the Toeplitz matrix of the
 impulse response, O = [c; cA; ...], R = [A^(L-1) b ... b]. The block states themselves are a prefix
-over blocks, solved in groups of RADIX with the powers of A^L, then in groups of groups.
+over blocks, solved in groups of a few blocks with the powers of A^L, then in groups of groups.
 Only the generating numbers are kept: T and the group matrices are laid out from them in the graph.
 """
 
@@ -11,21 +11,29 @@ from typing import List, NamedTuple, Tuple  # noqa: UP035  (TorchScript reads th
 import torch
 from torch import Tensor
 
-from amt_export.design.expansion import table_parts
+from amt_export.design.expansion import (
+    HEAD_BITS,
+    OBSERVE_BITS,
+    POWER_BITS,
+    REACH_BITS,
+    table_parts,
+)
 from amt_export.design.state_space import StateSpace
 
 # Entries below this cannot move a float32 sum whose terms are of order 1, but as denormal numbers they
 # would make products up to a hundred times slower.
 NEGLIGIBLE = 1e-30
-# Groups of 4 to 8 blocks are a flat optimum of ONNX Runtime; five levels of groups take 3124 blocks at once.
-RADIX = 5
-LEVELS = 5
+# Blocks in a group, the best first: ONNX Runtime is as fast with four as with five (30-channel gammatone).
+FINE = (4, 5, 3)
+# Groups in a group, the best first, up to the largest number of them that one product takes.
+COARSE = (5, 4, 6, 7, 8, 3)
+MOST = 8
+# Where the number of blocks is not known: 2500 blocks at once.
+RADICES = (4, 5, 5, 5, 5)
 
 
 # A stream's own blocks: shorter ones cost more in the states, longer ones more in the impulse matrix.
 SHORTEST, LONGEST = 32, 256
-# Numbers of a group matrix (1 MB) that a processor's own cache holds: one level of groups is then fastest.
-CACHED = 1 << 18
 
 
 def stream_block(samples: int) -> int:
@@ -46,56 +54,56 @@ def stream_block(samples: int) -> int:
     )
 
 
-def grouping(
-    count: int,
-    channels: int,
-    size: int,
-    radix: int = RADIX,
-    levels: int = LEVELS,
-    cached: int = CACHED,
-) -> Tuple[int, int]:  # noqa: UP006
-    """Radix and levels of the prefix over blocks.
+def grouping(count: int) -> List[int]:  # noqa: UP006
+    """Blocks in a group, groups in a group of groups, and so on; their product is at least `count`.
 
     Parameters
     ----------
     count : int
         Blocks at once; 0 for any number.
-    channels, size : int
-        Channels and states of the filter.
-    radix, levels, cached : int
-        Constants; TorchScript reads no globals.
 
     Returns
     -------
-    radix, levels : int
-        For few blocks one level, or two where its matrix would be too large.
+    list of int
+        Its product is `count` if there are factors of up to 8, so that nothing is padded.
     """
     if count == 0:
-        return radix, levels
-    states = count + 1
-    if channels * (states * size) ** 2 <= cached:
-        return states, 1
-    root = 2
-    while root * root < states:
-        root += 1
-    return root, 2
+        return list(RADICES)
+    if count <= FINE[0]:
+        return [count]
+    first = _divisor(count, FINE)
+    radices, groups = [first], -(-count // first)
+    while groups > MOST:
+        radices.append(_divisor(groups, COARSE))
+        groups = -(-groups // radices[-1])
+    return [*radices, groups] if groups > 1 else radices
+
+
+def _divisor(count: int, among: Tuple[int, ...]) -> int:  # noqa: UP006
+    return next((radix for radix in among if count % radix == 0), among[0])
 
 
 class BlockOperators(NamedTuple):
-    """What `modules.block_filter` needs. F channels, s states, block L, J levels of radix r.
+    """What `modules.block_filter` needs. F channels, s states, block L, groups of r blocks.
 
-    All tables come in P parts, see `design.expansion`: one as designed, P when `settled`.
+    Tables come in P parts, see `design.expansion`: one as designed, P when `settled`.
 
     impulse : (P, F, L) impulse response h[0..L-1]
     reach : (P, F, L, s) row j is (A^(L-1-j) b)^T
     observe : (P, F, s, L) column k is (c A^k)^T
-    powers : (P, J, F, r, s, s) powers[:, l, :, m] is (A^(L r^l m))^T
+    fine : (P, F, r + 1, s, s) fine[:, :, m] is (A^(L m))^T
+    coarse : (P, F, r1 + r2 + ..., s, s) for each level of groups the powers 0 to r1 - 1 of a group's A^(L r)
+    radices : [r1, r2, ...]
+    lean : the parts are those of lean sums, P = 2
     """
 
     impulse: Tensor
     reach: Tensor
     observe: Tensor
-    powers: Tensor
+    fine: Tensor
+    coarse: Tensor
+    radices: List[int]  # noqa: UP006
+    lean: bool
 
 
 def _march(system: StateSpace, length: int) -> Tuple[Tensor, Tensor, Tensor]:  # noqa: UP006
@@ -127,9 +135,16 @@ def impulse_response(system: StateSpace, length: int) -> Tensor:
     return torch.cat([system.d[:, None], echo], dim=1)
 
 
-def block_operators(
-    system: StateSpace, block: int, radix: int = RADIX, levels: int = LEVELS
-) -> BlockOperators:
+def _powers(step: Tensor, count: int) -> Tensor:
+    """Transposed powers 0 to `count` of (F, s, s) as (F, count + 1, s, s)."""
+    power = torch.eye(step.shape[-1], dtype=step.dtype, device=step.device).expand_as(step)
+    table: List[Tensor] = [power]  # noqa: UP006
+    for _ in range(count):
+        table.append(table[-1] @ step)
+    return torch.stack(table, dim=1).transpose(-1, -2)
+
+
+def block_operators(system: StateSpace, block: int, radices: List[int]) -> BlockOperators:  # noqa: UP006
     """Matrices of the block form, in the dtype of the system (float64 by design).
 
     Parameters
@@ -137,26 +152,37 @@ def block_operators(
     system : StateSpace
     block : int
         L.
-    radix, levels : int
-        One pass of the filter takes up to radix**levels - 1 blocks.
+    radices : list of int
+        Blocks in a group, groups in a group of groups, ...: see `grouping`.
     """
     seen, reached, step = _march(system, block)
     impulse = impulse_response(system, block)
-    tables: List[Tensor] = []  # noqa: UP006
-    for _ in range(levels):
-        power = torch.eye(step.shape[-1], dtype=step.dtype, device=step.device).expand_as(step)
-        table: List[Tensor] = []  # noqa: UP006
-        for _ in range(radix):
-            table.append(power.transpose(-1, -2))
-            power = power @ step
-        tables.append(torch.stack(table, dim=1))
-        step = power
+    fine = _powers(step, radices[0])
+    step = fine[:, radices[0]].transpose(-1, -2)
+    levels: List[Tensor] = [fine[:, :0]]  # noqa: UP006
+    for radix in radices[1:]:
+        powers = _powers(step, radix)
+        levels.append(powers[:, :radix])
+        step = powers[:, radix].transpose(-1, -2)
     return BlockOperators(
-        impulse[None], reached[None], seen.transpose(-1, -2)[None], torch.stack(tables)[None]
+        impulse[None],
+        reached[None],
+        seen.transpose(-1, -2)[None],
+        fine[None],
+        torch.cat(levels, dim=1)[None],
+        radices[1:],
+        False,
     )
 
 
-def settled(operators: BlockOperators, dtype: torch.dtype, parts: int) -> BlockOperators:
+def settled(
+    operators: BlockOperators,
+    dtype: torch.dtype,
+    parts: int,
+    lean: bool,
+    bits: Tuple[int, int, int, int] = (HEAD_BITS, REACH_BITS, OBSERVE_BITS, POWER_BITS),  # noqa: UP006
+    head: int = HEAD_BITS,
+) -> BlockOperators:
     """Cast once to the module's dtype; numbers too small to matter become zero.
 
     Parameters
@@ -166,13 +192,26 @@ def settled(operators: BlockOperators, dtype: torch.dtype, parts: int) -> BlockO
     dtype : torch.dtype
     parts : int
         P, see `design.expansion`. The grid of a part is common to all that is summed into one output number.
+    lean : bool
+        Lean sums, P = 2.
+    bits, head : int
+        Constants; TorchScript reads no globals.
     """
-    impulse, reach, observe, powers = operators
+    impulse, reach, observe, fine, coarse, radices, _ = operators
+    if not lean:
+        bits = (head, head, head, head)
+    # One table for both, so that there is something to find the peak of where there are no coarse levels.
+    powers = table_parts(
+        _settle(torch.cat([fine[0], coarse[0]], dim=1)), parts, [1, 2, 3], dtype, bits[3]
+    )
     return BlockOperators(
-        table_parts(_settle(impulse[0]), parts, [1], dtype),
-        table_parts(_settle(reach[0]), parts, [1], dtype),
-        table_parts(_settle(observe[0]), parts, [1], dtype),
-        table_parts(_settle(powers[0]), parts, [2, 3], dtype),
+        table_parts(_settle(impulse[0]), parts, [1], dtype, bits[0]),
+        table_parts(_settle(reach[0]), parts, [1], dtype, bits[1]),
+        table_parts(_settle(observe[0]), parts, [1], dtype, bits[2]),
+        powers[:, :, : fine.shape[2]].contiguous(),
+        powers[:, :, fine.shape[2] :].contiguous(),
+        radices,
+        lean,
     )
 
 

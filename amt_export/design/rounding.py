@@ -10,6 +10,7 @@ from its design.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -31,6 +32,8 @@ ROUNDING = 2.0**-24 * 4.0
 # Bits that the first further term gains, and each one after it. A term has 8; some are lost to states of
 # different size that share a grid (measured).
 FIRST_GAIN, GAIN = 5, 7
+# Bits that lean sums gain (measured: 2.2 to 3).
+LEAN_GAIN = 2.5
 # More than the 53 bits of the design cannot be had.
 MOST = 6
 
@@ -79,8 +82,15 @@ def tone_error(system: StateSpace, fs: float, block: int) -> float:
     return float((noise / scale).max())
 
 
-def terms_needed(system: StateSpace, fs: float, block: int) -> int:
-    """Terms P of the filter's sums (`design.expansion`), 1 to 6, that keep all tones to TARGET.
+class Sums(NamedTuple):
+    """How a filter adds up: float32 terms P, and whether they are lean (`design.expansion`)."""
+
+    terms: int
+    lean: bool
+
+
+def sums_needed(system: StateSpace, fs: float, block: int, terms: int | None = None) -> Sums:
+    """Sums of the filter, 1 to 6 terms or lean, that keep all tones to TARGET.
 
     Parameters
     ----------
@@ -89,11 +99,17 @@ def terms_needed(system: StateSpace, fs: float, block: int) -> int:
     fs : float, Hz
     block : int
         Samples from one rounding of the state to the next.
+    terms : int, optional
+        Already decided.
     """
+    if terms is not None:
+        return Sums(terms, False)
     excess = math.log2(max(tone_error(system, fs, block) / TARGET, 1.0))
     if excess <= 0:
-        return 1
-    return min(2 + math.ceil(max(excess - FIRST_GAIN, 0.0) / GAIN), MOST)
+        return Sums(1, False)
+    if excess <= LEAN_GAIN:
+        return Sums(2, True)
+    return Sums(min(2 + math.ceil(max(excess - FIRST_GAIN, 0.0) / GAIN), MOST), False)
 
 
 def checked_terms(terms: int | None) -> int | None:
@@ -102,7 +118,7 @@ def checked_terms(terms: int | None) -> int | None:
     Parameters
     ----------
     terms : int or None
-        None leaves it to `terms_needed`.
+        None leaves it to `sums_needed`.
 
     Raises
     ------

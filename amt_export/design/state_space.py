@@ -133,11 +133,13 @@ def butterworth_lowpass(cutoff: Tensor, fs: float) -> StateSpace:
     # (1 + p)^2 = square_re + j square_im; dividing by 2j Im p turns it into (square_im - j square_re)/(2 Im p).
     square_re = (1.0 + re) ** 2 - im * im
     square_im = 2.0 * (1.0 + re) * im
-    scale = b0 / im  # the 2 of 2 Re{} taken in
+    # The state has the gain 1 - |p|, as in `one_pole_cascade`; the 2 of 2 Re{} is taken in.
+    stage = 1.0 - torch.sqrt(re * re + im * im)
+    scale = b0 / (im * stage)
     c = torch.stack(
         [scale * square_im, scale * square_re], -1
     )  # 2 Re{r q} = 2 (r_re q_re - r_im q_im)
-    b = torch.stack([torch.ones_like(re), torch.zeros_like(re)], -1)
+    b = torch.stack([stage, torch.zeros_like(re)], -1)
     return StateSpace(rotation(torch.stack([re, im], -1)), b, c, b0)
 
 

@@ -7,8 +7,7 @@ from torch import Tensor
 
 from amt_export.design.blocks import BlockOperators, stream_block
 from amt_export.design.drnl import MODELS, PARAMETERS, SUBJECTS, drnl_parameters, resonance
-from amt_export.design.expansion import cut, times
-from amt_export.design.rounding import checked_terms, terms_needed
+from amt_export.design.rounding import Sums, checked_terms, sums_needed
 from amt_export.design.settling import settling_time
 from amt_export.design.state_space import StateSpace, amplified
 from amt_export.modules.base import AuditoryModule, as_batch, exact
@@ -19,9 +18,8 @@ from amt_export.modules.block_filter import (
     divisor_block,
     filter_blocks,
     respond,
-    shortened,
-    to_blocks,
 )
+from amt_export.modules.block_layout import blocks_of, shortened, to_blocks
 from amt_export.modules.centre_frequencies import checked_rate, evenly_spaced
 from amt_export.modules.compression import broken_stick
 from amt_export.modules.ports import Port, State
@@ -220,11 +218,11 @@ class DRNLFilterbank(DRNLParameters):
             # The linear path amplifies by up to 1e3 what its gammatone leaves of a distant tone, and the
             # compression lifts what the other one leaves; rounding included. Behind the compression nothing
             # is gained by more terms: what comes in is itself rounded to float32.
-            needed = (terms_needed(s, self.fs, self.block) for s in (linear, before))
-            terms = self.terms or max(needed)
-            self.linear.design(linear, self.block, self.fc, terms)
-            self.before.design(before, self.block, self.fc, terms)
-            self.behind.design(behind, self.block, self.fc, 1)
+            needed = [sums_needed(s, self.fs, self.block, self.terms) for s in (linear, before)]
+            sums = max(needed, key=lambda sums: (sums.terms, not sums.lean))
+            self.linear.design(linear, self.block, self.fc, sums)
+            self.before.design(before, self.block, self.fc, sums)
+            self.behind.design(behind, self.block, self.fc, Sums(1, False))
         self.keep_compression()
 
     def operators(self) -> tuple[BlockOperators, BlockOperators, BlockOperators]:
@@ -263,15 +261,9 @@ class DRNLFilterbank(DRNLParameters):
         """Go on by one block; see `AuditoryModule.step`."""
         blocks = to_blocks(audio.unsqueeze(1), self.block)
         linear, before, behind = self.operators()
-        rows = cut([blocks], linear.reach.shape[0])
-        # Both paths hear the same sound: one product for what it adds to the states of both.
-        reached = times(rows, torch.cat([linear.reach, before.reach], dim=-1))
-        size = linear.reach.shape[-1]
-        heard = [term[:, :, :, :size] for term in reached]
-        heard_before = [term[:, :, :, size:] for term in reached]
-        resonant = respond(rows, heard_before, before, states[1])
+        resonant = respond(blocks, before, states[1])
         compressed = self.compressed(added_up(resonant, before.observe))
-        amplified = respond(rows, heard, linear, states[0])
+        amplified = respond(blocks, linear, states[0])
         nonlinear, last = filter_blocks(to_blocks(compressed, self.block), behind, states[2])
         velocity = added_up(amplified, linear.observe) + nonlinear
         return [shortened(velocity, audio.shape[1])], [amplified.last, resonant.last, last]
@@ -286,6 +278,8 @@ class DRNLFilterbank(DRNLParameters):
         """A block that divides the audio spares padding and cutting."""
         if samples is not None:
             self.block = divisor_block(samples)
+            for keeper in (self.linear, self.before, self.behind):
+                keeper.count = blocks_of(samples, self.block)
 
     def warm_up(self) -> int:
         """Samples of memory: the two filters of the nonlinear path in a row, or the linear path."""

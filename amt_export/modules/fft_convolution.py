@@ -16,7 +16,7 @@ from amt_export.design.good_thomas import (
     unwrap_order,
     wrap_order,
 )
-from amt_export.modules.block_filter import pad_end
+from amt_export.modules.block_layout import pad_end
 
 
 class MatrixParts(nn.Module):

@@ -8,18 +8,12 @@ from torch import Tensor
 from amt_export.design.blocks import BlockOperators, stream_block
 from amt_export.design.gammatone import default_betamul, gammatone_bandwidth, gammatone_pole
 from amt_export.design.polynomial import cascade_basis, expanded, from_coefficients
-from amt_export.design.rounding import checked_terms, terms_needed
+from amt_export.design.rounding import checked_terms, sums_needed
 from amt_export.design.settling import settling_time
 from amt_export.design.state_space import StateSpace, one_pole_cascade
 from amt_export.modules.base import AuditoryModule, as_batch, exact
-from amt_export.modules.block_filter import (
-    BLOCK,
-    BlockFilter,
-    divisor_block,
-    filter_blocks,
-    shortened,
-    to_blocks,
-)
+from amt_export.modules.block_filter import BLOCK, BlockFilter, divisor_block, filter_blocks
+from amt_export.modules.block_layout import blocks_of, shortened, to_blocks
 from amt_export.modules.centre_frequencies import checked_rate, one_per_erb
 from amt_export.modules.ports import Port, State
 
@@ -163,8 +157,8 @@ class GammatoneFilterbank(AuditoryModule):
         """Set the block operators from the parameters."""
         with torch.no_grad():
             system = self.system()
-            terms = self.terms or terms_needed(system, self.fs, self.block)
-            self.filter.design(system, self.block, self.fc, terms)
+            sums = sums_needed(system, self.fs, self.block, self.terms)
+            self.filter.design(system, self.block, self.fc, sums)
 
     def operators(self) -> BlockOperators:
         """Block operators: the stored ones, or differentiable ones of the parameters."""
@@ -208,6 +202,7 @@ class GammatoneFilterbank(AuditoryModule):
         """A block that divides the audio spares padding and cutting."""
         if samples is not None:
             self.block = divisor_block(samples)
+            self.filter.count = blocks_of(samples, self.block)
 
     def centre_frequencies(self) -> list[float]:
         """In Hz."""

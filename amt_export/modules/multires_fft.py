@@ -15,7 +15,7 @@ from amt_export.design.multires import (
     read_table,
 )
 from amt_export.modules.base import as_batch, exact
-from amt_export.modules.block_filter import pad_end
+from amt_export.modules.block_layout import pad_end
 from amt_export.modules.centre_frequencies import checked_rate
 from amt_export.modules.framed import FramedModule
 from amt_export.modules.ports import Port
