@@ -24,9 +24,9 @@ from amt_export.design.state_space import StateSpace
 # would make products up to a hundred times slower.
 NEGLIGIBLE = 1e-30
 # Blocks in a group, the best first: ONNX Runtime is as fast with four as with five (30-channel gammatone).
-FINE = (4, 5, 3)
+FINE = (5, 4, 3)
 # Groups in a group, the best first, up to the largest number of them that one product takes.
-COARSE = (5, 4, 6, 7, 8, 3)
+COARSE = (4, 5, 6, 7, 8, 3)
 MOST = 8
 # Where the number of blocks is not known: 2500 blocks at once.
 RADICES = (4, 5, 5, 5, 5)

@@ -40,7 +40,8 @@ def _grouped(rows: Tensor, radix: int) -> Tensor:
 def _spread_out(start: Tensor, members: Tensor, powers: Tensor) -> Tensor:
     """States (B, F, groups r, s) from those at the start of each group (B, F, groups, s)."""
     batch, channels, groups, size = start.shape
-    states = torch.cat([start, members], dim=3) @ _spread(powers)
+    table = _spread(powers)
+    states = members @ table[:, size:] + start @ table[:, :size]
     return states.reshape(batch, channels, groups * powers.shape[1], size)
 
 
