@@ -26,8 +26,8 @@ NEGLIGIBLE = 1e-30
 # Blocks in a group, the best first: ONNX Runtime is as fast with four as with five (30-channel gammatone).
 FINE = (5, 4, 3)
 # Groups in a group, the best first, up to the largest number of them that one product takes.
-COARSE = (4, 5, 6, 7, 8, 3)
-MOST = 8
+COARSE = (4, 5, 6, 3)
+MOST = 6
 # Where the number of blocks is not known: 2500 blocks at once.
 RADICES = (4, 5, 5, 5, 5)
 
@@ -65,7 +65,7 @@ def grouping(count: int) -> List[int]:  # noqa: UP006
     Returns
     -------
     list of int
-        Its product is `count` if there are factors of up to 8, so that nothing is padded.
+        Its product is `count` if there are factors of up to 6, so that nothing is padded.
     """
     if count == 0:
         return list(RADICES)
