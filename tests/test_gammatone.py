@@ -12,9 +12,11 @@ from filter_checks import gradient_error, noise, relative
 from scipy import signal
 from spectral_checks import assert_state_dict
 
+from amt_export.design.rounding import Sums
 from amt_export.erb import audfiltbw
 from amt_export.modules import GammatoneFilterbank
-from amt_export.modules.block_filter import filter_blocks, to_blocks
+from amt_export.modules.block_filter import filter_blocks
+from amt_export.modules.block_layout import to_blocks
 
 SPEECH = {"fc": (100.0, 8000.0), "fs": 16000}
 FORMS = ("sos", "poly")
@@ -88,11 +90,9 @@ def test_a_delayed_sound_gives_a_delayed_answer(shift):
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-@pytest.mark.parametrize("parts", [1, 2, 4])
-def test_what_is_not_finite_stays_in_its_row_and_shows(value, parts):
-    module = GammatoneFilterbank(**SPEECH)
-    module.filter.design(module.system(), module.block, module.fc, parts)
-    module.redesign()
+@pytest.mark.parametrize("terms", [None, 1, 2, 4])
+def test_what_is_not_finite_stays_in_its_row_and_shows(value, terms):
+    module = GammatoneFilterbank(**SPEECH, terms=terms)
     audio = noise(3, 1000, dtype=torch.float32)
     clean = module(audio)
     audio[1, 500] = value
@@ -252,10 +252,10 @@ def test_sums_of_two_terms_hear_a_channel_far_from_a_tone(frequency):
     tone = torch.from_numpy(tone.astype(np.float32))
     expected = GammatoneFilterbank(**SPEECH, dtype=FLOAT64)(tone)
     module = GammatoneFilterbank(**SPEECH)
-    assert module.filter.parts == 2
+    assert module.filter.lean
     error = relative(module(tone), expected)
-    module.filter.design(module.system(), module.block, module.fc, 1)
-    assert error < 0.1 * relative(module(tone), expected)
+    module.filter.design(module.system(), module.block, module.fc, Sums(1, False))
+    assert error < 0.25 * relative(module(tone), expected)
 
 
 # Learning
@@ -350,7 +350,9 @@ def test_a_loaded_value_changes_its_channel(implementation, name, index, learnab
     after = module(audio)
     others = [channel for channel in range(30) if channel != 3]
     assert relative(after[:, 3], before[:, 3]) > 1e-3
-    assert torch.equal(after[:, others], before[:, others])
+    # A pole decides how all sums are made: lean ones may no longer do.
+    same = 2e-6 if name == "poles" else 0.0
+    assert relative(after[:, others], before[:, others]) <= same
     assert relative(module.frozen(300)(audio), after) < 1e-6
     if implementation == "sos":
         double = GammatoneFilterbank(**SPEECH, dtype=FLOAT64)

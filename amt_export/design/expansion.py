@@ -27,8 +27,8 @@ from torch import Tensor
 from amt_export.design.compensated import HEAD_BITS, SHIFT
 
 # Lean sums: bits of the heads of the sound, of the table that makes states of it, of the powers that pass
-# states on and of the table that makes sound of them; a sum adds up to 6 bits. Found by trying 6 and 7, 5 and 6,
-# 4 to 6 and 3 and 4 on tones from 125 Hz to 8 kHz (gammatone bank at 16 kHz): 1.1e-6 are left of 7.8e-6.
+# states on and of the table that makes sound of them; a sum adds up to 6 bits. Found by trying 6 and 7, 5 and
+# 6, 4 to 6 and 3 and 4 on tones from 125 Hz to 8 kHz (gammatone bank at 16 kHz): 1.1e-6 are left of 7.8e-6.
 SOUND_BITS, REACH_BITS, POWER_BITS, OBSERVE_BITS = 6, 6, 5, 4
 
 
@@ -71,6 +71,8 @@ def table_parts(
 
 def peak_of(x: Tensor) -> Tensor:
     """Largest magnitude in the last two dimensions, which are kept: where the grid of a channel begins."""
+    if x.shape[-2] == 0:
+        return torch.zeros_like(torch.sum(x, dim=[-2, -1], keepdim=True))
     return torch.amax(torch.abs(x), dim=[-2, -1], keepdim=True)
 
 
@@ -114,7 +116,7 @@ def cut(
 
 
 def with_terms(rows: Tensor, terms: int, count: int, peak: Tensor, lean: bool) -> Tensor:
-    """Another number of terms, side by side: (..., k, terms n) -> (..., k, count n).
+    """Another number of terms, side by side: (..., k, terms n) -> (..., k, count n); as many at least, or one.
 
     More than one are cut, on a grid for the rows' own peak, or, if lean, for that of the sound: states are not
     larger.

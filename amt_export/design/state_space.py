@@ -133,7 +133,7 @@ def butterworth_lowpass(cutoff: Tensor, fs: float) -> StateSpace:
     # (1 + p)^2 = square_re + j square_im; dividing by 2j Im p turns it into (square_im - j square_re)/(2 Im p).
     square_re = (1.0 + re) ** 2 - im * im
     square_im = 2.0 * (1.0 + re) * im
-    # The state has the gain |1 - p|, so that it is as large as the sound that passes; the 2 of 2 Re{} is taken in.
+    # With the gain |1 - p| the state is as large as the sound that passes. The 2 of 2 Re{} is taken in.
     stage = torch.sqrt((1.0 - re) ** 2 + im * im)
     scale = b0 / (im * stage)
     c = torch.stack(

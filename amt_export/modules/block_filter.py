@@ -114,7 +114,7 @@ class BlockFilter(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.sums = Sums(1, False)
+        self.terms, self.lean = 1, False
         self.count = 0  # blocks at once, where that is known
         self.radices = grouping(0)
 
@@ -123,7 +123,7 @@ class BlockFilter(nn.Module):
 
         For `sums` see `design.rounding`.
         """
-        self.sums = sums
+        self.terms, self.lean = sums
         self.radices = grouping(self.count)
         with torch.no_grad():
             designed = self.settled(system, block, like.dtype)
@@ -134,9 +134,10 @@ class BlockFilter(nn.Module):
     def settled(self, system: StateSpace, block: int, dtype: torch.dtype) -> BlockOperators:
         """Operators of a float64 system, differentiable."""
         # float64 needs no expansions: its own rounding is 2^-29 of float32's.
-        exact = dtype == torch.float64
-        parts, lean = (1, False) if exact else (self.sums.terms, self.sums.lean)
-        return settled(block_operators(system, block, self.radices), dtype, parts, lean)
+        designed = block_operators(system, block, self.radices)
+        if dtype == torch.float64:
+            return settled(designed, dtype, 1, False)
+        return settled(designed, dtype, self.terms, self.lean)
 
     def operators(self) -> BlockOperators:
         """The tables."""
@@ -147,7 +148,7 @@ class BlockFilter(nn.Module):
             self.fine,
             self.coarse,
             self.radices[1:],
-            self.sums.lean and self.impulse.shape[0] == 2,
+            self.lean and self.impulse.shape[0] == 2,
         )
 
     def rest(self, batch: int) -> Tensor:
@@ -156,7 +157,7 @@ class BlockFilter(nn.Module):
         return torch.zeros(
             batch,
             channels,
-            carried(parts, self.sums.lean and parts == 2),
+            carried(parts, self.lean and parts == 2),
             size,
             dtype=self.observe.dtype,
             device=self.observe.device,
