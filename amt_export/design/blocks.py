@@ -11,8 +11,8 @@ from typing import List, NamedTuple, Tuple  # noqa: UP035  (TorchScript reads th
 import torch
 from torch import Tensor
 
+from amt_export.design.compensated import HEAD_BITS
 from amt_export.design.expansion import (
-    HEAD_BITS,
     OBSERVE_BITS,
     POWER_BITS,
     REACH_BITS,

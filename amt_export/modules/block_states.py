@@ -24,9 +24,9 @@ def _spread(powers: Tensor) -> Tensor:
     """(F, r, s, s) -> (F, s + r s, r s): states in a group from the one at its start and its members."""
     channels, radix, size, _ = powers.shape
     started = powers.permute(0, 2, 1, 3).reshape(channels, size, radix * size)
-    within = toeplitz(powers)[:, :, : (radix - 1) * size]
-    nothing = torch.zeros_like(started[:, :, :size]).repeat(1, radix, 1)
-    within = torch.cat([nothing, within], dim=2)
+    within = toeplitz(powers)
+    nothing = torch.zeros_like(within[:, :, :size])
+    within = torch.cat([nothing, within[:, :, : (radix - 1) * size]], dim=2)
     return torch.cat([started, within], dim=1)
 
 

@@ -84,7 +84,7 @@ class GammatoneFilterbank(AuditoryModule):
         Port("subbands", ("batch", "channel", "time"), "Pa"),
     )
     states: ClassVar[tuple[State, ...]] = (
-        State("gammatone", "the one-pole stages of each channel, as a sum of float32 terms"),
+        State("gammatone", "the one-pole stages of each channel, summed over the terms"),
     )
 
     fc: Tensor
