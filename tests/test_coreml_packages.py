@@ -175,24 +175,17 @@ def change_weight(package: Path, offset: int, share: float) -> bool:
     return True
 
 
-@pytest.mark.parametrize(
-    ("name", "at_least", "at_most"), [("gammatone", 14, 2), ("multires", 8, 0)]
-)
-def test_one_changed_weight_is_found_out(name, at_least, at_most, proven, tmp_path):
-    """The largest number of each table, larger by 1 %.
-
-    Two tables may pass: last terms, 2^-8 of the whole or less, of the powers over so many blocks that the
-    filter has forgotten nearly all.
-    """
+@pytest.mark.parametrize(("name", "tables"), [("gammatone", 12), ("multires", 8)])
+def test_one_changed_weight_is_found_out(name, tables, proven, tmp_path):
+    """The largest number of each table, larger by 1 %."""
     model, found = proven(name), []
     for value in constants(open_package(model.package).model).values():
         if value.WhichOneof("value") == "blobFileValue":
             package = model.copy(tmp_path)
             if change_weight(package, value.blobFileValue.offset, 0.01):
                 found.append(model.outcome(package))
-    assert found.count("differs") >= at_least
-    assert found.count("passes") <= at_most, found
-    assert "refused" not in found
+    assert len(found) >= tables
+    assert set(found) == {"differs"}
 
 
 class Turned(nn.Module):

@@ -107,7 +107,7 @@ def test_nothing_departs_in_a_good_artifact(name, format, published):
 
 @pytest.mark.parametrize("numbers", [2 * 64 * 16, 2 * 2 * 64])
 def test_the_node_that_uses_a_perturbed_initializer_is_named(numbers, writable):
-    """What makes states of sound (2 channels, two terms of 32 x 8), and the impulse responses with their zeros."""
+    """What makes states of sound (2 channels, two terms of 32 x 8), and the impulse responses."""
     folder = writable("gammatone")
     tables = onnx.load(folder / "gammatone.onnx").graph.initializer
     name = next(table.name for table in tables if np.prod(table.dims) == numbers)

@@ -16,6 +16,10 @@ REST = 0.2
 """s before each turn: threads of OpenMP and ONNX Runtime wait busily for more work when theirs is done, and
 would keep a processor from whoever is next."""
 
+STEADY = 0.05
+"""s of runs that do not count at the start of each turn: whoever calls again and again finds caches filled, threads
+awake and the processor at its speed."""
+
 WARM_UP = 3
 """Runs that do not count: TorchScript profiles in its first two and compiles in the third."""
 
@@ -71,5 +75,7 @@ def measure(contenders: Iterable[Contender], repeats: int, report: Report) -> No
         for contender in quick:
             report(contender.name, repeat / repeats)
             time.sleep(REST)
-            contender.call()  # fills the caches and wakes its threads; does not count
+            started = time.perf_counter()
+            while time.perf_counter() < started + STEADY:
+                contender.call()
             contender.run()
