@@ -17,8 +17,8 @@ REST = 0.2
 would keep a processor from whoever is next."""
 
 STEADY = 0.05
-"""s of runs that do not count at the start of each turn: whoever calls again and again finds caches filled, threads
-awake and the processor at its speed."""
+"""s of runs that do not count at the start of each turn: whoever calls again and again finds caches filled,
+threads awake and the processor at its speed."""
 
 WARM_UP = 3
 """Runs that do not count: TorchScript profiles in its first two and compiles in the third."""
@@ -50,7 +50,7 @@ class Contender:
 
 
 def measure(contenders: Iterable[Contender], repeats: int, report: Report) -> None:
-    """Run each call a few times to warm up, then all of them in turns.
+    """Run each call a few times to warm up, then all of them in turns, in each one until it runs steadily.
 
     Parameters
     ----------

@@ -164,8 +164,9 @@ class DRNLFilterbank(DRNLParameters):
     dtype : torch.dtype
         Of the computation and the output. The filters are designed in float64 in any case.
     terms : int, optional
-        float32 terms of the filters' sums, 1 to 6; by default as many as keep the error of tones far outside
-        a channel's band below 1e-6 of its peak (`amt_export.design.rounding`). One is twice as fast, and
+        float32 terms of the filters' sums, 1 to 6. By default as many as keep the error of tones far outside a
+        channel's band near 1e-6 of its peak (`amt_export.design.rounding`), two lean ones where these are
+        enough. Two are a few times more exact than lean ones; one is twice as fast and
         1e-5 off on such tones, more where channels are few.
 
     Shape

@@ -51,9 +51,10 @@ class GammatoneFilterbank(AuditoryModule):
         "poly" is a legacy form whose poles are limited to |p| <= 0.9 while the gain is not: it
         distorts channels below about 500 Hz.
     terms : int, optional
-        float32 terms of the filters' sums, 1 to 6; by default as many as keep the error of tones far outside
-        a channel's band below 1e-6 of its peak (`amt_export.design.rounding`). One is three times as fast,
-        and 1e-6 to 1e-5 off on such tones, more where channels are few.
+        float32 terms of the filters' sums, 1 to 6. By default as many as keep the error of tones far outside a
+        channel's band near 1e-6 of its peak (`amt_export.design.rounding`), two lean ones where these are
+        enough. Two are a few times more exact than lean ones and take a third more time; one is twice as fast and
+        1e-6 to 1e-5 off on such tones, more where channels are few.
 
     Attributes
     ----------
