@@ -23,8 +23,8 @@ from amt_export.design.state_space import StateSpace
 # Entries below this cannot move a float32 sum whose terms are of order 1, but as denormal numbers they
 # would make products up to a hundred times slower.
 NEGLIGIBLE = 1e-30
-# Blocks in a group, the best first: with five, ONNX Runtime is fastest (30-channel gammatone at 16 kHz; four cost
-# 5 % more, eight and ten 20 %).
+# Blocks in a group, the best first: with four or five, ONNX Runtime is fastest (30-channel gammatone at 16 kHz;
+# ten take a fifth more time).
 FINE = (5, 4, 3)
 # Groups in a group, the best first. Larger ones would make tables that take longer to read than to use.
 COARSE = (4, 5, 6, 3)

@@ -53,8 +53,8 @@ class GammatoneFilterbank(AuditoryModule):
     terms : int, optional
         float32 terms of the filters' sums, 1 to 6. By default as many as keep the error of tones far outside a
         channel's band near 1e-6 of its peak (`amt_export.design.rounding`), two lean ones where these are
-        enough. Two are a few times more exact than lean ones and take a third more time; one is twice as fast and
-        1e-6 to 1e-5 off on such tones, more where channels are few.
+        enough. Two are a few times more exact than lean ones and take a third more time; one is twice as fast
+        and 1e-6 to 1e-5 off on such tones, more where channels are few.
 
     Attributes
     ----------
