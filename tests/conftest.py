@@ -51,3 +51,20 @@ def writable(published, tmp_path) -> Callable[[str], Path]:
         return Path(shutil.copytree(published(name), tmp_path / "copies" / name))
 
     return copy
+
+
+@pytest.fixture(scope="session")
+def proven(tmp_path_factory):
+    """The Core ML package of a module and its expected answers, made when first asked for."""
+    from coreml_checks import Proven  # coremltools takes seconds to import
+    from coreml_modules import MODULES
+
+    made: dict[str, Proven] = {}
+
+    def get(name: str) -> Proven:
+        if name not in made:
+            make, shapes = MODULES[name]
+            made[name] = Proven(make(), shapes, tmp_path_factory.mktemp(name))
+        return made[name]
+
+    return get

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import shutil
+import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -180,3 +181,18 @@ def exported(module: nn.Module, package: Path, *inputs: torch.Tensor) -> Interpr
     names = tuple(f"x{i}" for i in range(len(inputs)))
     export_coreml(capture(module.eval(), inputs, names, ("y",)), package, {})
     return Interpreter(package)
+
+
+def change_weight(package: Path, offset: int, share: float) -> bool:
+    """Change the largest float of one blob; False if there is none but zeros."""
+    path = weight_file(package)
+    data = bytearray(path.read_bytes())
+    _, kind, size, start, _ = struct.unpack_from("<IIQQQ", data, offset)
+    assert kind == 2
+    values = np.frombuffer(data, "<f4", size // 4, start)
+    largest = int(np.abs(values).argmax())
+    if values[largest] == 0.0:
+        return False
+    values[largest] *= np.float32(1.0 + share)
+    path.write_bytes(data)
+    return True

@@ -14,6 +14,7 @@ import onnx
 import pytest
 import torch
 from filter_checks import ROOT, noise, small_specs
+from folder_checks import sign
 
 from amt_export import build
 from amt_export.build import build_module
@@ -22,7 +23,6 @@ from amt_export.manifest import (
     Checkpoint,
     Manifest,
     ParityRow,
-    bytes_of,
     load_manifest,
     sha256_of,
 )
@@ -34,16 +34,6 @@ from amt_export.ports import Port
 from amt_export.publish import publish
 
 HEAVY = ("torch", "onnx", "onnxscript", "coremltools", "scipy", "rich", "matplotlib", "soundfile")
-
-
-def sign(folder: Path) -> None:
-    """Make a folder's manifest agree with its spoiled files."""
-    manifest = load_manifest(folder)
-    entries = [
-        replace(e, bytes=bytes_of(folder / e.path), sha256=sha256_of(folder / e.path))
-        for e in manifest.files
-    ]
-    write(folder, replace(manifest, files=tuple(entries)))
 
 
 def write(folder: Path, manifest: Manifest) -> None:

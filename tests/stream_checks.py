@@ -1,0 +1,155 @@
+"""Tiny hand-made artifacts with a streaming form, and what they compute."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from amt_export.manifest import (
+    MANIFEST_NAME,
+    FileEntry,
+    Manifest,
+    Port,
+    StateInfo,
+    StreamInfo,
+    bytes_of,
+    sha256_of,
+)
+
+BLOCK = 16
+TAPS = np.random.default_rng(1).standard_normal((3, 10)).astype(np.float32)
+HOP, LONG = 4, 12  # frames of 12 samples every 4
+
+
+def fir(x):
+    """Filter (..., T) by each row of TAPS, from silence: (..., 3, T)."""
+    if not x.shape[-1]:
+        return np.zeros((*x.shape[:-1], 3, 0), np.float32)
+    rows = [np.convolve(row, h)[: x.shape[-1]] for row in x.reshape(-1, x.shape[-1]) for h in TAPS]
+    return np.reshape(rows, (*x.shape[:-1], 3, x.shape[-1])).astype(np.float32)
+
+
+def sums(x):
+    """Sums over frames, those that lie within the signal: (..., S)."""
+    count = max(0, 1 + (x.shape[-1] - LONG) // HOP)
+    frames = [x[..., k * HOP : k * HOP + LONG].sum(-1) for k in range(count)]
+    return np.stack(frames, -1) if frames else np.zeros((*x.shape[:-1], 0), np.float32)
+
+
+def publish(folder: Path, nodes, inputs, outputs, states, constants, **fields) -> Path:
+    """Write a streaming artifact, the same graph as whole form (nobody runs it), and a manifest."""
+    folder.mkdir(exist_ok=True)
+    info = [StateInfo(f"state_{n}", f"next_state_{n}", shape, n) for n, shape in states]
+    given_ports = [(p.name, p.shape) for p in inputs] + [(s.input, s.shape) for s in info]
+    taken = [(p.name, p.shape) for p in outputs] + [(s.output, s.shape) for s in info]
+    graph = helper.make_graph(
+        nodes,
+        "tiny",
+        [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in given_ports],
+        [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in taken],
+        [numpy_helper.from_array(np.asarray(v), k) for k, v in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    entries = []
+    for form, name in (("whole", "tiny.onnx"), ("stream", "tiny.stream.onnx")):
+        path = folder / name
+        onnx.save(model, path)
+        entries.append(FileEntry(name, "onnx", form, bytes_of(path), sha256_of(path), True))
+    latency, skip = fields.pop("latency", 0), fields.pop("skip", 0)
+    manifest = Manifest(
+        name="tiny",
+        module="Tiny",
+        description="a tiny model",
+        parameters={},
+        dtype="float32",
+        sampling_rate=16000,
+        centre_frequencies=(),
+        warm_up=9,
+        inputs=tuple(inputs),
+        outputs=tuple(outputs),
+        stream=StreamInfo(BLOCK, latency, tuple(info), skip, tuple(inputs), tuple(outputs)),
+        files=tuple(entries),
+        versions={},
+        **{"hop": 1, "frame_length": 1, **fields},
+    )
+    (folder / MANIFEST_NAME).write_text(manifest.to_json(), encoding="utf-8")
+    return folder
+
+
+def publish_fir(folder: Path, batch: int = 1) -> Path:
+    """Three FIR filters with the last nine samples as state, and a constant grid beside them."""
+    audio = Port("audio", (batch, BLOCK), "float32", "Pa", ("batch", "time"))
+    subbands = Port("subbands", (batch, 3, BLOCK), "float32", "Pa", ("batch", "channel", "time"))
+    freqs = Port("freqs", (3,), "float32", "Hz", ("channel",))
+    nodes = [
+        helper.make_node("Concat", ["state_past", "audio"], ["heard"], axis=1),
+        helper.make_node("Unsqueeze", ["heard", "one"], ["column"]),
+        helper.make_node("Conv", ["column", "taps"], ["subbands"]),
+        helper.make_node("Slice", ["heard", "from", "to", "one"], ["next_state_past"]),
+        helper.make_node("Identity", ["grid"], ["freqs"]),
+    ]
+    constants = {
+        "one": np.array([1]),
+        "from": np.array([BLOCK]),
+        "to": np.array([BLOCK + 9]),
+        "taps": TAPS[:, None, ::-1].copy(),
+        "grid": np.float32([1, 2, 3]),
+    }
+    return publish(folder, nodes, [audio], [subbands, freqs], [("past", (batch, 9))], constants)
+
+
+def publish_frames(folder: Path) -> Path:
+    """Sums over frames of both ears; frame k stands at its first sample."""
+    audio = Port("audio", (1, 2, BLOCK), "float32", "full scale", ("batch", "ear", "time"))
+    out = Port("sums", (1, 2, BLOCK // HOP), "float32", "dB", ("batch", "ear", "frame"))
+    skip = LONG // HOP - 1
+    nodes = [
+        helper.make_node("Concat", ["state_past", "audio"], ["heard"], axis=2),
+        helper.make_node("Conv", ["heard", "ones"], ["sums"], group=2, strides=[HOP]),
+        helper.make_node("Slice", ["heard", "from", "to", "two"], ["next_state_past"]),
+    ]
+    constants = {
+        "two": np.array([2]),
+        "from": np.array([BLOCK]),
+        "to": np.array([BLOCK + LONG - HOP]),
+        "ones": np.ones((2, 1, LONG), np.float32),
+    }
+    states = [("past", (1, 2, LONG - HOP))]
+    return publish(
+        folder,
+        nodes,
+        [audio],
+        [out],
+        states,
+        constants,
+        hop=HOP,
+        frame_length=LONG,
+        latency=LONG,
+        skip=skip,
+    )
+
+
+def noise(*shape: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+
+
+def pieces(audio: np.ndarray, sizes) -> list[np.ndarray]:
+    """Cut along time at the running sums of sizes; what is left is the last piece."""
+    cuts = [cut for cut in np.cumsum(sizes) if cut < audio.shape[-1]]
+    return np.split(audio, cuts, axis=-1)
+
+
+def stream_through(stream, parts, name="subbands") -> np.ndarray:
+    found = [stream.push(part)[name] for part in parts]
+    return np.concatenate([*found, stream.flush()[name]], axis=-1)
+
+
+def close(found, expected) -> None:
+    assert found.shape == expected.shape
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+# ---------------------------------------------------------------- what comes out
