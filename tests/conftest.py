@@ -8,7 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import soundfile
 import torch
+from cli_checks import SMALL, amt
 from filelock import FileLock
 from filter_checks import Golden, load_golden, small_specs
 
@@ -68,3 +70,38 @@ def proven(tmp_path_factory):
         return made[name]
 
     return get
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory) -> Path:
+    """A folder with models/small.toml and artifacts/small, all formats, made by `build`."""
+    root = tmp_path_factory.mktemp("cli")
+    (root / "models").mkdir()
+    (root / "models" / "small.toml").write_text(SMALL, encoding="utf-8")
+    done = amt("build", cwd=root)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""
+    assert "1 model, 4 artifacts published in artifacts" in done.stdout
+    return root
+
+
+@pytest.fixture(scope="session")
+def small(built) -> Path:
+    return built / "artifacts" / "small"
+
+
+@pytest.fixture
+def copied(small, tmp_path) -> Path:
+    """A published folder that a test may damage."""
+    return Path(shutil.copytree(small, tmp_path / "artifacts" / "small"))
+
+
+@pytest.fixture
+def wav(tmp_path):
+    """Write a WAV file and return its path."""
+
+    def write(samples, fs=16000, name="input.wav", subtype="FLOAT"):
+        soundfile.write(tmp_path / name, samples, fs, subtype=subtype, format="WAV")
+        return tmp_path / name
+
+    return write

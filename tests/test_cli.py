@@ -2,121 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 
-import numpy as np
 import pytest
-import soundfile
+from cli_checks import INTERRUPTIBLE, SMALL, amt, environment, refused, state
 
 from amt_export.cli.main import main
-from amt_export.manifest import MANIFEST_NAME, ParityRow, load_manifest, sha256_of
+from amt_export.manifest import MANIFEST_NAME, ParityRow, load_manifest
 
-ROOT = Path(__file__).parents[1]
-SPEECH = ROOT / "tests" / "data" / "speech_22k.wav"
 COMMANDS = ("list", "build", "check", "diff", "report", "lint", "info", "run", "live", "bench")
-
-SMALL = """
-[model]
-name = "small"
-module = "GammatoneFilterbank"
-description = "three channels"
-
-[parameters]
-fc = [500.0, 1000.0, 4000.0]
-fs = 16000
-
-[inputs]
-audio = [1, 2000]
-
-[parity]
-onnx = 2e-6
-reference = 2e-6
-"""
-
-
-def environment(*first: Path) -> dict[str, str]:
-    """Return an environment of 80 columns that finds the package from anywhere."""
-    path = os.pathsep.join(map(str, (*first, ROOT)))
-    return {**os.environ, "COLUMNS": "80", "PYTHONPATH": path}
-
-
-def amt(*arguments, cwd=None, first=()) -> subprocess.CompletedProcess:
-    """Run amt-export in a process of its own; what is in the folders `first` is imported first."""
-    return subprocess.run(
-        [sys.executable, "-m", "amt_export", *map(str, arguments)],
-        cwd=cwd,
-        env=environment(*first),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-
-def refused(done: subprocess.CompletedProcess, code: int = 1) -> str:
-    """Return the one line with which a command has failed."""
-    assert done.returncode == code, done.stdout + done.stderr
-    lines = done.stderr.splitlines()
-    assert len(lines) == 1, done.stderr
-    assert lines[0].startswith("amt-export: error: ")
-    return lines[0]
-
-
-def state(folder: Path) -> dict[str, str]:
-    """Return what is in a folder, hidden files too, by content."""
-    return {path.name: sha256_of(path) for path in folder.iterdir()} if folder.is_dir() else {}
-
-
-@pytest.fixture(scope="session")
-def built(tmp_path_factory) -> Path:
-    """A folder with models/small.toml and artifacts/small, all formats, made by `build`."""
-    root = tmp_path_factory.mktemp("cli")
-    (root / "models").mkdir()
-    (root / "models" / "small.toml").write_text(SMALL, encoding="utf-8")
-    done = amt("build", cwd=root)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stderr == ""
-    assert "1 model, 4 artifacts published in artifacts" in done.stdout
-    return root
-
-
-@pytest.fixture(scope="session")
-def small(built) -> Path:
-    return built / "artifacts" / "small"
-
-
-@pytest.fixture
-def copied(small, tmp_path) -> Path:
-    """A published folder that a test may damage."""
-    return Path(shutil.copytree(small, tmp_path / "artifacts" / "small"))
-
-
-@pytest.fixture
-def wav(tmp_path):
-    """Write a WAV file and return its path."""
-
-    def write(samples, fs=16000, name="input.wav", subtype="FLOAT"):
-        soundfile.write(tmp_path / name, samples, fs, subtype=subtype, format="WAV")
-        return tmp_path / name
-
-    return write
-
-
-def without(tmp_path: Path, *modules: str) -> Path:
-    """Return a folder that, first on the path, keeps these packages from being imported."""
-    folder = tmp_path / "blocked"
-    folder.mkdir()
-    for module in modules:
-        (folder / f"{module}.py").write_text(f"raise ImportError('no {module} here')")
-    return folder
 
 
 # ---------------------------------------------------------------- help and usage
@@ -269,13 +167,6 @@ def test_a_model_that_misses_its_tolerance_is_not_published(copied, tmp_path, ca
     assert state(copied.parent) == before
 
 
-# Ctrl-C as in a shell, also where the tests themselves run in the background and inherit its being ignored.
-INTERRUPTIBLE = (
-    "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
-    "from amt_export.cli.main import main; sys.exit(main(sys.argv[1:]))"
-)
-
-
 @pytest.mark.parametrize("delay", [0.0, 1.0])
 def test_ctrl_c_leaves_what_was_there(delay, copied, tmp_path):
     out = copied.parent
@@ -412,141 +303,3 @@ def test_a_table_shows_every_kind_of_difference(capsys):
         ("inf", "NO"),
         ("-", "-"),
     ]
-
-
-# ---------------------------------------------------------------- run
-
-
-def test_run_writes_numbers_and_a_picture(small, tmp_path):
-    blocked = without(tmp_path, "torch", "onnx", "coremltools", "scipy")
-    files = ("-o", "out.npz", "--plot", "out.png")
-    done = amt("run", small, SPEECH, *files, cwd=tmp_path, first=[blocked])
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    assert "22050 Hz resampled to 16000 Hz" in done.stdout
-    assert "full-scale sine = 93.98 dB SPL" in done.stdout
-    assert "times real time" in done.stdout
-    assert (tmp_path / "out.png").read_bytes().startswith(b"\x89PNG")
-    with np.load(tmp_path / "out.npz") as data:
-        assert set(data.files) == {"subbands", "fs", "centre_frequencies", "manifest"}
-        assert data["fs"] == 16000
-        assert data["subbands"].shape == (1, 3, round(soundfile.info(SPEECH).duration * 16000))
-        np.testing.assert_allclose(data["centre_frequencies"], [500, 1000, 4000], rtol=1e-6)
-        assert json.loads(str(data["manifest"]))["name"] == "small"
-
-
-def test_run_is_named_after_the_recording_and_calibrated(small, tmp_path, wav):
-    path = wav(np.sin(2 * np.pi * 1000 / 16000 * np.arange(16000)), name="tone.wav")
-    done = amt("run", small, path, "--level", "60", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "file = 60 dB SPL RMS" in done.stdout
-    with np.load(tmp_path / "tone.npz") as data:
-        rms = np.sqrt(np.mean(data["subbands"][0, 1, 8000:] ** 2))
-    assert 20 * np.log10(rms / 2e-5) == pytest.approx(60, abs=0.1)
-
-
-BAD_AUDIO = {
-    "no samples": lambda wav: wav(np.zeros(0)),
-    "a sample is NaN": lambda wav: wav(np.array([0, np.nan, 0])),
-    "infinite": lambda wav: wav(np.array([0.0, np.inf])),
-    "give a WAV": lambda wav: Path(shutil.copy(__file__, wav(np.zeros(9)))),
-    "no such file": lambda wav: Path("gone.wav"),
-}
-
-
-@pytest.mark.parametrize("message", BAD_AUDIO)
-def test_bad_audio_is_one_line(message, small, wav, tmp_path, capsys):
-    out = tmp_path / "out.npz"
-    assert main(["run", str(small), str(BAD_AUDIO[message](wav)), "-o", str(out)]) == 1
-    error = capsys.readouterr().err
-    assert error.startswith("amt-export: error: ")
-    assert error.count("\n") == 1
-    assert message in error
-    assert not out.exists()
-
-
-@pytest.mark.parametrize("level", ["nan", "1000", "60"])
-def test_a_level_that_cannot_be(level, small, wav, tmp_path, capsys, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert main(["run", str(small), str(wav(np.zeros(1000))), "--level", level]) == 1
-    assert "silent" in (error := capsys.readouterr().err) or "give one from" in error
-    assert not (tmp_path / "input.npz").exists()
-
-
-def test_run_refuses_places_that_it_must_not_write_to(small, wav, tmp_path, capsys):
-    path = wav(np.zeros(100), name="speech.npz")
-    before = path.read_bytes()
-    (tmp_path / "folder.npz").mkdir()
-    for out, message in {
-        path: "would change",
-        small / "vectors.npz": "would change",
-        tmp_path / "gone" / "x.npz": "there is no folder",
-        tmp_path / "folder.npz": "is a folder",
-    }.items():
-        assert main(["run", str(small), str(path), "-o", str(out)]) == 1
-        assert message in capsys.readouterr().err
-    assert path.read_bytes() == before
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["folder.npz", "speech.npz"]
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="has no limit on file sizes")
-def test_a_full_disk_leaves_the_earlier_result(small, tmp_path):
-    earlier = tmp_path / "out.npz"
-    earlier.write_bytes(b"earlier")
-    limited = (
-        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (10000, 10000)); "
-        "from amt_export.cli.main import main; sys.exit(main(sys.argv[1:]))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", limited, "run", str(small), str(SPEECH), "-o", str(earlier)],
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert "out.npz: File too large" in refused(done)
-    assert earlier.read_bytes() == b"earlier"
-    assert [path.name for path in tmp_path.iterdir()] == ["out.npz"]
-
-
-def test_run_of_a_damaged_folder(copied, wav, capsys):
-    path = str(wav(np.zeros(100)))
-    (copied / "small.onnx").write_bytes((copied / "small.onnx").read_bytes()[:-1])
-    assert main(["run", str(copied), path, "-o", str(copied.parent / "x.npz")]) == 1
-    assert "published with" in capsys.readouterr().err
-    (copied / MANIFEST_NAME).write_text("{", encoding="utf-8")
-    assert main(["run", str(copied), path, "-o", str(copied.parent / "x.npz")]) == 1
-    assert "not JSON" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("module", "extra", "arguments"),
-    [
-        ("onnxruntime", "onnx", ("run", "DIR", SPEECH)),
-        ("soundfile", "audio", ("run", "DIR", SPEECH)),
-        ("matplotlib", "plot", ("run", "DIR", SPEECH, "--plot", "x.png")),
-        ("torch", "export", ("build",)),
-        ("torch", "export", ("run", "DIR", SPEECH, "--backend", "torchscript")),
-    ],
-)
-def test_a_missing_package_is_named_with_its_extra(module, extra, arguments, small, tmp_path):
-    blocked = without(tmp_path, module)
-    arguments = [small if argument == "DIR" else argument for argument in arguments]
-    error = refused(amt(*arguments, cwd=tmp_path, first=[blocked]))
-    assert f"no {module} here" in error
-    assert error.endswith(f"pip install 'amt_export[{extra}]'")
-
-
-def test_a_reader_that_leaves_early_sees_no_traceback(small):
-    process = subprocess.Popen(
-        [sys.executable, "-m", "amt_export", "info", str(small)],
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    process.stdout.close()
-    error = process.stderr.read()
-    process.stderr.close()
-    assert process.wait(timeout=60) == 1
-    assert error == ""

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from test_cli import INTERRUPTIBLE, ROOT, SMALL, SPEECH, environment, without
-from test_stream import publish_fir, publish_frames
+from cli_checks import INTERRUPTIBLE, ROOT, SMALL, SPEECH, environment, without
+from stream_checks import publish_fir, publish_frames
 
 from amt_export import recording, runtime
 from amt_export.audio import for_model, read_audio
