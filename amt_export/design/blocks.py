@@ -23,8 +23,8 @@ from amt_export.design.state_space import StateSpace
 # Entries below this cannot move a float32 sum whose terms are of order 1, but as denormal numbers they
 # would make products up to a hundred times slower.
 NEGLIGIBLE = 1e-30
-# Blocks in a group, the best first: ONNX Runtime is as fast with four as with five, and lean sums are more exact
-# (30-channel gammatone at 16 kHz; ten take a fifth more time).
+# Blocks in a group, the best first: ONNX Runtime is as fast with four as with five, and lean sums are more
+# exact (30-channel gammatone at 16 kHz; ten take a fifth more time).
 FINE = (4, 5, 3)
 # Groups in a group, the best first. Larger ones would make tables that take longer to read than to use.
 COARSE = (5, 4, 6, 3)

@@ -27,8 +27,8 @@ from torch import Tensor
 from amt_export.design.compensated import HEAD_BITS, SHIFT
 
 # Lean sums: bits of the heads of the sound, of the table that makes states of it, of the powers that pass
-# states on and of the table that makes sound of them; a sum adds up to 6 bits. The best of 5 to 7, 5 to 7, 4 and
-# 5, and 3 and 4, on ramped tones from 125 Hz to 8 kHz (gammatone bank at 16 kHz): 1e-6 is left of 7.8e-6.
+# states on and of the table that makes sound of them; a sum adds up to 6 bits. The best of 5 to 7, 5 to 7, 4
+# and 5, and 3 and 4, on ramped tones from 125 Hz to 8 kHz (gammatone bank at 16 kHz): 1e-6 is left of 7.8e-6.
 SOUND_BITS, REACH_BITS, POWER_BITS, OBSERVE_BITS = 6, 5, 5, 4
 
 
