@@ -237,6 +237,22 @@ def test_a_tone_outside_every_channel_is_as_exact_as_one_inside(frequency):
     assert float(error.max()) < 1e-6
 
 
+@pytest.mark.parametrize(("terms", "bound"), [(2, 5e-7), (None, 3e-5)])
+def test_quiet_sounds_behind_a_loud_one(terms, bound):
+    """60 dB below a click 0.6 s ago. Lean sums have one grid for a call, and are one-term sums there."""
+    time = torch.arange(16000, dtype=torch.float64) / 16000.0
+    ramp = torch.clamp((time - 0.6) / 0.02, 0.0, 1.0) * torch.clamp((1.0 - time) / 0.02, 0.0, 1.0)
+    tone = 1e-3 * torch.sin(2 * torch.pi * 1000.0 * time) * (0.5 - 0.5 * torch.cos(torch.pi * ramp))
+    tone[400] = 1.0
+    found = GammatoneFilterbank((100.0, 8000.0), 16000, terms=terms)(tone.float())[:, 11000:]
+    exact = GammatoneFilterbank((100.0, 8000.0), 16000, dtype=torch.float64)(tone.float())[
+        :, 11000:
+    ]
+    peak = exact.abs().amax(-1)
+    error = (found.double() - exact).abs().amax(-1) / torch.clamp(peak, min=0.01 * peak.max())
+    assert float(error.max()) < bound
+
+
 def made(module, terms):
     if module is GammatoneFilterbank:
         return GammatoneFilterbank((100.0, 7900.0), 16000, terms=terms)

@@ -12,7 +12,9 @@ then drowns what is left. Terms that are carried along, states included, keep it
 
 One term (P = 1) is an ordinary product. Lean sums have two terms and a fifth of one term's error, at little
 cost: the sound and the tables that it passes on its way to the output share the 24 bits, so nothing is cut in
-between. Arithmetic that reorders (x + c) - c loses the gain and nothing else.
+between. They have one grid for a whole call; what is far below its peak is summed as by one term.
+
+Arithmetic that reorders (x + c) - c loses the gain and nothing else.
 
 Ozaki, Ogita, Oishi and Rump, "Error-free transformations of matrix multiplication by using fast routines of
 matrix multiplication and its applications", Numerical Algorithms 59 (2012), algorithm 3; Shewchuk,

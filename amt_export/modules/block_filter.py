@@ -59,7 +59,8 @@ class Response(NamedTuple):
 
 def respond(blocks: Tensor, operators: BlockOperators, start: Tensor) -> Response:
     """T x and the states of a filter that is fed blocks; see `filter_blocks`."""
-    peak = peak_of(blocks)
+    # Lean sums need one grid for all blocks that they add up without a cut.
+    peak = peak_of(blocks) if operators.lean else torch.amax(torch.abs(blocks), -1, keepdim=True)
     rows = cut([blocks], operators.reach.shape[0], peak, operators.lean)
     sound = torch.cat(rows, dim=-1) if len(rows) > 1 else rows[0]
     states, last = block_states(sound @ joined(operators.reach), start, operators, peak)

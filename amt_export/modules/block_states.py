@@ -38,11 +38,17 @@ def _grouped(rows: Tensor, radix: int) -> Tensor:
 
 
 def _spread_out(start: Tensor, members: Tensor, powers: Tensor) -> Tensor:
-    """States (B, F, groups r, s) from those at the start of each group (B, F, groups, s)."""
+    """States (B, F, groups, r, s) in all groups from those at the start of each (B, F, groups, s)."""
     batch, channels, groups, size = start.shape
     table = _spread(powers)
     states = members @ table[:, size:] + start @ table[:, :size]
-    return states.reshape(batch, channels, groups * powers.shape[1], size)
+    return states.reshape(batch, channels, groups, powers.shape[1], size)
+
+
+def _in_a_row(states: Tensor, count: int) -> Tensor:
+    """(B, F, groups, r, s) -> the first (B, F, count, s)."""
+    batch, channels, groups, radix, size = states.shape
+    return states.reshape(batch, channels, groups * radix, size)[:, :, :count]
 
 
 def carried(parts: int, lean: bool) -> int:
@@ -54,10 +60,19 @@ def carried(parts: int, lean: bool) -> int:
     return 1 if lean else parts
 
 
-def _ready(rows: Tensor, operators: BlockOperators, peak: Tensor) -> Tensor:
-    """Rows of P terms as parts to be multiplied: lean sums are not cut again."""
-    parts = operators.fine.shape[0]
-    return rows if operators.lean else with_terms(rows, parts, parts, peak, False)
+def _members(rows: Tensor, radix: int, terms: int, peak: Tensor, lean: bool) -> Tensor:
+    """States (B, F, K, P s) in groups (B, F, groups, r P s), as parts to be multiplied.
+
+    They are cut together, on one grid for a group: its sum then is exact.
+    """
+    groups = _grouped(rows, radix)
+    if terms == 1:
+        return groups
+    batch, channels, count, width = groups.shape
+    apart = groups.reshape(batch, channels, count, radix, width // radix)
+    return with_terms(apart, terms, terms, _inside(peak), lean).reshape(
+        batch, channels, count, width
+    )
 
 
 def group_starts(totals: Tensor, start: Tensor, operators: BlockOperators, peak: Tensor) -> Tensor:
@@ -92,7 +107,7 @@ def group_starts(totals: Tensor, start: Tensor, operators: BlockOperators, peak:
         first += radix
         powers.append(joined(table) if terms == parts else torch.sum(table, dim=0))
         counts.append(rows.shape[2])
-        rows = _grouped(with_terms(rows, terms, terms, peak, lean), radix)
+        rows = _members(rows, radix, terms, peak, lean)
         members.append(rows)
         if rows.shape[2] > 1:
             rows = rows @ _handed_on(powers[-1])
@@ -100,21 +115,35 @@ def group_starts(totals: Tensor, start: Tensor, operators: BlockOperators, peak:
                 rows = with_terms(rows, terms, held, peak, lean)
         terms = held
     # Down: from the state at the start of a group to the states of its members.
-    states = start
+    top = len(powers) - 1
+    states = with_terms(start, held, parts if top == 0 else held, peak, lean)
     for back in range(len(powers)):
-        level = len(powers) - 1 - back
-        states = with_terms(states, held, parts if level == 0 else held, peak, lean)
-        states = _spread_out(states, members[level], powers[level])[:, :, : counts[level]]
-    return _ready(states, operators, peak)
+        level = top - back
+        inner = _spread_out(states, members[level], powers[level])
+        if level > 0:
+            inner = with_terms(inner, held, parts if level == 1 else held, _inside(peak), lean)
+        elif not lean:
+            inner = with_terms(inner, parts, parts, peak, False)
+        states = _in_a_row(inner, counts[level])
+    return states
+
+
+def _inside(peak: Tensor) -> Tensor:
+    """The peak (B, F or 1, 1, 1) for states in groups."""
+    return peak.unsqueeze(-1)
 
 
 def _one_go(reached: Tensor, start: Tensor, operators: BlockOperators, peak: Tensor) -> Tensor:
     """`block_states` for as many blocks as all groups together hold; `start` (B, F, 1, Q s)."""
-    radix = operators.fine.shape[2] - 1
+    radix, parts, lean = operators.fine.shape[2] - 1, operators.fine.shape[0], operators.lean
     powers = joined(operators.fine[:, :, :radix])
-    members = _grouped(reached, radix)
+    # Lean sums are not cut here: the sound was.
+    members = _grouped(reached, radix) if lean else _members(reached, radix, parts, peak, False)
     starts = group_starts(members @ _handed_on(powers), start, operators, peak)
-    return _ready(_spread_out(starts, members, powers)[:, :, : reached.shape[2]], operators, peak)
+    states = _spread_out(starts, members, powers)
+    if not lean:
+        states = with_terms(states, parts, parts, peak, False)
+    return _in_a_row(states, reached.shape[2])
 
 
 def _behind(states: Tensor, reached: Tensor, operators: BlockOperators, peak: Tensor) -> Tensor:
@@ -151,7 +180,6 @@ def block_states(
     most = operators.fine.shape[2] - 1
     for radix in operators.radices:
         most *= radix
-    reached = _ready(reached, operators, peak)
     last = start.reshape(batch, channels, 1, held * size)
     found: List[Tensor] = [reached[:, :, :0]]  # noqa: UP006
     for begin in range(0, reached.shape[2], most):
