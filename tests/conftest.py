@@ -8,12 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import runtime_checks
 import soundfile
+import stream_checks
 import torch
 from cli_checks import SMALL, amt
 from filelock import FileLock
 from filter_checks import Golden, load_golden, small_specs
 
+from amt_export import runtime
 from amt_export.publish import publish
 
 # Two test processes with all cores each would only wait for each other; and sums keep their order.
@@ -105,3 +108,28 @@ def wav(tmp_path):
         return tmp_path / name
 
     return write
+
+
+@pytest.fixture(scope="module")
+def fir_folder(tmp_path_factory):
+    return stream_checks.publish_fir(tmp_path_factory.mktemp("fir"))
+
+
+@pytest.fixture(scope="module")
+def streaming_model(fir_folder):
+    return runtime.load(fir_folder)
+
+
+@pytest.fixture(scope="module")
+def frames_model(tmp_path_factory):
+    return runtime.load(stream_checks.publish_frames(tmp_path_factory.mktemp("frames")))
+
+
+@pytest.fixture(scope="module")
+def fir_model(tmp_path_factory):
+    return runtime.load(runtime_checks.publish_fir(tmp_path_factory.mktemp("fir")))
+
+
+@pytest.fixture
+def sum_model(tmp_path):
+    return runtime.load(runtime_checks.publish_sum(tmp_path))

@@ -14,7 +14,6 @@ from runtime_checks import (
     fir,
     noise,
     publish_fir,
-    publish_sum,
     rewrite,
 )
 
@@ -27,16 +26,6 @@ from amt_export.errors import (
     MissingDependencyError,
 )
 from amt_export.manifest import MANIFEST_NAME, FileEntry, bytes_of, sha256_of
-
-
-@pytest.fixture(scope="module")
-def fir_model(tmp_path_factory):
-    return runtime.load(publish_fir(tmp_path_factory.mktemp("fir")))
-
-
-@pytest.fixture
-def sum_model(tmp_path):
-    return runtime.load(publish_sum(tmp_path))
 
 
 def test_call_by_position_and_by_name(fir_model):

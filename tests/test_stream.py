@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from stream_checks import (
@@ -12,27 +11,11 @@ from stream_checks import (
     noise,
     pieces,
     publish_fir,
-    publish_frames,
     stream_through,
     sums,
 )
 
 from amt_export import runtime
-
-
-@pytest.fixture(scope="module")
-def fir_folder(tmp_path_factory):
-    return publish_fir(tmp_path_factory.mktemp("fir"))
-
-
-@pytest.fixture(scope="module")
-def model(fir_folder):
-    return runtime.load(fir_folder)
-
-
-@pytest.fixture(scope="module")
-def frames_model(tmp_path_factory):
-    return runtime.load(publish_frames(tmp_path_factory.mktemp("frames")))
 
 
 @settings(max_examples=60, deadline=None)
@@ -41,9 +24,9 @@ def frames_model(tmp_path_factory):
     sizes=st.lists(st.integers(0, 40), max_size=12),
     seed=st.integers(0, 9),
 )
-def test_any_pieces_make_the_whole_signal(model, samples, sizes, seed):
+def test_any_pieces_make_the_whole_signal(streaming_model, samples, sizes, seed):
     audio = noise(samples, seed=seed)
-    with model.stream() as stream:
+    with streaming_model.stream() as stream:
         close(stream_through(stream, pieces(audio, sizes)), fir(audio))
         # and it has started afresh
         close(stream_through(stream, [audio]), fir(audio))
@@ -57,9 +40,9 @@ def test_any_pieces_make_the_frames_of_the_whole_signal(frames_model, samples, s
         close(stream_through(stream, pieces(audio, sizes), "sums"), sums(audio))
 
 
-def test_outputs_come_as_soon_as_their_block_is_full(model):
+def test_outputs_come_as_soon_as_their_block_is_full(streaming_model):
     audio = noise(40)
-    stream = model.stream()
+    stream = streaming_model.stream()
     assert stream.push(audio[:15])["subbands"].shape == (3, 0)
     assert stream.samples == 15
     close(stream.push(audio[15:16])["subbands"], fir(audio)[:, :16])
@@ -78,21 +61,21 @@ def test_frames_come_without_those_of_the_silence_before(frames_model):
     assert stream.flush()["sums"].shape == (2, 0)
 
 
-def test_a_flush_of_nothing_is_nothing(model, frames_model):
-    assert model.stream().flush()["subbands"].shape == (3, 0)
+def test_a_flush_of_nothing_is_nothing(streaming_model, frames_model):
+    assert streaming_model.stream().flush()["subbands"].shape == (3, 0)
     assert frames_model.stream().flush()["sums"].shape == (2, 0)
 
 
-def test_outputs_without_time_are_in_every_answer(model):
-    stream = model.stream()
+def test_outputs_without_time_are_in_every_answer(streaming_model):
+    stream = streaming_model.stream()
     for answer in (stream.push(noise(3)), stream.push(noise(30)), stream.flush()):
         assert list(answer) == ["subbands", "freqs"]
         np.testing.assert_array_equal(answer["freqs"], [1, 2, 3])
 
 
-def test_the_batch_axis_comes_back_as_it_went_in(model, tmp_path):
+def test_the_batch_axis_comes_back_as_it_went_in(streaming_model, tmp_path):
     audio = noise(1, 32)
-    stream = model.stream()
+    stream = streaming_model.stream()
     close(stream.push(audio)["subbands"], fir(audio))
     close(stream.push(audio[:, :0])["subbands"], np.zeros((1, 3, 0)))
     two = runtime.load(publish_fir(tmp_path / "two", batch=2)).stream()
@@ -100,14 +83,14 @@ def test_the_batch_axis_comes_back_as_it_went_in(model, tmp_path):
     close(two.push(audio)["subbands"], fir(audio))
 
 
-def test_float64_audio_is_taken_as_float32(model):
+def test_float64_audio_is_taken_as_float32(streaming_model):
     audio = noise(16)
-    close(model.stream().push(audio.astype(np.float64))["subbands"], fir(audio))
+    close(streaming_model.stream().push(audio.astype(np.float64))["subbands"], fir(audio))
 
 
-def test_what_was_pushed_may_be_overwritten(model):
+def test_what_was_pushed_may_be_overwritten(streaming_model):
     audio = noise(40)
-    stream, buffer = model.stream(), np.empty(10, np.float32)
+    stream, buffer = streaming_model.stream(), np.empty(10, np.float32)
     found = []
     for part in np.split(audio, 4):
         buffer[:] = part
@@ -116,9 +99,9 @@ def test_what_was_pushed_may_be_overwritten(model):
     close(np.concatenate([*found, stream.flush()["subbands"]], axis=-1), fir(audio))
 
 
-def test_answers_are_not_written_to_later(model):
+def test_answers_are_not_written_to_later(streaming_model):
     audio = noise(64)
-    stream = model.stream()
+    stream = streaming_model.stream()
     first = stream.push(audio[:16])["subbands"]
     kept = first.copy()
     stream.push(audio[16:])

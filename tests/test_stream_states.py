@@ -15,7 +15,6 @@ from stream_checks import (
     fir,
     noise,
     publish_fir,
-    publish_frames,
     stream_through,
 )
 
@@ -27,48 +26,33 @@ from amt_export.manifest import (
 )
 
 
-@pytest.fixture(scope="module")
-def fir_folder(tmp_path_factory):
-    return publish_fir(tmp_path_factory.mktemp("fir"))
-
-
-@pytest.fixture(scope="module")
-def model(fir_folder):
-    return runtime.load(fir_folder)
-
-
-@pytest.fixture(scope="module")
-def frames_model(tmp_path_factory):
-    return runtime.load(publish_frames(tmp_path_factory.mktemp("frames")))
-
-
-def test_reset_starts_afresh(model):
+def test_reset_starts_afresh(streaming_model):
     audio = noise(40)
-    stream = model.stream()
+    stream = streaming_model.stream()
     stream.push(noise(21, seed=5))
     stream.reset()
     assert stream.samples == 0
     close(stream_through(stream, [audio]), fir(audio))
 
 
-def test_two_streams_never_touch(model):
+def test_two_streams_never_touch(streaming_model):
     one, two = noise(64, seed=1), noise(64, seed=2)
-    first, second = model.stream(), model.stream()
+    first, second = streaming_model.stream(), streaming_model.stream()
     found = [[], []]
     for k in range(0, 64, 8):
         found[0].append(first.push(one[k : k + 8])["subbands"])
         found[1].append(second.push(two[k : k + 8])["subbands"])
         if k == 24:
-            model.stream().push(noise(30, seed=3))
+            streaming_model.stream().push(noise(30, seed=3))
     close(np.concatenate(found[0], axis=-1), fir(one))
     close(np.concatenate(found[1], axis=-1), fir(two))
 
 
-def test_streams_of_one_model_in_threads(model):
+def test_streams_of_one_model_in_threads(streaming_model):
     signals = [noise(500, seed=seed) for seed in range(8)]
 
     def run(audio):
-        with model.stream() as stream:
+        with streaming_model.stream() as stream:
             return stream_through(stream, np.array_split(audio, 37))
 
     with ThreadPoolExecutor(8) as pool:
@@ -121,8 +105,8 @@ def test_two_threads_in_one_stream_are_refused(fir_folder):
         ([0.0] * 16, "got list"),
     ],
 )
-def test_wrong_audio_is_refused_and_changes_nothing(model, audio, message):
-    stream = model.stream()
+def test_wrong_audio_is_refused_and_changes_nothing(streaming_model, audio, message):
+    stream = streaming_model.stream()
     right = noise(32)
     first = stream.push(right[:10])["subbands"]
     with pytest.raises(InputError, match=message):
@@ -143,26 +127,26 @@ def test_a_batch_has_no_single_form(tmp_path):
         stream.push(noise(16))
 
 
-def test_nothing_after_close(model):
-    stream = model.stream()
+def test_nothing_after_close(streaming_model):
+    stream = streaming_model.stream()
     stream.push(noise(20))
     stream.close()
     for call in (lambda: stream.push(noise(1)), stream.flush, stream.reset):
         with pytest.raises(StreamError, match="this stream is closed; open another"):
             call()
     stream.close()
-    with model.stream() as inside:
+    with streaming_model.stream() as inside:
         pass
     with pytest.raises(StreamError, match="closed"):
         inside.push(noise(1))
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_a_burst_that_is_not_finite_raises(model, bad):
+def test_a_burst_that_is_not_finite_raises(streaming_model, bad):
     audio = noise(64)
     spoilt = audio.copy()
     spoilt[20:25] = bad
-    stream = model.stream()
+    stream = streaming_model.stream()
     close(stream.push(spoilt[:16])["subbands"], fir(audio)[:, :16])
     with pytest.raises(StreamError, match="not finite after the block up to sample 32"):
         stream.push(spoilt[16:])
@@ -173,11 +157,11 @@ def test_a_burst_that_is_not_finite_raises(model, bad):
     close(stream_through(stream, [audio]), fir(audio))
 
 
-def test_a_burst_resets_and_is_reported(model):
+def test_a_burst_resets_and_is_reported(streaming_model):
     audio = noise(96)
     spoilt = audio.copy()
     spoilt[28] = np.nan
-    stream = model.stream(on_nonfinite="reset")
+    stream = streaming_model.stream(on_nonfinite="reset")
     with pytest.warns(RuntimeWarning, match="up to sample 32; the stream goes on from silence"):
         found = stream.push(spoilt)["subbands"]
     assert stream.resets == 1
@@ -219,9 +203,9 @@ def test_what_a_backend_raises_breaks_the_stream_until_it_is_reset(fir_folder):
     close(stream_through(stream, [audio]), fir(audio))
 
 
-def test_an_unknown_option(model):
+def test_an_unknown_option(streaming_model):
     with pytest.raises(BackendError, match="on_nonfinite is 'ignore'; one of raise, reset"):
-        model.stream(on_nonfinite="ignore")
+        streaming_model.stream(on_nonfinite="ignore")
 
 
 def rewritten(folder: Path, **fields) -> Path:

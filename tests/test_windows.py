@@ -18,7 +18,6 @@ from runtime_checks import (
     publish,
     publish_ears,
     publish_fir,
-    publish_sum,
     rewrite,
 )
 
@@ -29,16 +28,6 @@ from amt_export.errors import (
 )
 from amt_export.manifest import Port
 from amt_export.runtime.windows import Framing, extended, plan
-
-
-@pytest.fixture(scope="module")
-def fir_model(tmp_path_factory):
-    return runtime.load(publish_fir(tmp_path_factory.mktemp("fir")))
-
-
-@pytest.fixture
-def sum_model(tmp_path):
-    return runtime.load(publish_sum(tmp_path))
 
 
 @settings(deadline=None)

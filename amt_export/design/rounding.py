@@ -108,9 +108,8 @@ def sums_needed(system: StateSpace, fs: float, block: int, terms: int | None = N
     excess = math.log2(max(tone_error(system, fs, block) / TARGET, 1.0))
     if excess <= 0:
         return Sums(1, False)
-    longer = 0.5 * math.log2(
-        max(block / LEAN_BLOCK, 1.0)
-    )  # `tone_error` falls with the root of the block
+    # `tone_error` falls with the root of the block, what lean sums leave does not.
+    longer = 0.5 * math.log2(max(block / LEAN_BLOCK, 1.0))
     if excess + longer <= LEAN_GAIN:
         return Sums(2, True)
     return Sums(min(2 + math.ceil(max(excess - FIRST_GAIN, 0.0) / GAIN), MOST), False)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from amt_export.design.blocks import BlockOperators
 from amt_export.design.expansion import joined, with_terms
-from amt_export.modules.block_layout import pad_end, toeplitz
+from amt_export.modules.block_layout import blocks_of, pad_end, toeplitz
 
 
 def _handed_on(powers: Tensor) -> Tensor:
@@ -33,7 +33,7 @@ def _spread(powers: Tensor) -> Tensor:
 def _grouped(rows: Tensor, radix: int) -> Tensor:
     """(B, F, K, s) -> (B, F, groups, r s), zeros behind the end."""
     batch, channels, count, size = rows.shape
-    groups = (count + radix - 1) // radix
+    groups = blocks_of(count, radix)
     return pad_end(rows, groups * radix - count, 2).reshape(batch, channels, groups, radix * size)
 
 
