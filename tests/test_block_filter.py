@@ -23,7 +23,6 @@ from amt_export.modules.block_filter import (
     BlockFilter,
     divisor_block,
     filter_blocks,
-    impulse_matrix,
 )
 from amt_export.modules.block_layout import (
     from_blocks,
@@ -33,6 +32,7 @@ from amt_export.modules.block_layout import (
     toeplitz,
 )
 from amt_export.modules.block_states import block_states
+from amt_export.modules.block_tables import in_order, laid_out, looked_up, packed
 
 FLOAT64 = torch.float64
 FS = 16000.0
@@ -67,11 +67,11 @@ ONE, LEAN = Sums(1, False), Sums(2, True)
 
 
 def run(system, audio: torch.Tensor, block: int, radices: list[int], sums: Sums = ONE):
-    operators = settled(block_operators(system, block, radices), audio.dtype, *sums)
+    tables = laid_out(settled(block_operators(system, block, radices), audio.dtype, *sums))
     channels, size = system.b.shape
     held = 1 if sums.lean else sums.terms
     rest = torch.zeros(audio.shape[0], channels, held, size, dtype=audio.dtype)
-    filtered, state = filter_blocks(to_blocks(audio, block), operators, rest)
+    filtered, state = filter_blocks(to_blocks(audio, block), tables, rest)
     return shortened(filtered, audio.shape[-1]), state
 
 
@@ -115,12 +115,12 @@ def test_the_state_carries_everything(block, cut, count, sums):
     """Two calls, the second with the first one's state, are one call: also for calls without blocks."""
     cut = min(cut, count)
     system = system_of([0.97 * np.exp(-0.3j)], 3, 2000.0)
-    operators = settled(block_operators(system, block, [3, 2]), FLOAT64, *sums)
+    tables = laid_out(settled(block_operators(system, block, [3, 2]), FLOAT64, *sums))
     blocks = noise(2, 1, count, block)
     start = noise(2, 1, 1 if sums.lean else sums.terms, 8, seed=1)
-    whole, last = filter_blocks(blocks, operators, start)
-    first, carried = filter_blocks(blocks[:, :, :cut], operators, start)
-    second, state = filter_blocks(blocks[:, :, cut:], operators, carried)
+    whole, last = filter_blocks(blocks, tables, start)
+    first, carried = filter_blocks(blocks[:, :, :cut], tables, start)
+    second, state = filter_blocks(blocks[:, :, cut:], tables, carried)
     last, state = last.sum(2), state.sum(2)
     torch.testing.assert_close(torch.cat([first, second], 2), whole, rtol=1e-11, atol=1e-11)
     torch.testing.assert_close(state, last, rtol=1e-11, atol=1e-11)
@@ -129,10 +129,10 @@ def test_the_state_carries_everything(block, cut, count, sums):
 @pytest.mark.parametrize("count", [0, 1, 7, 8, 9, 64, 70])
 def test_block_states_are_the_recursion_over_blocks(count):
     system = system_of([0.99 * np.exp(-0.3j), 0.5 + 0.0j], 2, None)
-    operators = settled(block_operators(system, 4, [2, 2, 2]), FLOAT64, 1, False)
+    tables = laid_out(settled(block_operators(system, 4, [2, 2, 2]), FLOAT64, 1, False))
     reached, start = noise(1, 2, count, 4), noise(1, 2, 4, seed=1)
     peak = torch.ones(1, 1, 1, 1)
-    found, last = block_states(reached, start[:, :, None], operators, peak)
+    found, last = block_states(reached, start[:, :, None], tables, peak)
     state, expected = start[0], [start[0]]
     power = torch.linalg.matrix_power(system.A, 4)
     for k in range(count):
@@ -209,7 +209,7 @@ def test_the_impulse_matrix_convolves_within_a_block():
     operators = settled(block_operators(system, 12, [2]), FLOAT64, 1, False)
     row = noise(12)
     expected = np.convolve(row.numpy(), operators.impulse[0, 0].numpy())[:12]
-    np.testing.assert_allclose(row @ impulse_matrix(operators)[0, 0], expected, atol=1e-14)
+    np.testing.assert_allclose(row @ laid_out(operators).impulse[0][0], expected, atol=1e-14)
 
 
 @given(samples=st.integers(0, 200), block=st.integers(1, 50))
@@ -251,12 +251,34 @@ def test_the_terms_add_up_to_the_table():
             assert float(error) < 2.0 ** (-26 if sums.lean else -14 - 8 * sums.terms), name
 
 
+@given(
+    block=st.integers(1, 12),
+    radices=st.lists(st.integers(1, 5), min_size=1, max_size=4),
+    sums=st.just(LEAN) | st.builds(Sums, st.integers(1, 4), st.just(False)),
+)
+@settings(max_examples=40, deadline=None)
+def test_tables_that_are_looked_up_are_those_laid_out(block, radices, sums):
+    system = system_of([0.9 + 0.2j, 0.5 + 0.1j], 2, None)
+    operators = settled(block_operators(system, block, radices), torch.float32, *sums)
+    expected, found = laid_out(operators), packed(operators)
+    assert torch.count_nonzero(found.numbers[:, 0]) == 0
+    assert int(found.where.max()) == found.numbers.shape[1] - 1
+    flat = in_order(looked_up(*found), expected.radices, sums.terms, sums.lean)
+    assert flat.radices == [*radices]
+    for name in ("impulse", "reach", "observe", "onward", "handed", "started", "within"):
+        right, table = getattr(expected, name), getattr(flat, name)
+        for a, b in zip(
+            *((v,) if isinstance(v, torch.Tensor) else v for v in (right, table)), strict=True
+        ):
+            assert torch.equal(a, b), name
+
+
 @pytest.mark.parametrize("sums", [Sums(1, False), Sums(2, False), LEAN])
 def test_tables_are_kept_but_not_saved(sums):
     keeper = BlockFilter()
     keeper.design(system_of([0.9 + 0.2j], 2, None), 16, torch.zeros(1), sums)
     assert not keeper.state_dict()
-    assert keeper.impulse.dtype == torch.float32
+    assert keeper.numbers.dtype == torch.float32
     held = 2 if sums == Sums(2, False) else 1
     assert keeper.rest(3).shape == (3, 1, held, 4)
     assert torch.count_nonzero(keeper.rest(3)) == 0

@@ -384,11 +384,12 @@ def test_eager_on_another_device(monkeypatch):
         for case in cases_of(inputs, eager_runner(double, ["subbands"]), "float64")
     ]
     expected = Expected(cases, module.output_ports, {"relative": 1e-5})
-    (usual,) = prove_eager(module, expected).rows
+    own = cases_of(inputs, eager_runner(module, ["subbands"]), "float32")
+    (usual,) = prove_eager(module, own, expected).rows
     assert usual.provider == "torch"
     assert "CUDA" in usual.skipped[0].reason
     monkeypatch.setattr("amt_export.parity.eager.cuda_device", lambda: "cpu")
-    rows = prove_eager(module, expected).rows
+    rows = prove_eager(module, own, expected).rows
     assert [row.provider for row in rows] == ["torch", "cuda"]
     assert rows[0].worst == rows[1].worst
     assert not rows[0].skipped

@@ -134,35 +134,56 @@ def with_terms(rows: Tensor, terms: int, count: int, peak: Tensor, lean: bool) -
     return whole
 
 
-def times(parts: List[Tensor], table: Tensor) -> List[Tensor]:  # noqa: UP006
-    """Product of rows in parts (..., n), as `cut` makes them, with a table (P, ..., n, m).
+def with_tails(table: Tensor) -> Tensor:
+    """The parts of a table (P, ...) and what is left of it behind each: P parts, then P - 1 sums.
+
+    The sums are of all parts, of all but the first, and so on.
+    """
+    count = table.shape[0]
+    found: List[Tensor] = [table[k] for k in range(count)]  # noqa: UP006
+    left = table[count - 1]
+    for back in range(1, count):
+        left = table[count - 1 - back] + left
+        found.insert(count, left)
+    return torch.stack(found)
+
+
+def _tail(table: Tensor, first: int) -> Tensor:
+    """What is left of a table with tails from part `first` on."""
+    count = (table.shape[0] + 1) // 2
+    return table[count + first if first < count - 1 else first]
+
+
+def products(table: Tensor) -> List[Tensor]:  # noqa: UP006
+    """What `times` multiplies by, from a table with tails (2 P - 1, ..., n, m): P of (..., (k + 1) n, m)."""
+    count = (table.shape[0] + 1) // 2
+    found: List[Tensor] = []  # noqa: UP006
+    for k in range(count):
+        last = k == count - 1
+        found.append(
+            torch.cat([_tail(table, k - i) if last else table[k - i] for i in range(k + 1)], dim=-2)
+        )
+    return found
+
+
+def times(parts: List[Tensor], factors: List[Tensor]) -> List[Tensor]:  # noqa: UP006
+    """Product of rows in parts (..., n), as `cut` makes them, with a table, as `products` makes it.
 
     Returns
     -------
     list of Tensor [shape=(..., m)]
         P terms: term k from parts i and k - i, the last one from all that is left.
     """
-    count = table.shape[0]
-    if count == 1:
-        return [parts[0] @ table[0]]
-    whole: List[Tensor] = [table[k] for k in range(count)]  # noqa: UP006
-    # What is left of the table behind its first k parts.
-    tails: List[Tensor] = [whole[count - 1]]  # noqa: UP006
-    for back in range(1, count):
-        tails.insert(0, whole[count - 1 - back] + tails[0])
-    terms: List[Tensor] = [parts[0] @ whole[0]]  # noqa: UP006
-    for k in range(1, count):
-        factors = [tails[k - i] if k == count - 1 else whole[k - i] for i in range(k + 1)]
-        terms.append(torch.cat(parts[: k + 1], dim=-1) @ torch.cat(factors, dim=-2))
-    return terms
+    rows = [torch.cat(parts[: k + 1], dim=-1) if k > 0 else parts[0] for k in range(len(factors))]
+    return [rows[k] @ factors[k] for k in range(len(factors))]
 
 
 def joined(table: Tensor) -> Tensor:
-    """A table in parts for rows whose terms stand side by side: one product makes all terms of the result.
+    """A table with tails, for rows whose terms stand side by side: one product makes all terms of the result.
 
     Parameters
     ----------
-    table : Tensor [shape=(P, ..., n, m)]
+    table : Tensor [shape=(2 P - 1, ..., n, m)]
 
     Returns
     -------
@@ -170,18 +191,13 @@ def joined(table: Tensor) -> Tensor:
         Block (i, k) is what part i adds to term k: part k - i of the table, in the last column all of it that
         is left, and nothing where i > k.
     """
-    count = table.shape[0]
-    if count == 1:
-        return table[0]
+    count = (table.shape[0] + 1) // 2
     nothing = torch.zeros_like(table[0])
-    left = table[count - 1]  # of the table behind its first count - 1 - i parts
     rows: List[Tensor] = []  # noqa: UP006
     for i in range(count):
         row = [table[k - i] if k >= i else nothing for k in range(count - 1)]
-        row.append(left)
+        row.append(_tail(table, count - 1 - i))
         rows.append(torch.cat(row, dim=-1))
-        if i + 1 < count:
-            left = table[count - 2 - i] + left
     return torch.cat(rows, dim=-2)
 
 

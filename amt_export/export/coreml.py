@@ -17,6 +17,36 @@ from torch.export import ExportedProgram
 from amt_export.export.program import Program, quiet_torch
 
 
+# Of the converter's hundred passes over a program, those that change anything in ours, in its own order. The
+# others look for convolutions, quantized weights, activations of networks and the like, and take half the time.
+PASSES = (
+    "update_output_dtypes",
+    "cast_optimization",
+    "noop_elimination",
+    "const_elimination",
+    "sanitize_input_output_names",
+    "divide_to_multiply",
+    "const_elimination",
+    "const_deduplication",
+    "noop_elimination",
+    "merge_consecutive_reshapes",
+    "expand_high_rank_reshape_and_transpose",  # Core ML knows up to five dimensions
+    "remove_redundant_ops",
+    "dedup_op_and_var_names",
+    "const_elimination",
+    "dead_code_elimination",
+    "cast_optimization",
+    "dead_code_elimination",
+    "const_elimination",
+    "const_deduplication",
+    "noop_elimination",
+    "dedup_op_and_var_names",
+    "remove_redundant_ops",
+    "topological_reorder",
+    "dead_code_elimination",
+)
+
+
 def export_coreml(program: Program, path: Path, metadata: dict[str, str]) -> None:
     """Write the folder `path` (.mlpackage); `metadata` becomes its user-defined metadata.
 
@@ -47,6 +77,7 @@ def export_coreml(program: Program, path: Path, metadata: dict[str, str]) -> Non
             compute_precision=ct.precision.FLOAT32,
             minimum_deployment_target=ct.target.iOS16,
             skip_model_load=True,
+            pass_pipeline=ct.PassPipeline([f"common::{name}" for name in PASSES]),
         )
         # The converter's own entries hold the date of conversion.
         converted.user_defined_metadata.clear()

@@ -15,11 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from amt_export.design.blocks import BlockOperators, block_operators, grouping, settled
-from amt_export.design.expansion import cut, joined, peak_of, times, total
+from amt_export.design.expansion import cut, peak_of, times, total
 from amt_export.design.rounding import Sums
 from amt_export.design.state_space import StateSpace
-from amt_export.modules.block_layout import from_blocks, toeplitz
-from amt_export.modules.block_states import block_states, carried
+from amt_export.modules.block_layout import from_blocks
+from amt_export.modules.block_states import block_states
+from amt_export.modules.block_tables import BlockTables, carried, in_order, looked_up, packed
 
 # Longer blocks cost more in the impulse matrix, shorter ones more in the states; from 30 to 60 samples are a
 # flat optimum of ONNX Runtime (30-channel gammatone at 16 kHz, 50-channel DRNL at 44.1 kHz).
@@ -37,13 +38,6 @@ def divisor_block(samples: int) -> int:
     return min(blocks, key=lambda block: (-(-block // LANES), -block), default=BLOCK)
 
 
-def impulse_matrix(operators: BlockOperators) -> Tensor:
-    """T as (P, F, L, L): row j is what input sample j adds to the output samples of its block."""
-    parts, channels, block = operators.impulse.shape
-    flat = operators.impulse.reshape(parts * channels, block, 1, 1)
-    return toeplitz(flat).reshape(parts, channels, block, block)
-
-
 class Response(NamedTuple):
     """What a filter makes of blocks, before it is added up.
 
@@ -57,39 +51,34 @@ class Response(NamedTuple):
     last: Tensor
 
 
-def respond(blocks: Tensor, operators: BlockOperators, start: Tensor) -> Response:
+def respond(blocks: Tensor, tables: BlockTables, start: Tensor) -> Response:
     """T x and the states of a filter that is fed blocks; see `filter_blocks`."""
     # Lean sums need one grid for all blocks that they add up without a cut.
-    peak = peak_of(blocks) if operators.lean else torch.amax(torch.abs(blocks), -1, keepdim=True)
-    rows = cut([blocks], operators.reach.shape[0], peak, operators.lean)
+    peak = peak_of(blocks) if tables.lean else torch.amax(torch.abs(blocks), -1, keepdim=True)
+    rows = cut([blocks], len(tables.impulse), peak, tables.lean)
     sound = torch.cat(rows, dim=-1) if len(rows) > 1 else rows[0]
-    states, last = block_states(sound @ joined(operators.reach), start, operators, peak)
-    return Response(times(rows, impulse_matrix(operators)), states, last)
+    states, last = block_states(sound @ tables.reach, start, tables, peak)
+    return Response(times(rows, tables.impulse), states, last)
 
 
-def added_up(response: Response, observe: Tensor) -> Tensor:
+def added_up(response: Response, observe: List[Tensor]) -> Tensor:  # noqa: UP006
     """The filtered signal (B, F, K L), T x + O h.
 
     Laid out before it is added: the sum then is the output, and not one more copy.
     """
-    table, block = joined(observe), observe.shape[-1]
     direct = [from_blocks(term) for term in response.direct]
-    ringing: List[Tensor] = []  # noqa: UP006
-    for k in range(len(direct)):
-        ringing.append(from_blocks(response.states @ table[:, :, k * block : (k + 1) * block]))
+    ringing = [from_blocks(response.states @ table) for table in observe]
     return total(direct, ringing)
 
 
-def filter_blocks(
-    blocks: Tensor, operators: BlockOperators, start: Tensor
-) -> Tuple[Tensor, Tensor]:  # noqa: UP006
+def filter_blocks(blocks: Tensor, tables: BlockTables, start: Tensor) -> Tuple[Tensor, Tensor]:  # noqa: UP006
     """Filter each channel with its own linear system.
 
     Parameters
     ----------
     blocks : Tensor [shape=(B, F, K, L) or (B, 1, K, L)]
         One signal per channel, or one for all.
-    operators : BlockOperators
+    tables : BlockTables
     start : Tensor [shape=(B, F, Q, s)]
         State before the first sample, Q terms whose sum it is; zeros for silence.
 
@@ -99,67 +88,59 @@ def filter_blocks(
     state : Tensor [shape=(B, F, Q, s)]
         State after the last block, to go on from.
     """
-    response = respond(blocks, operators, start)
-    return added_up(response, operators.observe), response.last
+    response = respond(blocks, tables, start)
+    return added_up(response, tables.observe), response.last
 
 
 class BlockFilter(nn.Module):
-    """Keeper of the operators of one filter: buffers in the module's dtype that are not saved."""
+    """Keeper of the tables of one filter: numbers in the module's dtype, and where they stand, not saved."""
 
-    impulse: Tensor
-    reach: Tensor
-    observe: Tensor
-    fine: Tensor
-    coarse: Tensor
+    numbers: Tensor
+    where: Tensor
+    rows: List[int]  # noqa: UP006
+    columns: List[int]  # noqa: UP006
     radices: List[int]  # noqa: UP006
 
     def __init__(self) -> None:
         super().__init__()
         self.terms, self.lean = 1, False
+        self.size = 1
         self.count = 0  # blocks at once, where that is known
         self.radices = grouping(0)
+        self.rows, self.columns = [1], [1]
 
     def design(self, system: StateSpace, block: int, like: Tensor, sums: Sums) -> None:
-        """Set the operators from a float64 system; dtype and device are those of `like`.
+        """Set the tables from a float64 system; dtype and device are those of `like`.
 
         For `sums` see `design.rounding`.
         """
-        self.terms, self.lean = sums
+        # float64 needs no expansions: its own rounding is 2^-29 of float32's.
+        self.terms, self.lean = Sums(1, False) if like.dtype == torch.float64 else sums
+        self.size = system.b.shape[-1]
         self.radices = grouping(self.count)
         with torch.no_grad():
-            designed = self.settled(system, block, like.dtype)
-        for name in ("impulse", "reach", "observe", "fine", "coarse"):
-            table = getattr(designed, name).to(like.device)
-            self.register_buffer(name, table, persistent=False)
+            found = packed(self.settled(system, block, like.dtype))
+        self.rows, self.columns = found.rows, found.columns
+        self.register_buffer("numbers", found.numbers.to(like.device), persistent=False)
+        self.register_buffer("where", found.where.to(like.device), persistent=False)
 
     def settled(self, system: StateSpace, block: int, dtype: torch.dtype) -> BlockOperators:
         """Operators of a float64 system, differentiable."""
-        # float64 needs no expansions: its own rounding is 2^-29 of float32's.
         designed = block_operators(system, block, self.radices)
-        if dtype == torch.float64:
-            return settled(designed, dtype, 1, False)
         return settled(designed, dtype, self.terms, self.lean)
 
-    def operators(self) -> BlockOperators:
-        """The tables."""
-        return BlockOperators(
-            self.impulse,
-            self.reach,
-            self.observe,
-            self.fine,
-            self.coarse,
-            self.radices[1:],
-            self.lean and self.impulse.shape[0] == 2,
-        )
+    def tables(self) -> BlockTables:
+        """The tables, laid out."""
+        found = looked_up(self.numbers, self.where, self.rows, self.columns)
+        return in_order(found, self.radices, self.terms, self.lean)
 
     def rest(self, batch: int) -> Tensor:
         """State of silence (B, F, Q, s)."""
-        parts, channels, size, _ = self.observe.shape
         return torch.zeros(
             batch,
-            channels,
-            carried(parts, self.lean and parts == 2),
-            size,
-            dtype=self.observe.dtype,
-            device=self.observe.device,
+            self.numbers.shape[0],
+            carried(self.terms, self.lean),
+            self.size,
+            dtype=self.numbers.dtype,
+            device=self.numbers.device,
         )

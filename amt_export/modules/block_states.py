@@ -9,25 +9,9 @@ from typing import List, Tuple  # noqa: UP035  (TorchScript reads these)
 import torch
 from torch import Tensor
 
-from amt_export.design.blocks import BlockOperators
-from amt_export.design.expansion import joined, with_terms
-from amt_export.modules.block_layout import blocks_of, pad_end, toeplitz
-
-
-def _handed_on(powers: Tensor) -> Tensor:
-    """(F, r, s, s) -> (F, r s, s): what the members of a group add to the state behind it."""
-    channels, radix, size, _ = powers.shape
-    return powers.flip(1).reshape(channels, radix * size, size)
-
-
-def _spread(powers: Tensor) -> Tensor:
-    """(F, r, s, s) -> (F, s + r s, r s): states in a group from the one at its start and its members."""
-    channels, radix, size, _ = powers.shape
-    started = powers.permute(0, 2, 1, 3).reshape(channels, size, radix * size)
-    within = toeplitz(powers)
-    nothing = torch.zeros_like(within[:, :, :size])
-    within = torch.cat([nothing, within[:, :, : (radix - 1) * size]], dim=2)
-    return torch.cat([started, within], dim=1)
+from amt_export.design.expansion import with_terms
+from amt_export.modules.block_layout import blocks_of, pad_end
+from amt_export.modules.block_tables import BlockTables, carried
 
 
 def _grouped(rows: Tensor, radix: int) -> Tensor:
@@ -37,27 +21,17 @@ def _grouped(rows: Tensor, radix: int) -> Tensor:
     return pad_end(rows, groups * radix - count, 2).reshape(batch, channels, groups, radix * size)
 
 
-def _spread_out(start: Tensor, members: Tensor, powers: Tensor) -> Tensor:
+def _spread_out(start: Tensor, members: Tensor, tables: BlockTables, level: int) -> Tensor:
     """States (B, F, groups, r, s) in all groups from those at the start of each (B, F, groups, s)."""
     batch, channels, groups, size = start.shape
-    table = _spread(powers)
-    states = members @ table[:, size:] + start @ table[:, :size]
-    return states.reshape(batch, channels, groups, powers.shape[1], size)
+    states = members @ tables.within[level] + start @ tables.started[level]
+    return states.reshape(batch, channels, groups, tables.radices[level], size)
 
 
 def _in_a_row(states: Tensor, count: int) -> Tensor:
     """(B, F, groups, r, s) -> the first (B, F, count, s)."""
     batch, channels, groups, radix, size = states.shape
     return states.reshape(batch, channels, groups * radix, size)[:, :, :count]
-
-
-def carried(parts: int, lean: bool) -> int:
-    """Q, the terms of a state that is handed on for long.
-
-    Lean sums have a second term because float32 loses a digit when it adds 50 numbers. The state itself loses
-    little when it is rounded once in hundreds of samples.
-    """
-    return 1 if lean else parts
 
 
 def _members(rows: Tensor, radix: int, terms: int, peak: Tensor, lean: bool) -> Tensor:
@@ -75,14 +49,14 @@ def _members(rows: Tensor, radix: int, terms: int, peak: Tensor, lean: bool) -> 
     )
 
 
-def group_starts(totals: Tensor, start: Tensor, operators: BlockOperators, peak: Tensor) -> Tensor:
+def group_starts(totals: Tensor, start: Tensor, tables: BlockTables, peak: Tensor) -> Tensor:
     """State at the start of every group, from what each one adds to the state behind it.
 
     Parameters
     ----------
     totals : Tensor [shape=(B, F, groups, P s)]
     start : Tensor [shape=(B, F, 1, Q s)]
-    operators : BlockOperators
+    tables : BlockTables
     peak : Tensor [shape=(B, F or 1, 1, 1)]
 
     Returns
@@ -90,41 +64,36 @@ def group_starts(totals: Tensor, start: Tensor, operators: BlockOperators, peak:
     Tensor [shape=(B, F, groups, P s)]
         As parts to be multiplied.
     """
-    coarse, lean = operators.coarse, operators.lean
-    parts = coarse.shape[0]
+    parts, lean = len(tables.impulse), tables.lean
     held = carried(parts, lean)
     if totals.shape[2] == 1:
         return with_terms(start, held, parts, peak, lean)
-    powers: List[Tensor] = []  # noqa: UP006
     members: List[Tensor] = []  # noqa: UP006
     counts: List[int] = []  # noqa: UP006
     # Up: what each group of groups hands to the next, until one holds everything. Lean sums have two terms on
     # the first level, and one further up.
-    first, terms, rows = 0, parts, totals
+    terms, rows = parts, totals
     while rows.shape[2] > 1:
-        radix = operators.radices[len(powers)]
-        table = coarse[:, :, first : first + radix]
-        first += radix
-        powers.append(joined(table) if terms == parts else torch.sum(table, dim=0))
+        level = len(members) + 1
         counts.append(rows.shape[2])
-        rows = _members(rows, radix, terms, peak, lean)
+        rows = _members(rows, tables.radices[level], terms, peak, lean)
         members.append(rows)
         if rows.shape[2] > 1:
-            rows = rows @ _handed_on(powers[-1])
+            rows = rows @ tables.handed[level]
             if held < terms:
                 rows = with_terms(rows, terms, held, peak, lean)
         terms = held
     # Down: from the state at the start of a group to the states of its members.
-    top = len(powers) - 1
-    states = with_terms(start, held, parts if top == 0 else held, peak, lean)
-    for back in range(len(powers)):
+    top = len(members)
+    states = with_terms(start, held, parts if top == 1 else held, peak, lean)
+    for back in range(top):
         level = top - back
-        inner = _spread_out(states, members[level], powers[level])
-        if level > 0:
-            inner = with_terms(inner, held, parts if level == 1 else held, _inside(peak), lean)
+        inner = _spread_out(states, members[level - 1], tables, level)
+        if level > 1:
+            inner = with_terms(inner, held, parts if level == 2 else held, _inside(peak), lean)
         elif not lean:
             inner = with_terms(inner, parts, parts, peak, False)
-        states = _in_a_row(inner, counts[level])
+        states = _in_a_row(inner, counts[level - 1])
     return states
 
 
@@ -133,28 +102,27 @@ def _inside(peak: Tensor) -> Tensor:
     return peak.unsqueeze(-1)
 
 
-def _one_go(reached: Tensor, start: Tensor, operators: BlockOperators, peak: Tensor) -> Tensor:
+def _one_go(reached: Tensor, start: Tensor, tables: BlockTables, peak: Tensor) -> Tensor:
     """`block_states` for as many blocks as all groups together hold; `start` (B, F, 1, Q s)."""
-    radix, parts, lean = operators.fine.shape[2] - 1, operators.fine.shape[0], operators.lean
-    powers = joined(operators.fine[:, :, :radix])
+    radix, parts, lean = tables.radices[0], len(tables.impulse), tables.lean
     # Lean sums are not cut here: the sound was.
     members = _grouped(reached, radix) if lean else _members(reached, radix, parts, peak, False)
-    starts = group_starts(members @ _handed_on(powers), start, operators, peak)
-    states = _spread_out(starts, members, powers)
+    starts = group_starts(members @ tables.handed[0], start, tables, peak)
+    states = _spread_out(starts, members, tables, 0)
     if not lean:
         states = with_terms(states, parts, parts, peak, False)
     return _in_a_row(states, reached.shape[2])
 
 
-def _behind(states: Tensor, reached: Tensor, operators: BlockOperators, peak: Tensor) -> Tensor:
+def _behind(states: Tensor, reached: Tensor, tables: BlockTables, peak: Tensor) -> Tensor:
     """State behind the last block (B, F, 1, Q s)."""
-    last, parts = reached.shape[2] - 1, operators.fine.shape[0]
-    state = states[:, :, last:] @ joined(operators.fine[:, :, 1]) + reached[:, :, last:]
-    return with_terms(state, parts, carried(parts, operators.lean), peak, operators.lean)
+    last, parts = reached.shape[2] - 1, len(tables.impulse)
+    state = states[:, :, last:] @ tables.onward + reached[:, :, last:]
+    return with_terms(state, parts, carried(parts, tables.lean), peak, tables.lean)
 
 
 def block_states(
-    reached: Tensor, start: Tensor, operators: BlockOperators, peak: Tensor
+    reached: Tensor, start: Tensor, tables: BlockTables, peak: Tensor
 ) -> Tuple[Tensor, Tensor]:  # noqa: UP006
     """States at the start of every block: h[k+1] = A^L h[k] + reached[k], h[0] = start.
 
@@ -164,7 +132,7 @@ def block_states(
         R x: what each block adds to the state.
     start : Tensor [shape=(B, F, Q, s)]
         The state before the first block, see `carried`.
-    operators : BlockOperators
+    tables : BlockTables
         More blocks than its groups hold are taken in several goes.
     peak : Tensor [shape=(B, F or 1, 1, 1)]
         Of the sound.
@@ -177,14 +145,14 @@ def block_states(
         State behind the last block.
     """
     batch, channels, held, size = start.shape
-    most = operators.fine.shape[2] - 1
-    for radix in operators.radices:
+    most = 1
+    for radix in tables.radices:
         most *= radix
     last = start.reshape(batch, channels, 1, held * size)
     found: List[Tensor] = [reached[:, :, :0]]  # noqa: UP006
     for begin in range(0, reached.shape[2], most):
         piece = reached[:, :, begin : begin + most]
-        found.append(_one_go(piece, last, operators, peak))
-        last = _behind(found[-1], piece, operators, peak)
+        found.append(_one_go(piece, last, tables, peak))
+        last = _behind(found[-1], piece, tables, peak)
     states = found[1] if len(found) == 2 else torch.cat(found, dim=2)
     return states, last.reshape(batch, channels, held, size)

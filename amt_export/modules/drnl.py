@@ -5,7 +5,7 @@ from typing import ClassVar, List, Tuple  # noqa: UP035  (TorchScript reads List
 import torch
 from torch import Tensor
 
-from amt_export.design.blocks import BlockOperators, stream_block
+from amt_export.design.blocks import stream_block
 from amt_export.design.drnl import MODELS, PARAMETERS, SUBJECTS, drnl_parameters, resonance
 from amt_export.design.rounding import Sums, checked_terms, sums_needed
 from amt_export.design.settling import settling_time
@@ -20,6 +20,7 @@ from amt_export.modules.block_filter import (
     respond,
 )
 from amt_export.modules.block_layout import blocks_of, shortened, to_blocks
+from amt_export.modules.block_tables import BlockTables, laid_out
 from amt_export.modules.centre_frequencies import checked_rate, evenly_spaced
 from amt_export.modules.compression import broken_stick
 from amt_export.modules.ports import Port, State
@@ -225,16 +226,16 @@ class DRNLFilterbank(DRNLParameters):
             self.behind.design(behind, self.block, self.fc, Sums(1, False))
         self.keep_compression()
 
-    def operators(self) -> tuple[BlockOperators, BlockOperators, BlockOperators]:
+    def tables(self) -> tuple[BlockTables, BlockTables, BlockTables]:
         """Of the linear path and of the filters before and behind the compression."""
         if self.learnable:
-            dtype = self.linear.impulse.dtype
+            dtype, behind = self.linear.numbers.dtype, self.nonlinear_filter(self.lp_nlin)
             return (
-                self.linear.settled(self.linear_path(), self.block, dtype),
-                self.before.settled(self.nonlinear_filter(0), self.block, dtype),
-                self.behind.settled(self.nonlinear_filter(self.lp_nlin), self.block, dtype),
+                laid_out(self.linear.settled(self.linear_path(), self.block, dtype)),
+                laid_out(self.before.settled(self.nonlinear_filter(0), self.block, dtype)),
+                laid_out(self.behind.settled(behind, self.block, dtype)),
             )
-        return self.linear.operators(), self.before.operators(), self.behind.operators()
+        return self.linear.tables(), self.before.tables(), self.behind.tables()
 
     def forward(self, audio: Tensor) -> Tensor:
         """Filter from silence.
@@ -247,7 +248,7 @@ class DRNLFilterbank(DRNLParameters):
         -------
         Tensor [shape=(B, F, T) or (F, T)], m/s
         """
-        signal = as_batch(audio, 2, self.linear.impulse, "audio")
+        signal = as_batch(audio, 2, self.linear.numbers, "audio")
         outputs, _ = self.step(signal, self.rest(signal.shape[0]))
         if audio.dim() == 1:
             return outputs[0].squeeze(0)
@@ -260,7 +261,7 @@ class DRNLFilterbank(DRNLParameters):
     def step(self, audio: Tensor, states: List[Tensor]) -> Tuple[List[Tensor], List[Tensor]]:  # noqa: UP006
         """Go on by one block; see `AuditoryModule.step`."""
         blocks = to_blocks(audio.unsqueeze(1), self.block)
-        linear, before, behind = self.operators()
+        linear, before, behind = self.tables()
         resonant = respond(blocks, before, states[1])
         compressed = self.compressed(added_up(resonant, before.observe))
         amplified = respond(blocks, linear, states[0])

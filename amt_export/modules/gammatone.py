@@ -5,7 +5,7 @@ from typing import ClassVar, List, Tuple  # noqa: UP035  (TorchScript reads List
 import torch
 from torch import Tensor
 
-from amt_export.design.blocks import BlockOperators, stream_block
+from amt_export.design.blocks import stream_block
 from amt_export.design.gammatone import default_betamul, gammatone_bandwidth, gammatone_pole
 from amt_export.design.polynomial import cascade_basis, expanded, from_coefficients
 from amt_export.design.rounding import checked_terms, sums_needed
@@ -14,6 +14,7 @@ from amt_export.design.state_space import StateSpace, one_pole_cascade
 from amt_export.modules.base import AuditoryModule, as_batch, exact
 from amt_export.modules.block_filter import BLOCK, BlockFilter, divisor_block, filter_blocks
 from amt_export.modules.block_layout import blocks_of, shortened, to_blocks
+from amt_export.modules.block_tables import BlockTables, laid_out
 from amt_export.modules.centre_frequencies import checked_rate, one_per_erb
 from amt_export.modules.ports import Port, State
 
@@ -161,11 +162,12 @@ class GammatoneFilterbank(AuditoryModule):
             sums = sums_needed(system, self.fs, self.block, self.terms)
             self.filter.design(system, self.block, self.fc, sums)
 
-    def operators(self) -> BlockOperators:
-        """Block operators: the stored ones, or differentiable ones of the parameters."""
+    def tables(self) -> BlockTables:
+        """The stored tables, or differentiable ones of the parameters."""
         if self.learnable:
-            return self.filter.settled(self.system(), self.block, self.filter.impulse.dtype)
-        return self.filter.operators()
+            dtype = self.filter.numbers.dtype
+            return laid_out(self.filter.settled(self.system(), self.block, dtype))
+        return self.filter.tables()
 
     def forward(self, audio: Tensor) -> Tensor:
         """Filter from silence.
@@ -178,7 +180,7 @@ class GammatoneFilterbank(AuditoryModule):
         -------
         Tensor [shape=(B, F, T) or (F, T)], Pa
         """
-        signal = as_batch(audio, 2, self.filter.impulse, "audio")
+        signal = as_batch(audio, 2, self.filter.numbers, "audio")
         outputs, _ = self.step(signal, self.rest(signal.shape[0]))
         if audio.dim() == 1:
             return outputs[0].squeeze(0)
@@ -191,7 +193,7 @@ class GammatoneFilterbank(AuditoryModule):
     def step(self, audio: Tensor, states: List[Tensor]) -> Tuple[List[Tensor], List[Tensor]]:  # noqa: UP006
         """Go on by one block; see `AuditoryModule.step`."""
         blocks = to_blocks(audio.unsqueeze(1), self.block)
-        filtered, state = filter_blocks(blocks, self.operators(), states[0])
+        filtered, state = filter_blocks(blocks, self.tables(), states[0])
         return [shortened(filtered, audio.shape[1])], [state]
 
     def choose_stream_block(self, block: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import replace
 
 from torch import nn
@@ -17,18 +18,21 @@ from amt_export.parity.prove import Evidence, Expected, reason_of
 from amt_export.spec.published import spec_of
 
 
-def prove_eager(module: nn.Module, expected: Expected) -> Evidence:
+def prove_eager(module: nn.Module, own: Sequence[Case], expected: Expected) -> Evidence:
     """Compare a module with what float64 says, on the CPU and on CUDA if there is one.
 
     Parameters
     ----------
     module : nn.Module
         Frozen, on the CPU.
+    own : sequence of Case
+        What it answers there.
     expected : Expected
-        Inputs in the module's dtype, outputs of the float64 module.
+        The same signals in the module's dtype, with the outputs of the float64 module.
     """
     names = [port.name for port in expected.ports]
-    worst = measure(eager_runner(module, names), expected.cases, expected.ports)
+    answers = iter(own)
+    worst = measure(lambda _inputs: next(answers).outputs, expected.cases, expected.ports)
     usual = Version("reference", "whole", "torch")
     rows = rows_of(worst, expected.ports, usual, expected.tolerance)
     elsewhere: tuple[ParityRow, ...] = ()

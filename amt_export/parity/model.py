@@ -88,13 +88,14 @@ def prove_model(
         for case in module_cases(inputs, forms.reference, "float64")
     ]
     save_vectors(folder / VECTORS, reference)
-    eager = prove_eager(forms.exported, Expected(reference, ports, tolerance("reference")))
+    cases = {"whole": module_cases(inputs, forms.exported, spec.dtype, reference)}
+    truth = Expected(reference, ports, tolerance("reference"))
+    eager = prove_eager(forms.exported, cases["whole"], truth)
     rows, worst = list(eager.rows), {"reference": eager.worst}
     if forms.stream is not None:
         blocks = streamed(manifest, eager_runner(forms.stream, forms.stream.output_names))
         known, version = settled_cases(manifest, reference), Version("reference", "stream", "torch")
         rows += compare(blocks, known, ports, version, tolerance("reference"))
-    cases = {"whole": module_cases(inputs, forms.exported, spec.dtype, reference)}
     cases["stream"] = settled_cases(manifest, cases["whole"]) if forms.stream is not None else []
     for step, entry in enumerate(manifest.files):
         progress(f"{spec.name}: checking {entry.format}", 0.5 + 0.5 * (1 + step) / (1 + steps))

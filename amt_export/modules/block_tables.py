@@ -1,0 +1,175 @@
+"""The matrices of the block form, laid out from the few numbers that make them.
+
+Laid out, the tables are five times as large as the numbers, which stand in them many times over. So a file
+keeps the numbers, and for each entry of a table where its number is; ONNX Runtime looks them up when it loads.
+"""
+
+from typing import List, NamedTuple  # noqa: UP035  (TorchScript reads these)
+
+import torch
+from torch import Tensor
+
+from amt_export.design.blocks import BlockOperators
+from amt_export.design.expansion import joined, products, with_tails
+from amt_export.modules.block_layout import toeplitz
+
+
+class BlockTables(NamedTuple):
+    """What blocks and states are multiplied by: P terms, F channels, s states, blocks of L, groups of r.
+
+    impulse : P of (F, (k + 1) L, L): row j of the first is what input sample j adds to its block
+    reach : (F, P L, P s) what a block adds to the state
+    observe : P of (F, P s, L) what the state adds to a block
+    onward : (F, P s, P s) the state one block later
+    handed : for each level of groups (F, r s', s'), what its members add to the state behind a group
+    started : (F, s', r s') states in a group from the one at its start
+    within : (F, r s', r s') states in a group from its members
+    radices : r of each level
+    lean : lean sums; s' = P s, but s for lean sums above the second level
+    """
+
+    impulse: List[Tensor]  # noqa: UP006
+    reach: Tensor
+    observe: List[Tensor]  # noqa: UP006
+    onward: Tensor
+    handed: List[Tensor]  # noqa: UP006
+    started: List[Tensor]  # noqa: UP006
+    within: List[Tensor]  # noqa: UP006
+    radices: List[int]  # noqa: UP006
+    lean: bool
+
+
+def carried(parts: int, lean: bool) -> int:
+    """Q, the terms of a state that is handed on for long.
+
+    Lean sums have a second term because float32 loses a digit when it adds 50 numbers. The state itself loses
+    little when it is rounded once in hundreds of samples.
+    """
+    return 1 if lean else parts
+
+
+def in_order(tables: List[Tensor], radices: List[int], parts: int, lean: bool) -> BlockTables:  # noqa: UP006
+    """Tables from one list: `impulse`, `reach`, `observe`, `onward`, then the three of each level."""
+    behind = 2 * parts + 2
+    return BlockTables(
+        tables[:parts],
+        tables[parts],
+        tables[parts + 1 : behind - 1],
+        tables[behind - 1],
+        tables[behind::3],
+        tables[behind + 1 :: 3],
+        tables[behind + 2 :: 3],
+        radices,
+        lean,
+    )
+
+
+def laid_out(operators: BlockOperators) -> BlockTables:
+    """Lay out tables by shape operations only; differentiable."""
+    parts = operators.impulse.shape[0]
+    radices = [operators.fine.shape[2] - 1]
+    radices.extend(operators.radices)
+    return in_order(_laid_out(_with_tails(operators)), radices, parts, operators.lean)
+
+
+class Packed(NamedTuple):
+    """Tables as the numbers in them, and where each entry stands among those.
+
+    numbers : (F, n), the first one is 0
+    where : (m,), int32, all tables one after the other
+    rows, columns : of each table
+    """
+
+    numbers: Tensor
+    where: Tensor
+    rows: List[int]  # noqa: UP006
+    columns: List[int]  # noqa: UP006
+
+
+def packed(operators: BlockOperators) -> Packed:
+    """Find where each entry of `laid_out` comes from: by laying out places instead of numbers."""
+    whole = _with_tails(operators)
+    numbers: List[Tensor] = [torch.zeros_like(whole.impulse[0, :, :1])]  # noqa: UP006
+    places: List[Tensor] = []  # noqa: UP006
+    first = 1
+    for table in whole[:5]:
+        count = table[:, 0].numel()
+        numbers.append(table.transpose(0, 1).reshape(table.shape[1], count))
+        place = torch.arange(first, first + count, dtype=torch.float64)
+        places.append(place.reshape(table[:, :1].shape))
+        first += count
+    tables = _laid_out(
+        BlockOperators(
+            places[0], places[1], places[2], places[3], places[4], whole.radices, whole.lean
+        )
+    )
+    used, where = torch.unique(
+        torch.cat([place.new_zeros(1), *(table.flatten() for table in tables)]), return_inverse=True
+    )
+    return Packed(
+        torch.cat(numbers, dim=1)[:, used.long()].contiguous(),
+        where[1:].to(torch.int32),
+        [table.shape[1] for table in tables],
+        [table.shape[2] for table in tables],
+    )
+
+
+def looked_up(
+    numbers: Tensor,
+    where: Tensor,
+    rows: List[int],  # noqa: UP006
+    columns: List[int],  # noqa: UP006
+) -> List[Tensor]:  # noqa: UP006
+    """Tables (F, rows, columns) of `packed`."""
+    sizes = [a * b for a, b in zip(rows, columns)]  # noqa: B905  (TorchScript knows no strict)
+    pieces = torch.split(torch.index_select(numbers, 1, where), sizes, dim=1)
+    tables: List[Tensor] = []  # noqa: UP006
+    for i in range(len(sizes)):
+        tables.append(pieces[i].reshape(numbers.shape[0], rows[i], columns[i]))
+    return tables
+
+
+def _with_tails(operators: BlockOperators) -> BlockOperators:
+    return BlockOperators(
+        with_tails(operators.impulse),
+        with_tails(operators.reach),
+        with_tails(operators.observe),
+        with_tails(operators.fine),
+        with_tails(operators.coarse),
+        operators.radices,
+        operators.lean,
+    )
+
+
+def _laid_out(operators: BlockOperators) -> List[Tensor]:  # noqa: UP006
+    """Tables in the order of `in_order`, from numbers with their tails or from places of numbers."""
+    impulse, reach, observe, fine, coarse, radices, lean = operators
+    kinds, channels, block = impulse.shape
+    flat = impulse.reshape(kinds * channels, block, 1, 1)
+    matrix = toeplitz(flat).reshape(kinds, channels, block, block)
+    tables = products(matrix)
+    terms = len(tables)
+    tables.append(joined(reach))
+    seen = joined(observe)
+    for k in range(terms):
+        tables.append(seen[:, :, k * block : (k + 1) * block])
+    tables.append(joined(fine[:, :, 1]))
+    _add_level(tables, joined(fine[:, :, : fine.shape[2] - 1]))
+    first = 0
+    for level in range(len(radices)):
+        powers = coarse[:, :, first : first + radices[level]]
+        first += radices[level]
+        # Lean sums have two terms on the first two levels, and one further up: all parts in one.
+        whole = powers[terms] if lean and level > 0 else joined(powers)
+        _add_level(tables, whole)
+    return tables
+
+
+def _add_level(tables: List[Tensor], powers: Tensor) -> None:  # noqa: UP006
+    """Add `handed`, `started` and `within` of a level with these powers (F, r, s, s)."""
+    channels, radix, size, _ = powers.shape
+    tables.append(powers.flip(1).reshape(channels, radix * size, size))
+    tables.append(powers.permute(0, 2, 1, 3).reshape(channels, size, radix * size))
+    within = toeplitz(powers)
+    nothing = torch.zeros_like(within[:, :, :size])
+    tables.append(torch.cat([nothing, within[:, :, : (radix - 1) * size]], dim=2))
