@@ -16,7 +16,6 @@ from torch.export import ExportedProgram
 
 from amt_export.export.program import Program, quiet_torch
 
-
 # Of the converter's hundred passes over a program, those that change anything in ours, in its own order. The
 # others look for convolutions, quantized weights, activations of networks and the like, and take half the time.
 PASSES = (

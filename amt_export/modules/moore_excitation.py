@@ -17,11 +17,14 @@ from amt_export.erb import erbrate2f
 from amt_export.modules.base import AuditoryModule, exact
 from amt_export.modules.levels import DB_PER_NEPER, spoiled
 from amt_export.modules.ports import Port
+from amt_export.modules.rows_at_once import rows_at_once
 
 # Rows (frames) whose components x channels are in memory at once, 6.9 MB an array in float32. Fewer run
 # faster (one second of audio in ONNX Runtime: 6 rows 152 ms, 12 199 ms, 24 323 ms) but make a longer graph,
 # which takes longer to convert and to open.
 ROWS = 12
+# In eager torch: twelve take three times as long in float32, and five times in float64.
+CACHED_ROWS = 1
 # e^-80 is 1e-23 of LEAST_WEIGHT; going on to e^-100 would be slow, denormal float32 arithmetic.
 LEAST_EXPONENT = -80.0
 LEAST_FREQUENCY = 1e-6  # Hz; a component at or below it is padding
@@ -107,7 +110,7 @@ class Moore2016ExcitationPattern(AuditoryModule):
         self.bounded = learnable  # stays when the trained values are frozen
         self.dtype = dtype
         self.n_channels = len(numbers)
-        self.rows = ROWS
+        self.rows, self.cached_rows = ROWS, CACHED_ROWS
         self.reach = 2.0**spreading_limit_octaves
         self.steep, self.least_weight, self.least_power = STEEP, LEAST_WEIGHT, LEAST_POWER
         self.least_frequency, self.least_level = LEAST_FREQUENCY, LEAST_LEVEL
@@ -184,14 +187,20 @@ class Moore2016ExcitationPattern(AuditoryModule):
             freqs.to(self.powers.dtype).reshape(-1, count),
             levels.to(self.powers.dtype).reshape(-1, count),
         )
-        pieces: List[Tensor] = []  # noqa: UP006
-        rows = min(self.rows, lines[0].shape[0])  # coremltools cannot split beyond the end
+        rows = rows_at_once(freqs, self.cached_rows, self.rows)
+        rows = min(rows, lines[0].shape[0])  # coremltools cannot split beyond the end
         above, below = torch.split(lines[0], rows), torch.split(lines[1], rows)
         limits, powers = torch.split(lines[2], rows), torch.split(lines[3], rows)
+        straight = self.powers[1:]
+        weighted: List[Tensor] = []  # noqa: UP006
+        beyond: List[Tensor] = []  # noqa: UP006
         for i in range(len(above)):
-            part = self.spread(above[i], below[i], limits[i], powers[i])
-            pieces.append(part)
-        total = torch.cat(pieces)
+            near, far = self.spread(above[i], below[i], limits[i], powers[i], straight)
+            weighted.append(near)
+            beyond.append(far)
+        # Everywhere once, and once more out of reach.
+        floor = lines[3].sum(2, keepdim=True) - torch.cat(beyond)
+        total = (torch.cat(weighted) + self.least_weight * floor).squeeze(1)
         excitation = self.db_per_neper * torch.log(total + self.least_power)
         return excitation.reshape(freqs.shape[:-1] + excitation.shape[1:])
 
@@ -225,17 +234,18 @@ class Moore2016ExcitationPattern(AuditoryModule):
         )
         return above, below, curve, power.unsqueeze(1)
 
-    def spread(self, above: Tensor, below: Tensor, limits: Tensor, power: Tensor) -> Tensor:
-        """Sum over the components of some rows (r, N, ...) -> (r, C)."""
+    def spread(
+        self, above: Tensor, below: Tensor, limits: Tensor, power: Tensor, straight: Tensor
+    ) -> Tuple[Tensor, Tensor]:  # noqa: UP006
+        """Sums over the components of some rows (r, N, ...): weighted, and out of reach times -1, (r, 1, C)."""
         out_of_reach = limits @ self.powers
-        exponent = torch.minimum(above @ self.powers[1:], below @ self.powers[1:])
+        exponent = torch.minimum(above @ straight, below @ straight)
         exponent = torch.clamp(torch.minimum(exponent, out_of_reach), min=self.least_exponent)
         falling = torch.exp(exponent)
         # sum (1 - y) e^y: both parts are positive, so nothing cancels.
         weighted = power @ falling - power @ (exponent * falling)
-        # Everywhere once, and once more out of reach, where the parabola is below -1.
-        floor = power.sum(2, keepdim=True) - power @ torch.clamp(out_of_reach, -1.0, 0.0)
-        return (weighted + self.least_weight * floor).squeeze(1)
+        # Out of reach the parabola is below -1.
+        return weighted, power @ torch.clamp(out_of_reach, -1.0, 0.0)
 
     def centre_frequencies(self) -> list[float]:
         """In Hz."""

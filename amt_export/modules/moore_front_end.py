@@ -15,6 +15,7 @@ from amt_export.design.moore_excitation import (
 )
 from amt_export.modules.base import AuditoryModule, as_batch, exact
 from amt_export.modules.component_group import ComponentGroup
+from amt_export.modules.ears import by_ear, of_ears
 from amt_export.modules.framed import FramedModule
 from amt_export.modules.levels import spoiled
 from amt_export.modules.moore_excitation import Moore2016ExcitationPattern
@@ -133,17 +134,19 @@ class Moore2016FrontEnd(FramedModule):
         signal = as_batch(audio, 3, self.weights, "audio")
         if signal.shape[1] != 2:
             raise ValueError(f"audio has {signal.shape[1]} channels; 2 are needed")
-        left, right = self.pattern(signal[:, 0]), self.pattern(signal[:, 1])
+        both = of_ears(self.pattern(by_ear(signal)))
+        left, right = both[:, 0], both[:, 1]
         if audio.dim() == 2:
             return left.squeeze(0), right.squeeze(0)
         return left, right
 
     def stream_frames(self, heard: Tensor, frames: int) -> List[Tensor]:  # noqa: ARG002, UP006
         """Outputs of one block; see `FramedModule`."""
-        return [self.pattern(heard[:, 0]), self.pattern(heard[:, 1])]
+        both = of_ears(self.pattern(by_ear(heard)))
+        return [both[:, 0], both[:, 1]]
 
     def pattern(self, ear: Tensor) -> Tensor:
-        """Excitation (B, S, C) of one ear (B, T)."""
+        """Excitation (B, S, C) of one ear (B, T), or of more as a batch."""
         if self.learnable:
             freqs, levels = self.spectrum.sparse(ear)
             chain: Tensor = self.excitation(freqs, levels)

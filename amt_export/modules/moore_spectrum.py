@@ -10,6 +10,7 @@ from torch import Tensor
 from amt_export.design import moore_spectrum as design
 from amt_export.design.moore_spectrum import serving_window
 from amt_export.modules.base import as_batch, exact
+from amt_export.modules.ears import by_ear, of_ears
 from amt_export.modules.framed import FramedModule
 from amt_export.modules.levels import DB_PER_NEPER
 from amt_export.modules.packing import packed_order
@@ -258,19 +259,27 @@ class Moore2016Spectrum(FramedModule):
         signal = as_batch(audio, 3, self.silence, "audio")
         if signal.shape[1] != 2:
             raise ValueError(f"audio has {signal.shape[1]} channels; 2 are needed")
-        freqs_left, levels_left = self.sparse(signal[:, 0])
-        freqs_right, levels_right = self.sparse(signal[:, 1])
+        left, right = self.both(signal)
+        freqs_left, levels_left = left
+        freqs_right, levels_right = right
         if audio.dim() == 2:
             freqs_left, levels_left = freqs_left.squeeze(0), levels_left.squeeze(0)
             freqs_right, levels_right = freqs_right.squeeze(0), levels_right.squeeze(0)
         return freqs_left, levels_left, freqs_right, levels_right
 
+    def both(self, signal: Tensor) -> Tuple[Tuple[Tensor, Tensor], Tuple[Tensor, Tensor]]:  # noqa: UP006
+        """Packed frequencies and levels (B, S, 958) of the left and of the right ear, from (B, 2, T)."""
+        freqs, levels = self.sparse(by_ear(signal))
+        freqs, levels = of_ears(freqs), of_ears(levels)
+        return (freqs[:, 0], levels[:, 0]), (freqs[:, 1], levels[:, 1])
+
     def stream_frames(self, heard: Tensor, frames: int) -> List[Tensor]:  # noqa: ARG002, UP006
         """Outputs of one block; see `FramedModule`."""
-        return [*self.sparse(heard[:, 0]), *self.sparse(heard[:, 1])]
+        left, right = self.both(heard)
+        return [*left, *right]
 
     def sparse(self, ear: Tensor) -> Tuple[Tensor, Tensor]:  # noqa: UP006
-        """Packed frequencies and levels (B, S, 958) of one ear (B, T)."""
+        """Packed frequencies and levels (B, S, 958) of one ear (B, T), or of more as a batch."""
         frequencies, least = self.frequencies, self.least
         if hasattr(self, "freq_limits") and self.learnable:
             pieces = [self.selected_intensities(ear)]
