@@ -29,7 +29,6 @@ from torch import nn
 from amt_export.coreml_reference import Interpreter, open_package
 from amt_export.errors import ArtifactError
 from amt_export.export import capture
-from amt_export.export.coreml import named_program
 from amt_export.export.program import quiet_torch
 
 
@@ -140,7 +139,7 @@ def test_half_precision_is_found_out(proven, tmp_path):
     program = capture(frozen, (torch.zeros(2, 2000),), ("audio",), ("subbands",))
     with quiet_torch(), torch.no_grad(), contextlib.redirect_stderr(io.StringIO()):
         converted = ct.convert(
-            named_program(program),
+            program.exported,
             inputs=[ct.TensorType(name="audio", shape=(2, 2000), dtype=np.float32)],
             outputs=[ct.TensorType(name="subbands", dtype=np.float32)],
             minimum_deployment_target=ct.target.iOS16,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,6 @@ from torch.export import ExportedProgram
 from amt_export.build import DTYPES, build_module, build_stream, input_length
 from amt_export.errors import SpecError
 from amt_export.export import FORMATS, capture
-from amt_export.export import coreml as coreml_export
 from amt_export.export import onnx as onnx_export
 from amt_export.export.program import Program, quiet_torch
 from amt_export.manifest import load_manifest
@@ -29,7 +28,10 @@ from amt_export.ports import Port
 from amt_export.spec import ModelSpec, load_spec
 from amt_export.spec.published import spec_of
 
-NAMED = {"onnx": onnx_export.named_program, "coreml": coreml_export.named_program}
+NAMED: dict[str, Callable[[Program], ExportedProgram]] = {
+    "onnx": onnx_export.named_program,
+    "coreml": lambda program: program.exported,
+}
 """Format to the graph whose nodes its values are named after."""
 
 DECIBEL = math.log(10.0) / 20.0

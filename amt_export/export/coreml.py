@@ -12,7 +12,6 @@ import uuid
 from pathlib import Path
 
 import torch
-from torch.export import ExportedProgram
 
 from amt_export.export.program import Program, quiet_torch
 
@@ -66,7 +65,7 @@ def export_coreml(program: Program, path: Path, metadata: dict[str, str]) -> Non
         import coremltools as ct
 
         converted = ct.convert(
-            named_program(program),
+            program.exported,
             inputs=[
                 ct.TensorType(name=name, shape=tuple(example.shape))
                 for name, example in zip(program.input_names, program.inputs, strict=True)
@@ -87,21 +86,6 @@ def export_coreml(program: Program, path: Path, metadata: dict[str, str]) -> Non
             _name_items_by_path(package / "Manifest.json")
             _sort_maps(package / "Data" / "com.apple.CoreML" / "model.mlmodel")
             shutil.copytree(package, path)
-
-
-def named_program(program: Program) -> ExportedProgram:
-    """The graph that is converted, whose nodes the values of a package are named after.
-
-    `program`, decomposed and without aten.alias, which that leaves behind and coremltools does not know.
-    """
-    exported: ExportedProgram = program.exported.run_decompositions({})
-    graph = exported.graph_module.graph
-    for node in list(graph.nodes):
-        if node.target is torch.ops.aten.alias.default:
-            node.replace_all_uses_with(node.args[0])
-            graph.erase_node(node)
-    exported.graph_module.recompile()
-    return exported
 
 
 def _name_items_by_path(manifest: Path) -> None:

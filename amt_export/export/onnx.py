@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import copy
+import functools
 import io
 import logging
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +31,60 @@ def named_program(program: Program) -> ExportedProgram:
     return found
 
 
+def _ready(program: Program) -> ExportedProgram:
+    """A program for torch's exporter, which writes to it, and decomposes it: that takes half of an export.
+
+    So where nothing in the graph is to be decomposed it stays as it is; the files are the same, byte by byte.
+    """
+    exported = copy.deepcopy(program.exported)
+    decompose = exported.run_decompositions
+
+    def decomposed(table: Mapping[Any, Any] | None = None, **options: Any) -> ExportedProgram:
+        used = {node.target for node in exported.graph.nodes}
+        if table is not None and not options and used.isdisjoint(table):
+            return exported
+        found: ExportedProgram = decompose(table, **options)
+        return found
+
+    exported.run_decompositions = decomposed
+    return exported
+
+
+@contextlib.contextmanager
+def one_registry() -> Iterator[None]:
+    """Let torch's exporter find its translations once in a process, and not once an export.
+
+    It registers a thousand of them each time, which takes longer than the export of a small graph. The place is
+    not public: where a version of torch has it elsewhere, nothing is gained and nothing is lost.
+    """
+    try:
+        from torch.onnx._internal.exporter._registration import ONNXRegistry
+
+        found = ONNXRegistry.__dict__["from_torchlib"]
+    except (ImportError, KeyError):
+        yield
+        return
+    kept = functools.partial(_kept, ONNXRegistry.from_torchlib)
+    ONNXRegistry.from_torchlib = staticmethod(kept)  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        ONNXRegistry.from_torchlib = found  # type: ignore[method-assign]
+
+
+@functools.cache
+def _kept(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    return function(*args, **kwargs)
+
+
 def _translated(program: Program) -> Any:
     """What torch's exporter makes of a program: its ONNXProgram."""
     for chatty in ("torch.onnx", "onnx_ir"):
         logging.getLogger(chatty).setLevel(logging.ERROR)
-    with quiet_torch(), torch.no_grad(), contextlib.redirect_stdout(io.StringIO()):
+    silent = contextlib.redirect_stdout(io.StringIO())
+    with quiet_torch(), torch.no_grad(), silent, one_registry():
         exported = torch.onnx.export(
-            program.exported,
+            _ready(program),
             (),
             dynamo=True,
             opset_version=OPSET,

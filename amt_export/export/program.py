@@ -25,6 +25,7 @@ class Program:
     input_names, output_names : tuple of str
         Published names, in order.
     exported : ExportedProgram
+        Decomposed, which is the dialect that converters take, and functional: nothing is written in place.
     """
 
     module: nn.Module
@@ -42,10 +43,17 @@ def capture(
 ) -> Program:
     """Capture a frozen module for the shapes of `inputs`."""
     with torch.no_grad(), quiet_torch():
-        exported = torch.export.export(module, inputs, strict=False)
-    for node in exported.graph.nodes:
+        exported = torch.export.export(module, inputs, strict=False).run_decompositions({})
+    graph = exported.graph_module.graph
+    for node in list(graph.nodes):
+        # What decomposing leaves behind, and coremltools does not know.
+        if node.target is torch.ops.aten.alias.default:
+            node.replace_all_uses_with(node.args[0])
+            graph.erase_node(node)
+    exported.graph_module.recompile()
+    for node in graph.nodes:
         # Where in whose source tree a node came from: not the app's business, and not reproducible.
-        for key in ("stack_trace", "nn_module_stack", "source_fn_stack", "torch_fn"):
+        for key in ("stack_trace", "nn_module_stack", "source_fn_stack", "torch_fn", "from_node"):
             node.meta.pop(key, None)
     return Program(module, inputs, input_names, output_names, exported)
 
