@@ -31,8 +31,8 @@ from amt_export.parity.coreml_interface import KNOWN_OPERATORS, check_interface
 NAMES = ("gammatone", "drnl", "fast_drnl")
 # What our graphs consist of. No recurrence, no transform, no Pow (slow) and no Reciprocal.
 OPERATORS = {
-    *("Abs", "Add", "Clip", "Concat", "Exp", "Expand", "Gather", "Log", "MatMul", "Min", "Mul"),
-    *("ReduceMax", "Reshape", "Slice", "Sub", "Transpose", "Unsqueeze"),
+    *("Abs", "Add", "Cast", "Clip", "Concat", "Exp", "Expand", "Gather", "Log", "MatMul", "Min"),
+    *("Mul", "ReduceMax", "Reshape", "Slice", "Split", "Sub", "Transpose", "Unsqueeze"),
 }
 
 
@@ -170,7 +170,8 @@ def test_float32_onnx_holds_no_float64(folder):
             assert not attribute.HasField("t"), "constants are initializers"
             if node.op_type == "Cast" and attribute.name == "to":
                 types.add(attribute.i)
-    assert types <= {onnx.TensorProto.FLOAT, onnx.TensorProto.INT64}, types
+    integers = {onnx.TensorProto.INT32, onnx.TensorProto.INT64}
+    assert types <= {onnx.TensorProto.FLOAT, *integers}, types
     assert onnx.TensorProto.FLOAT in types
 
 
@@ -221,7 +222,7 @@ def test_the_program_computes_with_real_numbers_only(folder):
         value = node.meta.get("val")
         if isinstance(value, torch.Tensor):
             assert not value.is_complex(), node
-            assert value.dtype in (torch.float32, torch.int64, torch.bool), node
+            assert value.dtype in (torch.float32, torch.int32, torch.int64, torch.bool), node
     text = str(program.graph)
     for operator in ("fft", "stft", "aten.pow", "reciprocal", "complex"):
         assert operator not in text

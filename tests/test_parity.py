@@ -97,13 +97,13 @@ def weights(model: onnx.ModelProto) -> list[onnx.TensorProto]:
     ]
 
 
-def nudge(path: Path, name: str | None = None) -> None:
-    """Change one float of an ONNX file, the largest of its initializer, by 1e-4 of it."""
+def nudge(path: Path, name: str | None = None, place: int | None = None) -> None:
+    """Change one float of an ONNX file by 1e-4 of it, the largest of its initializer if not told which."""
     model = onnx.load(path)
     tensors = weights(model)
     tensor = tensors[0] if name is None else next(t for t in tensors if t.name == name)
     array = onnx.numpy_helper.to_array(tensor).copy()
-    array.flat[np.abs(array).argmax()] *= np.float32(1.0 + 1e-4)
+    array.flat[np.abs(array).argmax() if place is None else place] *= np.float32(1.0 + 1e-4)
     tensor.CopyFrom(onnx.numpy_helper.from_array(array, tensor.name))
     onnx.save(model, path)
 
@@ -129,21 +129,21 @@ def test_a_good_folder_passes(name, published):
 
 
 def test_one_changed_float_in_an_onnx_file_is_rejected(writable):
+    """Whichever it is: of an impulse response, of what makes states of sound, or sound of states."""
     folder = writable("gammatone")
     path = folder / "gammatone.onnx"
+    (tensor,) = [t for t in onnx.load(path).graph.initializer if t.name == "filter.numbers"]
+    numbers = np.abs(onnx.numpy_helper.to_array(tensor))
+    # Large ones from all over the table; 1e-4 of a small one is nothing.
+    places = [
+        piece[numbers.flat[piece].argmax()] for piece in np.array_split(np.arange(numbers.size), 8)
+    ]
     original = path.read_bytes()
-    rejected = set()
-    for tensor in weights(onnx.load(path)):
+    for place in places:
         path.write_bytes(original)
-        nudge(path, tensor.name)
+        nudge(path, tensor.name, place)
         sign(folder)
-        bad = [row.format for row in failing(checked(folder))]
-        if bad:
-            assert set(bad) == {"onnx"}
-            rejected.add(tensor.name)
-    # Impulse response, reach, observe, fine and coarse powers; 1e-4 of a rest is nothing.
-    assert len(rejected) >= 4
-    assert {"filter.observe", "filter.fine", "filter.coarse"} <= rejected
+        assert {row.format for row in failing(checked(folder))} == {"onnx"}, place
 
 
 @pytest.mark.parametrize("name", ["limb", "gain"])

@@ -1,0 +1,94 @@
+"""What exporters leave out to be fast makes no difference to what they write."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import coremltools as ct
+import pytest
+import torch
+from torch import nn
+
+from amt_export.export import FORMATS, capture, onnx
+from amt_export.modules import DRNLFilterbank, GammatoneFilterbank, Moore2016Spectrum
+
+CAPTURED = {
+    "gammatone": (lambda: GammatoneFilterbank((500.0, 2000.0), 16000), (1, 2000)),
+    "drnl": (lambda: DRNLFilterbank((1000.0, 2000.0), 16000, 2, dtype=torch.float32), (1, 640)),
+    "spectrum": (Moore2016Spectrum, (1, 2, 2080)),
+}
+
+
+@pytest.fixture(params=CAPTURED, scope="module")
+def program(request):
+    make, shape = CAPTURED[request.param]
+    module = make().frozen(shape[-1])
+    names = tuple(port.name for port in module.output_ports)
+    return capture(module, (torch.zeros(shape),), ("audio",), names)
+
+
+def written(program, kind: str, folder: Path) -> dict[str, bytes]:
+    """All bytes of an artifact, by file."""
+    folder.mkdir()
+    FORMATS[kind].export(program, folder / f"model{FORMATS[kind].suffix}", {"a": "b"})
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def test_passes_that_are_skipped_change_no_package(program, tmp_path, monkeypatch):
+    short = written(program, "coreml", tmp_path / "short")
+    default = ct.PassPipeline.DEFAULT
+
+    class Everything:
+        def __new__(cls, _names):
+            return default
+
+    monkeypatch.setattr(ct, "PassPipeline", Everything)
+    assert len(default.passes) > 80
+    assert written(program, "coreml", tmp_path / "all") == short
+
+
+def test_an_onnx_file_is_the_one_of_the_usual_way(program, tmp_path, monkeypatch):
+    """The usual way: torch's exporter on what torch.export returns."""
+    short = written(program, "onnx", tmp_path / "short")
+    plain = torch.export.export(program.module, program.inputs, strict=False)
+    monkeypatch.setattr(onnx, "_ready", lambda _program: plain)
+    monkeypatch.setattr(onnx, "one_registry", contextlib.nullcontext)
+    assert written(program, "onnx", tmp_path / "all") == short
+
+
+def test_translations_are_found_once():
+    from torch.onnx._internal.exporter._registration import ONNXRegistry
+
+    before = ONNXRegistry.__dict__["from_torchlib"]
+    with onnx.one_registry():
+        first = ONNXRegistry.from_torchlib(opset_version=18)
+    with onnx.one_registry():
+        assert ONNXRegistry().from_torchlib(opset_version=18) is first
+        assert ONNXRegistry.from_torchlib(opset_version=20) is not first
+    assert ONNXRegistry.__dict__["from_torchlib"] is before
+
+
+def test_what_has_to_be_decomposed_still_is():
+    class Soft(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return nn.functional.softsign(x)
+
+    captured = capture(Soft(), (torch.ones(1, 8),), ("x",), ("y",))
+    ready = onnx._ready(captured)
+    (call,) = [n.target for n in ready.graph.nodes if n.op == "call_function"][:1]
+    table = {call: lambda x: torch.ops.aten.neg(x)}
+    assert ready.run_decompositions({}) is ready
+    changed = ready.run_decompositions(table)
+    assert torch.ops.aten.neg.default in {n.target for n in changed.graph.nodes}
+    # The program itself stays.
+    assert torch.ops.aten.neg.default not in {n.target for n in captured.exported.graph.nodes}
+
+
+def test_a_program_is_functional_and_says_nothing_of_its_origin(program):
+    for node in program.exported.graph.nodes:
+        assert node.target is not torch.ops.aten.alias.default
+        assert not str(node.target).split(".")[0].endswith("_"), node
+        assert not {"stack_trace", "from_node", "nn_module_stack", "torch_fn"} & set(node.meta)
+    assert program.exported.dialect == "ATEN"
