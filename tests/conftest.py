@@ -14,7 +14,7 @@ import stream_checks
 import torch
 from cli_checks import SMALL, amt
 from filelock import FileLock
-from filter_checks import Golden, load_golden, small_specs
+from filter_checks import Golden, load_golden, resized_specs, small_specs
 
 from amt_export import runtime
 from amt_export.publish import publish
@@ -31,18 +31,19 @@ def golden() -> Callable[[str], Golden]:
 
 @pytest.fixture(scope="session")
 def published(tmp_path_factory) -> Callable[[str], Path]:
-    """Folder of a small model in all formats, built when first asked for: see `small_specs`.
+    """Folder of a model in all formats, built when first asked for: of `small_specs` or `resized_specs`.
 
     Once for all workers of pytest-xdist, whose base folders lie in one.
     """
     base = tmp_path_factory.getbasetemp()
     out = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "published"
     out.mkdir(exist_ok=True)
+    specs = small_specs() | resized_specs()
 
     def folder(name: str) -> Path:
         with FileLock(out / f"{name}.lock"):
             if not (out / name).exists():
-                publish(small_specs()[name], out)
+                publish(specs[name], out)
         return out / name
 
     return folder

@@ -107,3 +107,19 @@ def small_specs() -> dict[str, ModelSpec]:
         raw["fc_range"] = list(parameters["fc"])
         specs[name] = replace(spec, name=name, parameters=parameters, raw_parameters=raw)
     return specs
+
+
+FILTERBANKS = ("gammatone_speech_16k", "gammatone_music_44k", "drnl_casp_44k", "drnl_jepsen_44k")
+FILTERBANKS += ("drnl_hix_44k", "fast_drnl_casp_44k")
+
+
+def resized_specs() -> dict[str, ModelSpec]:
+    """Model files of filterbanks with fewer channels and samples; `make artifacts` proves all of them."""
+    specs = {}
+    for name in FILTERBANKS:
+        spec = replace(load_spec(model_file(name)).resized(samples=2000), stream_block=None)
+        few = {"n_channels": 4} if "n_channels" in spec.parameters else {}
+        specs[name] = replace(
+            spec, parameters=spec.parameters | few, raw_parameters=spec.raw_parameters | few
+        )
+    return specs

@@ -1,5 +1,8 @@
 """Moore2016ExcitationPattern."""
 
+import math
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -14,7 +17,7 @@ from spectral_checks import (
     ignored,
 )
 
-from amt_export.modules.moore_excitation import Moore2016ExcitationPattern
+from amt_export.modules.moore_excitation import ROWS, Moore2016ExcitationPattern
 
 
 def components(rows: int = 5, count: int = 40) -> tuple[torch.Tensor, torch.Tensor]:
@@ -228,3 +231,18 @@ def test_gradients() -> None:
 def test_captured(learnable: bool, tmp_path) -> None:
     module = Moore2016ExcitationPattern(learnable=learnable)
     assert_captured(module, components(11, 60), 60, tmp_path)
+
+
+def test_graphs_are_made_of_larger_pieces_than_eager_torch_works_on() -> None:
+    """Otherwise a graph would have a piece a row; the numbers are the same."""
+    module = Moore2016ExcitationPattern().frozen(40)
+    arguments = components(30)
+    eager = module(*arguments)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        traced = torch.jit.trace(module, arguments, check_trace=False)
+    exported = torch.export.export(module, arguments, strict=False)
+    exponentials = [str(node.target) for node in exported.graph.nodes].count("aten.exp.default")
+    assert str(traced.graph).count("aten::exp(") == exponentials == 1 + math.ceil(30 / ROWS)
+    for form in (traced, exported.module(), torch.jit.script(module)):
+        torch.testing.assert_close(form(*arguments), eager, rtol=0, atol=1e-5)

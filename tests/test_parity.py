@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from filter_checks import model_file, small_specs
+from filter_checks import FILTERBANKS, model_file, resized_specs, small_specs
 from folder_checks import sign
 
 from amt_export.build import build_module
@@ -34,39 +34,34 @@ ANY = {"relative": 1.0, "db": 1.0, "frequency": 0.0}
 
 # Every model in every format
 
-MODELS = ("gammatone_speech_16k", "gammatone_music_44k", "drnl_casp_44k", "drnl_jepsen_44k")
-MODELS += ("drnl_hix_44k", "fast_drnl_casp_44k")
-
 
 @pytest.mark.parametrize("format", FORMATS)
-@pytest.mark.parametrize("name", MODELS)
-def test_every_model_in_every_format(name, format, tmp_path):
+@pytest.mark.parametrize("name", FILTERBANKS)
+def test_every_model_in_every_format(name, format, published):
     """The model files with fewer channels and samples; `make artifacts` does it with all of them."""
-    spec = replace(load_spec(model_file(name)).resized(samples=2000), stream_block=None)
-    if "n_channels" in spec.parameters:
-        few = {"n_channels": 4}
-        spec = replace(
-            spec, parameters=spec.parameters | few, raw_parameters=spec.raw_parameters | few
-        )
-    manifest = publish(spec, tmp_path, formats=[format])
-    assert [path.name for path in tmp_path.iterdir()] == [name]
-    assert [entry.format for entry in manifest.files] == [format]
-    assert load_manifest(tmp_path / name) == manifest
-    assert [row.format for row in manifest.parity] == ["reference", format]
+    folder, tolerances = published(name), resized_specs()[name].parity
+    manifest = load_manifest(folder)
+    assert [entry.format for entry in manifest.files] == list(FORMATS)
+    rows = {row.format: row for row in manifest.parity}
+    assert list(rows) == ["reference", *FORMATS]
+    row = rows[format]
     interpreted = format == "coreml" and sys.platform != "darwin"
-    for row in manifest.parity:
-        by_interpreter = interpreted and row.format == format
-        assert row.verified_by == ("interpreter" if by_interpreter else "execution")
-        assert 0.0 <= row.worst <= row.tolerance == spec.parity[row.format]
-        assert row.signal in suite(10, 16000)
-    assert manifest.parity[0].worst > 0.0, "float32 is not float64"
-    if name == MODELS[0]:
-        again = check_folder(tmp_path / name)
-        assert [r.format for r in again.vectors] == [format]
-        assert [r.format for r in again.eager] == [format]
-    text = (tmp_path / name / "parity.md").read_text()
+    assert row.verified_by == ("interpreter" if interpreted else "execution")
+    assert 0.0 <= row.worst <= row.tolerance == tolerances[format]
+    assert row.signal in suite(10, 16000)
+    assert 0.0 < rows["reference"].worst <= tolerances["reference"], "float32 is not float64"
+    text = (folder / "parity.md").read_text()
     assert format in text
     assert name in text
+
+
+def test_one_format_alone(tmp_path):
+    manifest = publish(small_specs()["gammatone"], tmp_path, formats=["onnx"])
+    assert [path.name for path in tmp_path.iterdir()] == ["gammatone"]
+    assert [entry.format for entry in manifest.files] == ["onnx"]
+    assert load_manifest(tmp_path / "gammatone") == manifest
+    again = check_folder(tmp_path / "gammatone")
+    assert [r.format for r in again.vectors] == [r.format for r in again.eager] == ["onnx"]
 
 
 @pytest.mark.parametrize("name", ["gammatone_speech_16k", "drnl_casp_44k", "fast_drnl_casp_44k"])

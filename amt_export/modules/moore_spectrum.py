@@ -259,24 +259,20 @@ class Moore2016Spectrum(FramedModule):
         signal = as_batch(audio, 3, self.silence, "audio")
         if signal.shape[1] != 2:
             raise ValueError(f"audio has {signal.shape[1]} channels; 2 are needed")
-        left, right = self.both(signal)
-        freqs_left, levels_left = left
-        freqs_right, levels_right = right
+        found = self.both(signal)
         if audio.dim() == 2:
-            freqs_left, levels_left = freqs_left.squeeze(0), levels_left.squeeze(0)
-            freqs_right, levels_right = freqs_right.squeeze(0), levels_right.squeeze(0)
-        return freqs_left, levels_left, freqs_right, levels_right
+            found = [values.squeeze(0) for values in found]
+        return found[0], found[1], found[2], found[3]
 
-    def both(self, signal: Tensor) -> Tuple[Tuple[Tensor, Tensor], Tuple[Tensor, Tensor]]:  # noqa: UP006
-        """Packed frequencies and levels (B, S, 958) of the left and of the right ear, from (B, 2, T)."""
+    def both(self, signal: Tensor) -> List[Tensor]:  # noqa: UP006
+        """The four outputs (B, S, 958) of both ears (B, 2, T)."""
         freqs, levels = self.sparse(by_ear(signal))
         freqs, levels = of_ears(freqs), of_ears(levels)
-        return (freqs[:, 0], levels[:, 0]), (freqs[:, 1], levels[:, 1])
+        return [freqs[:, 0], levels[:, 0], freqs[:, 1], levels[:, 1]]
 
     def stream_frames(self, heard: Tensor, frames: int) -> List[Tensor]:  # noqa: ARG002, UP006
         """Outputs of one block; see `FramedModule`."""
-        left, right = self.both(heard)
-        return [*left, *right]
+        return self.both(heard)
 
     def sparse(self, ear: Tensor) -> Tuple[Tensor, Tensor]:  # noqa: UP006
         """Packed frequencies and levels (B, S, 958) of one ear (B, T), or of more as a batch."""
