@@ -11,11 +11,10 @@ import torch
 from torch import nn
 
 from amt_export.export import FORMATS, capture, onnx
-from amt_export.modules import DRNLFilterbank, GammatoneFilterbank, Moore2016Spectrum
+from amt_export.modules import GammatoneFilterbank, Moore2016Spectrum
 
 CAPTURED = {
     "gammatone": (lambda: GammatoneFilterbank((500.0, 2000.0), 16000), (1, 2000)),
-    "drnl": (lambda: DRNLFilterbank((1000.0, 2000.0), 16000, 2, dtype=torch.float32), (1, 640)),
     "spectrum": (Moore2016Spectrum, (1, 2, 2080)),
 }
 
