@@ -30,13 +30,18 @@ def golden() -> Callable[[str], Golden]:
 
 
 @pytest.fixture(scope="session")
-def published(tmp_path_factory) -> Callable[[str], Path]:
-    """Folder of a model in all formats, built when first asked for: of `small_specs` or `resized_specs`.
-
-    Once for all workers of pytest-xdist, whose base folders lie in one.
-    """
+def shared(tmp_path_factory) -> Path:
+    """A folder for what is made once for all workers of pytest-xdist, whose base folders lie in one."""
     base = tmp_path_factory.getbasetemp()
-    out = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "published"
+    out = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared"
+    out.mkdir(exist_ok=True)
+    return out
+
+
+@pytest.fixture(scope="session")
+def published(shared) -> Callable[[str], Path]:
+    """Folder of a model in all formats, built when first asked for: of `small_specs` or `resized_specs`."""
+    out = shared / "published"
     out.mkdir(exist_ok=True)
     specs = small_specs() | resized_specs()
 
@@ -77,15 +82,17 @@ def proven(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory) -> Path:
+def built(shared) -> Path:
     """A folder with models/small.toml and artifacts/small, all formats, made by `build`."""
-    root = tmp_path_factory.mktemp("cli")
-    (root / "models").mkdir()
-    (root / "models" / "small.toml").write_text(SMALL, encoding="utf-8")
-    done = amt("build", cwd=root)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stderr == ""
-    assert "1 model, 4 artifacts published in artifacts" in done.stdout
+    root = shared / "cli"
+    with FileLock(shared / "cli.lock"):
+        if not (root / "artifacts" / "small").exists():
+            (root / "models").mkdir(parents=True)
+            (root / "models" / "small.toml").write_text(SMALL, encoding="utf-8")
+            done = amt("build", cwd=root)
+            assert done.returncode == 0, done.stdout + done.stderr
+            assert done.stderr == ""
+            assert "1 model, 4 artifacts published in artifacts" in done.stdout
     return root
 
 

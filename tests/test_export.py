@@ -293,7 +293,7 @@ for name in sys.argv[3:]:
 """
 
 
-MODELS_TWICE = ("gammatone", "drnl", "fast_drnl")
+MODELS_TWICE = ("gammatone", "fast_drnl")
 
 
 @pytest.fixture(scope="module")

@@ -72,7 +72,7 @@ def pair(streaming) -> Callable[[str], tuple[runtime.Model, torch.nn.Module]]:
 # ---------------------------------------------------------------- the contract
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     name=st.sampled_from(["gammatone", "drnl"]),
     sizes=st.lists(st.integers(0, 300), max_size=8),
