@@ -1,7 +1,8 @@
 """The matrices of the block form, laid out from the few numbers that make them.
 
-Laid out, the tables are five times as large as the numbers, which stand in them many times over. So a file
-keeps the numbers, and for each entry of a table where its number is; ONNX Runtime looks them up when it loads.
+Laid out, the tables are five to seven times as large as the numbers, each of which stands in many places.
+So a file keeps the numbers, and for each entry of a table where its number is; ONNX Runtime looks them up
+when it loads.
 """
 
 from typing import List, NamedTuple  # noqa: UP035  (TorchScript reads these)
