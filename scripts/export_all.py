@@ -16,6 +16,7 @@ import torch
 from amt_export import plot, runtime
 from amt_export.audio import for_model, read_audio
 from amt_export.cli.complaint import complain
+from amt_export.cli.long_work import prepare_for_long_work
 from amt_export.cli.progress import bar
 from amt_export.cli.tables import count, difference, size
 from amt_export.errors import AmtExportError
@@ -49,8 +50,7 @@ def main() -> int:
         ProcessPoolExecutor(
             min(os.cpu_count() or 1, MOST_AT_ONCE),
             multiprocessing.get_context("spawn"),
-            torch.set_num_threads,
-            (1,),
+            prepare,
         ) as pool,
     ):
         # The processes start here and inherit this: only in a build does Ctrl-C mean anything to them.
@@ -89,6 +89,12 @@ def main() -> int:
     outcome = f"failed: {', '.join(failed)}" if failed else "all within their tolerances"
     print(f"{count(artifacts, 'artifact')} in {minutes} min {seconds} s, {outcome}")
     return 1 if failed else 0
+
+
+def prepare() -> None:
+    """Set up a process that builds one model after the other."""
+    torch.set_num_threads(1)
+    prepare_for_long_work()
 
 
 def build(path: Path) -> tuple[list[str], str]:

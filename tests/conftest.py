@@ -17,10 +17,12 @@ from filelock import FileLock
 from filter_checks import Golden, load_golden, resized_specs, small_specs
 
 from amt_export import runtime
+from amt_export.cli.long_work import prepare_for_long_work
 from amt_export.publish import publish
 
 # Two test processes with all cores each would only wait for each other; and sums keep their order.
 torch.set_num_threads(1)
+prepare_for_long_work()
 
 
 @pytest.fixture(scope="session")

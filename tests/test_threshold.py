@@ -229,7 +229,7 @@ def test_shapes_and_missing_bounds(case):
 
 def test_modules_without_a_threshold_have_no_bounds():
     module = GammatoneFilterbank((700.0, 1300.0), 16000).frozen(100)
-    assert module.at_threshold(0.01) is None
+    assert module.at_thresholds((0.01,), noise(1, 100)) is None
     (case,) = module_cases({"a": {"audio": noise(1, 100).numpy()}}, module, "float32")
     assert case.bounds is None
 
@@ -283,14 +283,16 @@ def test_every_choice_of_components_lies_between_the_bounds_of_the_front_end(cas
     found = list(undecided(case))
     assert found
     for name in ("excitation_left", "excitation_right"):
-        assert (front.bounds.strict[name] <= front.outputs[name]).all()
-        assert (front.outputs[name] <= front.bounds.lenient[name]).all()
-    one = module.at_threshold(0.004)(audio)
+        rounding = 1e-9  # dB
+        assert (front.bounds.strict[name] <= front.outputs[name] + rounding).all()
+        assert (front.outputs[name] <= front.bounds.lenient[name] + rounding).all()
+    own, one, far = module.at_thresholds((0.0, 0.004, 0.1), audio)
+    for output, known in zip(own, module(audio), strict=True):
+        torch.testing.assert_close(output, known, rtol=0.0, atol=1e-9)
     outputs = {"excitation_left": one[0].numpy(), "excitation_right": one[1].numpy()}
     for port in module.output_ports:
         judgement = judge(outputs, front.outputs, front.bounds, port, module.output_ports)
         assert judgement.errors.max() < 1e-9
-    far = module.at_threshold(0.1)(audio)
     judgement = judge(
         {"excitation_left": far[0].numpy(), "excitation_right": far[1].numpy()},
         front.outputs,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from amt_export.cli.arguments import Commands, Parser, one_of, positive
 from amt_export.cli.complaint import complain
+from amt_export.cli.long_work import prepare_for_long_work
 from amt_export.cli.progress import bar
 from amt_export.cli.tables import count, output, parity_table, remarks, size, skipped
 from amt_export.errors import AmtExportError, ParityError, require
@@ -109,6 +110,7 @@ def run(arguments: Namespace, parser: Parser) -> int:
     if not specs:
         parser.error("there is no model file in models/; give the path of one")
 
+    prepare_for_long_work()
     published: list[Manifest] = []
     for spec in specs:
         try:

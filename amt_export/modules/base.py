@@ -1,7 +1,7 @@
 """What every module shares: precise parameters under the published names, and a frozen form."""
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, List, Self, Tuple  # noqa: UP035  (TorchScript reads List, Tuple)
 
 import torch
@@ -175,6 +175,20 @@ class AuditoryModule(nn.Module):
         that threshold, and this says what may come of it. None where nothing is left out.
         """
         return None
+
+    def at_thresholds(
+        self, decibels: Sequence[float], *inputs: Tensor
+    ) -> list[tuple[Tensor, ...]] | None:
+        """All outputs at each of several thresholds (0 is as forward), or None, as `at_threshold`.
+
+        Parameters
+        ----------
+        decibels : sequence of float
+        *inputs : Tensor
+            With a batch dimension.
+        """
+        moved = [self.at_threshold(shift) for shift in decibels]
+        return None if None in moved else [module(*inputs) for module in moved if module]
 
     def centre_frequencies(self) -> list[float] | None:
         """Centre frequency of each channel or component in Hz, for the manifest."""

@@ -69,12 +69,12 @@ class ComponentGroup(nn.Module):
         ----------
         lines : Tensor [shape=(R, N, 2)]
             p/f and -q of every component.
-        factors : Tensor [shape=(R, 2, N)]
-            Intensity times (1 + q) and times p/f.
+        factors : Tensor [shape=(R, 2 K, N)]
+            Intensity times (1 + q), then times p/f, of each of K choices of components.
 
         Returns
         -------
-        Tensor [shape=(R, C)]
+        Tensor [shape=(R, K, C)]
         """
         rows = rows_at_once(lines, self.cached_rows, self.rows)
         rows = min(rows, lines.shape[0])  # coremltools cannot split into pieces beyond the end
@@ -86,12 +86,12 @@ class ComponentGroup(nn.Module):
             falling = torch.exp(torch.clamp(exponent, min=self.least_exponent))
             part = factor_pieces[i] @ falling
             sums.append(part)
-        both = torch.cat(sums)
-        spread = both[:, 0] - self.powers[0] * both[:, 1]
-        first = spread[:, :1]
+        fixed, sloped = torch.chunk(torch.cat(sums), 2, dim=1)
+        spread = fixed - self.powers[0] * sloped
+        first = spread[:, :, :1]
         parts: List[Tensor] = [spread]  # noqa: UP006
         if self.low > 0:
             parts = [first * self.left, spread]
         if self.high < self.channels:
             parts.append(first * self.right)
-        return torch.cat(parts, dim=1)
+        return torch.cat(parts, dim=2)

@@ -1,6 +1,6 @@
 """The front half of the loudness model of Moore et al. (2016) as one graph."""
 
-import copy
+from collections.abc import Sequence
 from typing import Any, ClassVar, List, Self, Tuple, cast  # noqa: UP035  (TorchScript reads these)
 
 import torch
@@ -152,24 +152,38 @@ class Moore2016FrontEnd(FramedModule):
             chain: Tensor = self.excitation(freqs, levels)
             return chain
         intensity = self.spectrum.intensities(ear)
-        batch, frames, count = intensity.shape
-        power = intensity + self.spectrum.least_intensity
         whole = intensity.sum(2, keepdim=True)
         relevant = self.spectrum.relevance(intensity, whole - whole)
-        relevant = torch.logical_and(relevant, power > self.least_audible)
+        return self.spread(intensity, whole, [relevant]).squeeze(2)
+
+    def spread(self, intensity: Tensor, whole: Tensor, choices: List[Tensor]) -> Tensor:  # noqa: UP006
+        """Excitation (B, S, K, C) by each of K choices of components.
+
+        Parameters
+        ----------
+        intensity : Tensor [shape=(B, S, N)]
+        whole : Tensor [shape=(B, S, 1)]
+            Its sum, which says whether a frame is finite.
+        choices : list of Tensor [shape=(B, S, N)], bool
+            The relevant ones.
+        """
+        batch, frames, count = intensity.shape
+        power = intensity + self.spectrum.least_intensity
+        audible = power * (power > self.least_audible).to(power.dtype)
+        kept = torch.stack([audible * choice.to(power.dtype) for choice in choices], dim=2)
+        kept = kept.reshape(batch * frames, len(choices), count)
         f, p, away = self.components[0], self.components[1], self.components[2]
         level = self.spectrum.db_per_neper * torch.log(power)
-        kept = (power * relevant.to(power.dtype)).reshape(batch * frames, count)
         lower = self.excitation.lower_sharpness(p, level).reshape(batch * frames, count)
         slope, offset = lower / f, lower * away
         lines = torch.stack([slope, -offset], dim=2)
-        factors = torch.stack([kept + kept * offset, kept * slope], dim=1)
+        factors = torch.cat([kept + kept * offset.unsqueeze(1), kept * slope.unsqueeze(1)], dim=1)
         total = kept @ self.weights
         for group in self.groups:
             total = total + group(lines, factors)
-        total = total.reshape(batch, frames, total.shape[1]) + self.excitation.least_power
-        excitation = self.spectrum.db_per_neper * torch.log(total)
-        return spoiled(excitation, whole)
+        total = total.reshape(batch, frames, len(choices), total.shape[2])
+        excitation = self.spectrum.db_per_neper * torch.log(total + self.excitation.least_power)
+        return spoiled(excitation, whole.unsqueeze(2))
 
     def frozen(self, samples: int | None = None, stream: int | None = None) -> Self:
         """A copy with the current values baked in."""
@@ -178,11 +192,15 @@ class Moore2016FrontEnd(FramedModule):
         static.excitation = self.excitation.frozen()
         return static
 
-    def at_threshold(self, decibels: float) -> Self:
-        """A copy of a frozen module that counts fewer components."""
-        moved = copy.deepcopy(self)
-        moved.spectrum = self.spectrum.at_threshold(decibels)
-        return moved
+    def at_thresholds(self, decibels: Sequence[float], *inputs: Tensor) -> list[tuple[Tensor, ...]]:
+        """As `AuditoryModule`; the spread of a component is computed once."""
+        ear = by_ear(inputs[0])
+        intensity = self.spectrum.intensities(ear)
+        whole = intensity.sum(2, keepdim=True)
+        spectra = [self.spectrum.at_threshold(shift) for shift in decibels]
+        choices = [spectrum.relevance(intensity, whole - whole) for spectrum in spectra]
+        patterns = self.spread(intensity, whole, choices).unbind(2)
+        return [tuple(of_ears(pattern).unbind(1)) for pattern in patterns]
 
     def centre_frequencies(self) -> list[float]:
         """In Hz."""

@@ -1,6 +1,6 @@
 """Decisions at a threshold: float32 may take them otherwise than float64, so they are bounded and counted.
 
-A module that leaves out what is too soft beside the rest (`AuditoryModule.at_threshold`) decides differently
+A module that leaves out what is too soft beside the rest (`AuditoryModule.at_thresholds`) decides differently
 where a level lies within rounding of the threshold. Two more answers bound what may come out: that
 of a stricter module, whose threshold is `MARGIN_DB` higher, and that of a more lenient one. What the strict
 one keeps must be there, what the lenient one leaves out must not, and all that is there in both is
