@@ -61,7 +61,8 @@ def publish(
     checkpoint, checkpoint_prefix
         See `amt_export.build.build_module`.
     progress : callable, optional
-        Told what is being done and the share that is done.
+        Told what is being done and the share that is done; what it raises ends the build, and nothing
+        is published.
 
     Returns
     -------
@@ -110,8 +111,8 @@ def publish(
         text = parity_markdown(manifest, _picture(forms, manifest, folder, proof).captions)
         (folder / "parity.md").write_text(text, encoding="utf-8")
         (folder / MANIFEST_NAME).write_text(manifest.to_json(), encoding="utf-8")
+        progress(spec.name, 1.0)
         _swap(folder, out / spec.name)
-    progress(spec.name, 1.0)
     return manifest
 
 

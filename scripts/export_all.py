@@ -16,6 +16,7 @@ import torch
 from amt_export import plot, runtime
 from amt_export.audio import for_model, read_audio
 from amt_export.cli.complaint import complain
+from amt_export.cli.interruption import interruptible, stop_if_interrupted
 from amt_export.cli.long_work import prepare_for_long_work
 from amt_export.cli.progress import bar
 from amt_export.cli.tables import count, difference, size
@@ -103,7 +104,9 @@ def build(path: Path) -> tuple[list[str], str]:
     try:
         if stopped:  # the pool had handed this one out already
             raise KeyboardInterrupt
-        return lines(publish(load_spec(path), ARTIFACTS)), ""
+        with interruptible():
+            manifest = publish(load_spec(path), ARTIFACTS, progress=heed)
+        return lines(manifest), ""
     except AmtExportError as error:
         return [], str(error)
     except KeyboardInterrupt:  # the main process says so; here what was begun has been cleared away
@@ -111,6 +114,11 @@ def build(path: Path) -> tuple[list[str], str]:
         return [], f"{path.stem}: interrupted"
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def heed(_what: str, _share: float) -> None:
+    """Stop a build at its next step if a library has swallowed Ctrl-C."""
+    stop_if_interrupted()
 
 
 def _slow_first(path: Path) -> tuple[bool, str]:

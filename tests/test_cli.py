@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 
 import pytest
-from cli_checks import INTERRUPTIBLE, SMALL, amt, environment, refused, state
+from cli_checks import SMALL, amt, refused, state
 
 from amt_export.cli.main import main
 from amt_export.manifest import MANIFEST_NAME, ParityRow, load_manifest
@@ -165,28 +163,6 @@ def test_a_model_that_misses_its_tolerance_is_not_published(copied, tmp_path, ca
     assert "0 models, 0 artifacts published" in text.out
     assert "not published: small" in text.out
     assert state(copied.parent) == before
-
-
-@pytest.mark.parametrize("delay", [0.0, 1.0])
-def test_ctrl_c_leaves_what_was_there(delay, copied, tmp_path):
-    out = copied.parent
-    before = state(out)
-    (tmp_path / "small.toml").write_text(SMALL, encoding="utf-8")
-    command = [sys.executable, "-c", INTERRUPTIBLE, "build", "small.toml", "--out", str(out)]
-    process = subprocess.Popen(
-        command, cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, text=True
-    )
-    deadline = time.monotonic() + 60
-    while len(list(out.iterdir())) == 1 and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert len(list(out.iterdir())) == 2, "the build has not begun"
-    time.sleep(delay)
-    process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=60)
-    # Python itself ends by the signal where an import was interrupted; for a shell both are 130.
-    assert process.returncode in (130, -signal.SIGINT)
-    assert error == "amt-export: error: interrupted; what was published before is as it was\n"
-    assert state(out) == before
 
 
 def test_other_sizes(tmp_path):

@@ -10,7 +10,6 @@ import pytest
 
 from amt_export.cli import long_work
 
-
 SIZE = 8 << 20  # bytes of an array
 
 

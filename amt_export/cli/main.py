@@ -15,6 +15,7 @@ from amt_export import __version__
 from amt_export.cli.absent import Absent
 from amt_export.cli.arguments import Parser
 from amt_export.cli.complaint import complain
+from amt_export.cli.interruption import interruptible
 from amt_export.errors import AmtExportError
 
 DESCRIPTION = """\
@@ -57,8 +58,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         # One line; the place in the code means nothing to a user.
         warnings.showwarning = lambda message, *_, **__: complain(message, "warning")
         try:
-            arguments = parser().parse_args(argv)
-            code: int = arguments.command(arguments)
+            with interruptible():
+                arguments = parser().parse_args(argv)
+                code: int = arguments.command(arguments)
             sys.stdout.flush()
         except KeyboardInterrupt:
             complain("interrupted; what was published before is as it was")

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from amt_export.cli.interruption import stop_if_interrupted
 from amt_export.cli.tables import errors
 
 Report = Callable[[str, float], None]
-"""Called with what is being done, and how much of the whole is done, from 0 to 1."""
+"""Called with what is being done, and how much of the whole is done, from 0 to 1; the place where a Ctrl-C that
+a library has swallowed is heard after all."""
 
 
 @contextmanager
@@ -22,7 +24,7 @@ def bar(title: str) -> Iterator[Report]:
     """
     console = errors()
     if not console.is_terminal:
-        yield lambda _what, _fraction: None
+        yield lambda _what, _fraction: stop_if_interrupted()
         return
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -36,6 +38,7 @@ def bar(title: str) -> Iterator[Report]:
         task = progress.add_task(title, total=None)
 
         def report(what: str, fraction: float) -> None:
+            stop_if_interrupted()
             text = what if what.startswith(title) else f"{title}: {what}"
             progress.update(task, description=text, total=1.0, completed=fraction)
 
