@@ -6,9 +6,8 @@ import ctypes
 import gc
 
 # mallopt's names for its parameters, from glibc's malloc.h.
-TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
-KEPT = 1 << 30  # bytes; a build has most of this in use again and again
-LARGEST_IN_HEAP = 32 << 20  # bytes; glibc takes no more
+TRIM_THRESHOLD, MMAP_MAX = -1, -4
+NEVER, NONE = -1, 0
 
 
 def prepare_for_long_work() -> None:
@@ -22,7 +21,7 @@ def prepare_for_long_work() -> None:
     except (AttributeError, OSError, TypeError):  # not glibc
         pass
     else:
-        mallopt(MMAP_THRESHOLD, LARGEST_IN_HEAP)
-        mallopt(TRIM_THRESHOLD, KEPT)
+        mallopt(MMAP_MAX, NONE)
+        mallopt(TRIM_THRESHOLD, NEVER)
     gc.collect()
     gc.freeze()
