@@ -30,7 +30,8 @@ ROOT = Path(__file__).resolve().parents[1]
 ARTIFACTS = ROOT / "artifacts"
 SPEECH = ROOT / "tests" / "data" / "speech_22k.wav"
 SPEECH_LEVEL = 65.0  # dB SPL: somebody talking at a metre
-MOST_AT_ONCE = 4  # a build takes up to 2 GB
+MOST_AT_ONCE = 4  # more than that only wait for memory
+EACH = 5 << 30  # bytes; a process that builds the largest models keeps up to 4.4 GB
 SLOW = ("moore2016_excitation_32k", "moore2016_frontend_32k", "moore2016_spectrum_32k")
 stopped: list[str] = []
 """What this process was building when it was interrupted: it begins nothing more."""
@@ -49,7 +50,7 @@ def main() -> int:
     with (
         bar("models") as report,
         ProcessPoolExecutor(
-            min(os.cpu_count() or 1, MOST_AT_ONCE),
+            at_once(),
             multiprocessing.get_context("spawn"),
             prepare,
         ) as pool,
@@ -90,6 +91,15 @@ def main() -> int:
     outcome = f"failed: {', '.join(failed)}" if failed else "all within their tolerances"
     print(f"{count(artifacts, 'artifact')} in {minutes} min {seconds} s, {outcome}")
     return 1 if failed else 0
+
+
+def at_once() -> int:
+    """How many models are built at a time: what processors and memory allow."""
+    try:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):  # not on this system
+        memory = EACH * MOST_AT_ONCE
+    return max(1, min(os.cpu_count() or 1, memory // EACH, MOST_AT_ONCE))
 
 
 def prepare() -> None:

@@ -11,7 +11,11 @@ import torch
 from torch import nn
 
 from amt_export.export import FORMATS, capture, onnx
-from amt_export.modules import GammatoneFilterbank, Moore2016Spectrum
+from amt_export.modules import (
+    GammatoneFilterbank,
+    Moore2016ExcitationPattern,
+    Moore2016Spectrum,
+)
 
 CAPTURED = {
     "gammatone": (lambda: GammatoneFilterbank((500.0, 2000.0), 16000), (1, 2000)),
@@ -67,6 +71,22 @@ def test_translations_are_found_once():
         assert ONNXRegistry().from_torchlib(opset_version=18) is first
         assert ONNXRegistry.from_torchlib(opset_version=20) is not first
     assert ONNXRegistry.__dict__["from_torchlib"] is before
+
+
+def test_a_large_graph_has_nothing_to_decompose(monkeypatch):
+    """It would take as long again as capturing it."""
+    module = Moore2016ExcitationPattern().frozen()
+    inputs = (torch.full((1, 3, 4), 500.0), torch.full((1, 3, 4), 60.0))
+    captured = capture(module, inputs, ("freqs", "levels"), ("excitation",))
+    again = []
+    original = torch.export.ExportedProgram.run_decompositions
+    monkeypatch.setattr(
+        torch.export.ExportedProgram,
+        "run_decompositions",
+        lambda *arguments, **options: again.append(1) or original(*arguments, **options),
+    )
+    onnx.named_program(captured)
+    assert not again
 
 
 def test_what_has_to_be_decomposed_still_is():

@@ -217,10 +217,11 @@ class Moore2016ExcitationPattern(AuditoryModule):
             Intensity, 0 for padding.
         """
         padding = torch.logical_or(freqs <= self.least_frequency, levels <= self.least_level)
-        kept = 1.0 - padding.to(freqs.dtype)
+        kept = torch.logical_not(padding).to(freqs.dtype)
         power = torch.exp(levels * (1.0 / self.db_per_neper))
         power = spoiled(spoiled(power * kept, power), freqs)
-        f = freqs * kept + 1000.0 * (1.0 - kept)  # any frequency will do for padding
+        # Any frequency will do for padding.
+        f = freqs * kept + 1000.0 * padding.to(freqs.dtype)
         p = sharpness(f)
         lower = self.lower_sharpness(p, levels)
         above = torch.stack([-p / f, p], dim=2)
