@@ -2,10 +2,12 @@
 
 import math
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from filter_checks import model_file
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from spectral_checks import (
@@ -18,6 +20,8 @@ from spectral_checks import (
 )
 
 from amt_export.modules.moore_excitation import ROWS, Moore2016ExcitationPattern
+from amt_export.publish import publish
+from amt_export.spec import FORMATS, load_spec
 
 
 def components(rows: int = 5, count: int = 40) -> tuple[torch.Tensor, torch.Tensor]:
@@ -246,3 +250,10 @@ def test_graphs_are_made_of_larger_pieces_than_eager_torch_works_on() -> None:
     assert str(traced.graph).count("aten::exp(") == exponentials == 1 + math.ceil(30 / ROWS)
     for form in (traced, exported.module(), torch.jit.script(module)):
         torch.testing.assert_close(form(*arguments), eager, rtol=0, atol=1e-5)
+
+
+def test_a_few_frames_are_published_in_every_format(tmp_path):
+    spec = load_spec(model_file("moore2016_excitation_32k"))
+    few = dict.fromkeys(("freqs", "levels"), (1, 2, 958))
+    manifest = publish(replace(spec, inputs=few), tmp_path)
+    assert {entry.format for entry in manifest.files} == set(FORMATS)

@@ -217,11 +217,12 @@ class Moore2016ExcitationPattern(AuditoryModule):
             Intensity, 0 for padding.
         """
         padding = torch.logical_or(freqs <= self.least_frequency, levels <= self.least_level)
-        kept = torch.logical_not(padding).to(freqs.dtype)
+        left_out = padding.to(freqs.dtype)
+        kept = -left_out + 1.0  # not 1 - x, which torch takes apart anew in every export
         power = torch.exp(levels * (1.0 / self.db_per_neper))
         power = spoiled(spoiled(power * kept, power), freqs)
         # Any frequency will do for padding.
-        f = freqs * kept + 1000.0 * padding.to(freqs.dtype)
+        f = freqs * kept + 1000.0 * left_out
         p = sharpness(f)
         lower = self.lower_sharpness(p, levels)
         above = torch.stack([-p / f, p], dim=2)
