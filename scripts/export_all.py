@@ -115,7 +115,8 @@ def build(path: Path) -> tuple[list[str], str]:
         if stopped:  # the pool had handed this one out already
             raise KeyboardInterrupt
         with interruptible():
-            manifest = publish(load_spec(path), ARTIFACTS, progress=heed)
+            spec = load_spec(path)
+            manifest = publish(spec, ARTIFACTS, progress=lambda *_: stop_if_interrupted())
         return lines(manifest), ""
     except AmtExportError as error:
         return [], str(error)
@@ -124,11 +125,6 @@ def build(path: Path) -> tuple[list[str], str]:
         return [], f"{path.stem}: interrupted"
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def heed(_what: str, _share: float) -> None:
-    """Stop a build at its next step if a library has swallowed Ctrl-C."""
-    stop_if_interrupted()
 
 
 def _slow_first(path: Path) -> tuple[bool, str]:

@@ -179,13 +179,21 @@ class AuditoryModule(nn.Module):
     def at_thresholds(
         self, decibels: Sequence[float], *inputs: Tensor
     ) -> list[tuple[Tensor, ...]] | None:
-        """All outputs at each of several thresholds (0 is as forward), or None, as `at_threshold`.
+        """What a frozen module answers at each of several thresholds; see `at_threshold`.
+
+        A module that can share work between them overrides this.
 
         Parameters
         ----------
         decibels : sequence of float
+            How much higher each threshold is; 0 is as forward.
         *inputs : Tensor
-            With a batch dimension.
+            As forward takes them, with a batch dimension and in the module's dtype.
+
+        Returns
+        -------
+        list of tuple of Tensor, or None
+            For each threshold all outputs; None where nothing is left out.
         """
         moved = [self.at_threshold(shift) for shift in decibels]
         return None if None in moved else [module(*inputs) for module in moved if module]
