@@ -45,7 +45,7 @@ def linear(x: Data, weight: Data, bias: Data | None = None) -> Result:
     if weight.ndim != 2:
         raise MismatchError(f"takes weights of two dimensions, not {weight.ndim}")
     product = _product(x, weight.T)
-    return product if bias is None else product + bias
+    return product if bias is None else np.add(product, bias, out=product)
 
 
 @operation(NUMBERS)

@@ -99,7 +99,6 @@ class Moore2016Spectrum(FramedModule):
     order: Tensor
     below_maximum: Tensor
     silence: Tensor
-    nothing: Tensor
     numbers: Tensor
     least: Tensor
     all_windows: Tensor
@@ -161,7 +160,6 @@ class Moore2016Spectrum(FramedModule):
         self.set_buffer("least", torch.cat([torch.ones_like(least[:1]), least]))
         self.set_buffer("below_maximum", torch.exp(-below / DB_PER_NEPER).to(like.dtype))
         self.set_buffer("silence", torch.zeros(1, dtype=like.dtype, device=like.device))
-        self.set_buffer("nothing", torch.zeros(1, dtype=torch.int32, device=like.device))
         self.set_buffer("numbers", torch.arange(1026, dtype=torch.int32, device=like.device))
         self.set_buffer("all_windows", analysis.windows.to(like.dtype))
 
@@ -291,9 +289,9 @@ class Moore2016Spectrum(FramedModule):
         if not self.in_order and not self.learnable:
             intensity = intensity.index_select(2, torch.cat([self.order[:1] * 0, self.order + 1]))
         batch, frames, count = intensity.shape
-        empty = self.nothing.expand(batch, frames, max(self.components, count - 1))
         relevant = self.relevance(intensity, nothing)
-        order = packed_order(relevant, self.numbers[:count], empty)
+        slots = max(self.components, count - 1)
+        order = packed_order(relevant, self.numbers[:count], slots)
         if hasattr(self, "freq_limits") and self.learnable:  # not all of the 1024 are served
             order = order[:, :, : max(self.components, self.served())]
         level = self.db_per_neper * torch.log(intensity + least)

@@ -3,8 +3,10 @@
 import torch
 from torch import Tensor
 
+from amt_export.modules.block_layout import pad_end
 
-def packed_order(relevant: Tensor, numbers: Tensor, empty: Tensor) -> Tensor:
+
+def packed_order(relevant: Tensor, numbers: Tensor, slots: int) -> Tensor:
     """Which component each slot holds when the relevant ones move to the left.
 
     Parameters
@@ -13,8 +15,8 @@ def packed_order(relevant: Tensor, numbers: Tensor, empty: Tensor) -> Tensor:
         The first is no component, never relevant, and what an empty slot holds.
     numbers : Tensor [shape=(1 + N,)], int32
         0, 1, ..., N. (32 bits, because ONNX Runtime moves them one by one.)
-    empty : Tensor [shape=(..., M)], int32
-        Zeros, M >= N.
+    slots : int
+        M >= N.
 
     Returns
     -------
@@ -25,4 +27,8 @@ def packed_order(relevant: Tensor, numbers: Tensor, empty: Tensor) -> Tensor:
     """
     count = relevant.to(torch.int32)
     slot = torch.cumsum(count, -1, dtype=torch.int32) - count
+    # Zeros that look computed: constant integers are written into a Core ML package one by one, which takes longer
+    # than all else.
+    empty = torch.full_like(slot[..., 1:], 0)
+    empty = pad_end(empty, slots - empty.shape[-1], -1)
     return torch.scatter_add(empty, -1, slot.to(torch.long), numbers * count).to(torch.long)

@@ -49,26 +49,36 @@ def by_channel(found: Array, expected: Array, port: Port) -> Array:
     channels = 1 if axis is None else expected.shape[axis]
     if found.shape != expected.shape:
         return np.full(channels, np.inf)
+    with np.errstate(over="ignore", invalid="ignore"):
+        gap = found - expected
+    # What is not finite anywhere has made its difference so.
+    finite = np.isfinite(np.max(gap)) and np.isfinite(np.min(gap))
+    errors = (_errors if finite else _broken_errors)(found, expected, gap, port)
+    others = tuple(i for i in range(errors.ndim) if i != axis)
+    largest: Array = np.max(errors, axis=others).reshape(channels).astype(np.float64)
+    return largest
+
+
+def _errors(found: Array, expected: Array, gap: Array, port: Port) -> Array:
+    """Errors of finite outputs that are `gap` apart: of each cell, or each course in time."""
+    if port.kind == "frequency":
+        same = found.astype(np.float32, copy=False) == expected.astype(np.float32, copy=False)
+        return np.where(same, 0.0, np.inf)
+    return _decibels(gap, expected, port) if port.kind == "db" else _relative(gap, expected, port)
+
+
+def _broken_errors(found: Array, expected: Array, _gap: Array, port: Port) -> Array:
+    """Errors where not all is finite: infinite where one is and the other is not, or is something else."""
     found, expected = found.astype(np.float64), expected.astype(np.float64)
     finite = np.isfinite(expected)
-    broken = finite != np.isfinite(found)
-    if not (finite.all() and np.isfinite(found).all()):
-        # NaN is not Inf, nor is Inf -Inf.
-        same = (found == expected) | (np.isnan(found) & np.isnan(expected))
-        broken |= ~finite & ~same
-        usable = finite & ~broken
-        found, expected = np.where(usable, found, 0.0), np.where(usable, expected, 0.0)
-    if port.kind == "frequency":
-        errors = np.where(found.astype(np.float32) == expected.astype(np.float32), 0.0, np.inf)
-    elif port.kind == "db":
-        errors = _decibels(found, expected, port)
-    else:
-        errors = _relative(found, expected, port)
+    # NaN is not Inf, nor is Inf -Inf.
+    same = (found == expected) | (np.isnan(found) & np.isnan(expected))
+    broken = (finite != np.isfinite(found)) | (~finite & ~same)
+    usable = finite & ~broken
+    found, expected = np.where(usable, found, 0.0), np.where(usable, expected, 0.0)
+    errors = _errors(found, expected, found - expected, port)
     # A relative error has one value for a whole course in time; a broken cell spoils it.
-    errors = np.where(broken, np.inf, errors) if broken.any() else errors
-    others = tuple(i for i in range(errors.ndim) if i != axis)
-    largest: Array = np.max(errors, axis=others).reshape(channels)
-    return largest
+    return np.where(broken, np.inf, errors) if broken.any() else errors
 
 
 def course(port: Port) -> tuple[int, ...]:
@@ -82,18 +92,24 @@ def channel_axis(port: Port) -> int | None:
     return axes[-1] if axes else None
 
 
-def _relative(found: Array, expected: Array, port: Port) -> Array:
+def _relative(gap: Array, expected: Array, port: Port) -> Array:
     row = tuple(range(1, expected.ndim)) if port.axes[0] == "batch" else tuple(range(expected.ndim))
-    error = np.max(np.abs(found - expected), axis=course(port), keepdims=True)
-    peak = np.max(np.abs(expected), axis=course(port), keepdims=True)
-    whole = np.max(np.abs(expected), axis=row, keepdims=True)
+    error = _largest(gap, course(port))
+    peak = _largest(expected, course(port))
+    whole = np.max(peak, axis=row, keepdims=True)
     scale = np.maximum(peak, QUIET * whole)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(error == 0.0, 0.0, error / scale)
 
 
-def _decibels(found: Array, expected: Array, port: Port) -> Array:
-    return np.where(counted(expected, port), np.abs(found - expected), 0.0)
+def _largest(values: Array, axes: tuple[int, ...]) -> Array:
+    """Largest magnitude along some axes, which are kept; without a copy of all values."""
+    top, bottom = (extreme(values, axis=axes, keepdims=True) for extreme in (np.max, np.min))
+    return np.maximum(np.abs(top), np.abs(bottom))
+
+
+def _decibels(gap: Array, expected: Array, port: Port) -> Array:
+    return np.where(counted(expected, port), np.abs(gap), 0.0)
 
 
 def counted(levels: Array, port: Port) -> npt.NDArray[np.bool_]:

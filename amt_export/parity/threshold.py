@@ -102,10 +102,11 @@ def _components(
     """Lists must hold all components of the strict one's and none that the lenient one's do not."""
     lists = [_Lists.of(o, pair) for o in (found, expected, bounds.strict, bounds.lenient)]
     own, right, strict, lenient = lists
-    same = (own.freqs == right.freqs).all(axis=1)
-    shape = expected[port.name].shape
-    alike = np.broadcast_to(same[:, None], own.freqs.shape).reshape(shape)
-    comparable = np.where(alike, found[port.name], expected[port.name])
+    same = own.alike(right)
+    comparable = found[port.name]
+    if not same.all():
+        alike = np.broadcast_to(same[:, None], own.freqs.shape).reshape(comparable.shape)
+        comparable = np.where(alike, comparable, expected[port.name])
     errors = by_channel(comparable, expected[port.name], port)
     flips = 0
     for row in np.flatnonzero(~same):
@@ -120,7 +121,7 @@ def _components(
 
 @dataclass(frozen=True)
 class _Lists:
-    """Components of every frame, (frames, N) each: float32, as they are published, and dB."""
+    """Components of every frame, (frames, N) each: Hz and dB."""
 
     freqs: Array
     levels: Array
@@ -129,13 +130,17 @@ class _Lists:
     def of(cls, outputs: Arrays, pair: tuple[Port, Port]) -> _Lists:
         freqs, levels = (outputs[port.name] for port in pair)
         size = freqs.shape[-1]
-        return cls(
-            freqs.reshape(-1, size).astype(np.float32), levels.reshape(-1, size).astype(float)
-        )
+        return cls(freqs.reshape(-1, size), levels.reshape(-1, size))
+
+    def alike(self, other: _Lists) -> npt.NDArray[np.bool_]:
+        """In which frames the same components stand in the same slots, (frames,)."""
+        mine, yours = (table.freqs.astype(np.float32, copy=False) for table in (self, other))
+        same: npt.NDArray[np.bool_] = (mine == yours).all(axis=1)
+        return same
 
     def row(self, index: int) -> _Lists:
-        """One frame, (N,) each."""
-        return _Lists(self.freqs[index], self.levels[index])
+        """One frame, (N,) each: float32, as frequencies are published, and float64."""
+        return _Lists(self.freqs[index].astype(np.float32), self.levels[index].astype(float))
 
     def count(self) -> int:
         return int(np.count_nonzero(self.freqs))
