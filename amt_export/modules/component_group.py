@@ -91,7 +91,8 @@ class ComponentGroup(nn.Module):
             falling = torch.exp(torch.clamp(exponent, min=self.least_exponent))
             part = torch.bmm(factor_pieces[i], falling)
             sums.append(part)
-        fixed, sloped = torch.chunk(torch.cat(sums), 2, dim=1)
+        both = torch.cat(sums)
+        fixed, sloped = torch.split(both, both.shape[1] // 2, dim=1)
         spread = fixed - self.powers[0] * sloped
         first = spread[:, :, :1]
         parts: List[Tensor] = [spread]  # noqa: UP006

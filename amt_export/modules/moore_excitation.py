@@ -250,7 +250,7 @@ class Moore2016ExcitationPattern(AuditoryModule):
         curved: Tensor,
         straight: Tensor,
     ) -> Tuple[Tensor, Tensor]:  # noqa: UP006
-        """Sums over the components of some rows (r, N, ...): weighted, and e times those out of reach, (r, 1, C)."""
+        """Sums over the components of some rows (r, N, ...): weighted, and out of reach times e, (r, 1, C)."""
         out_of_reach = torch.bmm(limits, curved)
         # (1 + z) e^-z = -e u e^u with u = -z - 1: one product with a vector, and nothing cancels.
         exponent = torch.minimum(torch.bmm(above, straight), torch.bmm(below, straight))

@@ -27,8 +27,8 @@ def packed_order(relevant: Tensor, numbers: Tensor, slots: int) -> Tensor:
     """
     count = relevant.to(torch.int32)
     slot = torch.cumsum(count, -1, dtype=torch.int32) - count
-    # Zeros that look computed: constant integers are written into a Core ML package one by one, which takes longer
-    # than all else.
+    # Zeros that look computed: constant integers are written into a Core ML package one by one, which takes
+    # longer than all else.
     empty = torch.full_like(slot[..., 1:], 0)
     empty = pad_end(empty, slots - empty.shape[-1], -1)
     return torch.scatter_add(empty, -1, slot.to(torch.long), numbers * count).to(torch.long)
