@@ -8,6 +8,7 @@ from pathlib import Path
 import coremltools as ct
 import pytest
 import torch
+from coremltools.converters.mil.mil import Program as MilProgram
 from onnx import ModelProto
 from torch import nn
 
@@ -51,6 +52,24 @@ def test_passes_that_are_skipped_change_no_package(program, tmp_path, monkeypatc
     monkeypatch.setattr(ct, "PassPipeline", Everything)
     assert len(default.passes) > 80
     assert written(program, "coreml", tmp_path / "all") == short
+
+
+def test_a_core_ml_program_is_validated_once(program, tmp_path, monkeypatch):
+    """It used to be some forty times; and what is found then still stops the export."""
+    checked = []
+    monkeypatch.setattr(MilProgram, "validate", lambda self, *_a, **_k: checked.append(self))
+    written(program, "coreml", tmp_path / "good")
+    assert len(checked) == 1
+    assert checked[0].functions["main"].outputs
+
+    def refuse(*_arguments, **_options):
+        raise ValueError("not valid")
+
+    monkeypatch.setattr(MilProgram, "validate", refuse)
+    with pytest.raises(ValueError, match="not valid"):
+        written(program, "coreml", tmp_path / "bad")
+    assert not list((tmp_path / "bad").iterdir())
+    assert MilProgram.validate is refuse
 
 
 def renamed(model: bytes) -> bytes:

@@ -9,7 +9,9 @@ import logging
 import shutil
 import tempfile
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -64,19 +66,20 @@ def export_coreml(program: Program, path: Path, metadata: dict[str, str]) -> Non
     with quiet_torch(), torch.no_grad(), contextlib.redirect_stderr(io.StringIO()):
         import coremltools as ct
 
-        converted = ct.convert(
-            program.exported,
-            inputs=[
-                ct.TensorType(name=name, shape=tuple(example.shape))
-                for name, example in zip(program.input_names, program.inputs, strict=True)
-            ],
-            outputs=[ct.TensorType(name=name) for name in program.output_names],
-            convert_to="mlprogram",
-            compute_precision=ct.precision.FLOAT32,
-            minimum_deployment_target=ct.target.iOS16,
-            skip_model_load=True,
-            pass_pipeline=ct.PassPipeline([f"common::{name}" for name in PASSES]),
-        )
+        with validated_once():
+            converted = ct.convert(
+                program.exported,
+                inputs=[
+                    ct.TensorType(name=name, shape=tuple(example.shape))
+                    for name, example in zip(program.input_names, program.inputs, strict=True)
+                ],
+                outputs=[ct.TensorType(name=name) for name in program.output_names],
+                convert_to="mlprogram",
+                compute_precision=ct.precision.FLOAT32,
+                minimum_deployment_target=ct.target.iOS16,
+                skip_model_load=True,
+                pass_pipeline=ct.PassPipeline([f"common::{name}" for name in PASSES]),
+            )
         # The converter's own entries hold the date of conversion.
         converted.user_defined_metadata.clear()
         converted.user_defined_metadata.update(dict(sorted(metadata.items())))
@@ -86,6 +89,25 @@ def export_coreml(program: Program, path: Path, metadata: dict[str, str]) -> Non
             _name_items_by_path(package / "Manifest.json")
             _sort_maps(package / "Data" / "com.apple.CoreML" / "model.mlmodel")
             shutil.copytree(package, path)
+
+
+@contextlib.contextmanager
+def validated_once() -> Iterator[None]:
+    """Let coremltools validate its program once a conversion, and not before and after each of its passes.
+
+    That took a third of a conversion. What comes out is read, and run, by `amt_export.coreml_reference` anyway.
+    """
+    from coremltools.converters.mil.mil import Program as MilProgram
+
+    validate = MilProgram.validate
+    programs: list[Any] = []
+    MilProgram.validate = lambda program, *_args, **_kwargs: programs.append(program)
+    try:
+        yield
+    finally:
+        MilProgram.validate = validate
+    if programs:
+        validate(programs[-1])
 
 
 def _name_items_by_path(manifest: Path) -> None:

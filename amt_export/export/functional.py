@@ -1,8 +1,8 @@
 """A captured program in the dialect of converters, by rewriting its graph.
 
 `ExportedProgram.run_decompositions` runs a program anew, operation by operation, which takes nearly as long as
-capturing it. Programs that write nothing in place, as ours, are functional as they are captured: some operations
-have other names among converters, and what is there twice or for nothing goes.
+capturing it. Programs that write nothing in place, as ours, are functional as captured: some operations have
+other names among converters, and what is there twice or for nothing goes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ aten = torch.ops.aten
 def functional(exported: ExportedProgram) -> ExportedProgram:
     """The same program, "ATEN" instead of "TRAINING"; the argument is used up."""
     if not all(_is_simple(node) for node in exported.graph.nodes):
-        return exported.run_decompositions({})
+        decomposed: ExportedProgram = exported.run_decompositions({})
+        return decomposed
     module, signature = exported.graph_module, copy.deepcopy(exported.graph_signature)
     with module._set_replace_hook(signature.get_replace_hook()):
         for node in list(module.graph.nodes):

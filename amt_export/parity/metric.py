@@ -105,7 +105,8 @@ def _relative(gap: Array, expected: Array, port: Port) -> Array:
 def _largest(values: Array, axes: tuple[int, ...]) -> Array:
     """Largest magnitude along some axes, which are kept; without a copy of all values."""
     top, bottom = (extreme(values, axis=axes, keepdims=True) for extreme in (np.max, np.min))
-    return np.maximum(np.abs(top), np.abs(bottom))
+    largest: Array = np.maximum(np.abs(top), np.abs(bottom))
+    return largest
 
 
 def _decibels(gap: Array, expected: Array, port: Port) -> Array:
