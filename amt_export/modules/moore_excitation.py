@@ -1,7 +1,7 @@
 """Excitation pattern of a sparse spectrum after Moore et al. (2016)."""
 
 import math
-from typing import ClassVar, List, Tuple  # noqa: UP035  (TorchScript reads these)
+from typing import ClassVar, Tuple  # noqa: UP035  (TorchScript reads it)
 
 import torch
 from torch import Tensor
@@ -15,9 +15,9 @@ from amt_export.design.moore_excitation import (
 )
 from amt_export.erb import erbrate2f
 from amt_export.modules.base import AuditoryModule, exact
+from amt_export.modules.excitation_sums import excitation_sums
 from amt_export.modules.levels import DB_PER_NEPER, spoiled
 from amt_export.modules.ports import Port
-from amt_export.modules.rows_at_once import rows_at_once
 
 # Rows (frames) whose components x channels are in memory at once, 6.9 MB an array in float32. Fewer run
 # faster (one second of audio in ONNX Runtime: 6 rows 152 ms, 12 199 ms, 24 323 ms) but make a longer graph,
@@ -183,29 +183,23 @@ class Moore2016ExcitationPattern(AuditoryModule):
         if freqs.dim() < 1 or freqs.shape != levels.shape:
             raise ValueError(f"freqs has shape {freqs.shape}, levels {levels.shape}")
         count = freqs.shape[-1]
-        lines = self.lines(
+        above, below, limits, power = self.lines(
             freqs.to(self.powers.dtype).reshape(-1, count),
             levels.to(self.powers.dtype).reshape(-1, count),
         )
-        rows = rows_at_once(freqs, self.cached_rows, self.rows)
-        rows = min(rows, lines[0].shape[0])  # coremltools cannot split beyond the end
-        above, below = torch.split(lines[0], rows), torch.split(lines[1], rows)
-        limits, powers = torch.split(lines[2], rows), torch.split(lines[3], rows)
-        # One small product for each row: a large one writes its result across all of memory, at half the speed.
-        curved = self.powers.expand(rows, 3, self.n_channels)
-        straight = curved[:, 1:]
-        weighted: List[Tensor] = []  # noqa: UP006
-        beyond: List[Tensor] = []  # noqa: UP006
-        for i in range(len(above)):
-            held = above[i].shape[0]
-            if held < rows:
-                curved, straight = curved[:held], straight[:held]
-            near, far = self.spread(above[i], below[i], limits[i], powers[i], curved, straight)
-            weighted.append(near)
-            beyond.append(far)
+        weighted, beyond = excitation_sums(
+            above,
+            below,
+            limits,
+            power,
+            self.powers,
+            self.cached_rows,
+            self.rows,
+            self.least_exponent,
+        )
         # Everywhere once, and once more out of reach.
-        floor = torch.cat(beyond) - lines[3].sum(2, keepdim=True)
-        total = (torch.cat(weighted) + self.least_weight / math.e * floor).squeeze(1)
+        floor = beyond - power.sum(2, keepdim=True)
+        total = (weighted + self.least_weight / math.e * floor).squeeze(1)
         excitation = self.db_per_neper * torch.log(total + self.least_power)
         return excitation.reshape(freqs.shape[:-1] + excitation.shape[1:])
 
@@ -240,24 +234,6 @@ class Moore2016ExcitationPattern(AuditoryModule):
             [-inverse * inverse, both * inverse, torch.full_like(f, -self.steep)], dim=2
         )
         return above, below, curve, power.unsqueeze(1)
-
-    def spread(
-        self,
-        above: Tensor,
-        below: Tensor,
-        limits: Tensor,
-        power: Tensor,
-        curved: Tensor,
-        straight: Tensor,
-    ) -> Tuple[Tensor, Tensor]:  # noqa: UP006
-        """Sums over the components of some rows (r, N, ...): weighted, and out of reach times e, (r, 1, C)."""
-        out_of_reach = torch.bmm(limits, curved)
-        # (1 + z) e^-z = -e u e^u with u = -z - 1: one product with a vector, and nothing cancels.
-        exponent = torch.minimum(torch.bmm(above, straight), torch.bmm(below, straight))
-        exponent = torch.clamp(torch.minimum(exponent, out_of_reach), min=self.least_exponent)
-        weighted = torch.bmm(power, exponent * torch.exp(exponent))
-        # Out of reach the parabola is below -1.
-        return weighted, torch.bmm(power, torch.clamp(out_of_reach, -1.0, 0.0))
 
     def centre_frequencies(self) -> list[float]:
         """In Hz."""
