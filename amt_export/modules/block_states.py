@@ -24,8 +24,11 @@ def _grouped(rows: Tensor, radix: int) -> Tensor:
 def _spread_out(start: Tensor, members: Tensor, tables: BlockTables, level: int) -> Tensor:
     """States (B, F, groups, r, s) in all groups from those at the start of each (B, F, groups, s)."""
     batch, channels, groups, size = start.shape
-    states = members @ tables.within[level] + start @ tables.started[level]
-    return states.reshape(batch, channels, groups, tables.radices[level], size)
+    first, others = start.unsqueeze(3), tables.radices[level] - 1
+    if others == 0:
+        return first
+    inner = members[..., : others * size] @ tables.within[level] + start @ tables.started[level]
+    return torch.cat([first, inner.reshape(batch, channels, groups, others, size)], dim=3)
 
 
 def _in_a_row(states: Tensor, count: int) -> Tensor:

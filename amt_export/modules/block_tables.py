@@ -23,8 +23,8 @@ class BlockTables(NamedTuple):
     observe : P of (F, P s, L) what the state adds to a block
     onward : (F, P s, P s) the state one block later
     handed : for each level of groups (F, r s', s'), what its members add to the state behind a group
-    started : (F, s', r s') states in a group from the one at its start
-    within : (F, r s', r s') states in a group from its members
+    started : (F, s', (r - 1) s') the other states in a group from the one at its start
+    within : (F, (r - 1) s', (r - 1) s') the same from all members but the last
     radices : r of each level
     lean : lean sums; s' = P s, but s for lean sums above the second level
     """
@@ -169,8 +169,8 @@ def _laid_out(operators: BlockOperators) -> List[Tensor]:  # noqa: UP006
 def _add_level(tables: List[Tensor], powers: Tensor) -> None:  # noqa: UP006
     """Add `handed`, `started` and `within` of a level with these powers (F, r, s, s)."""
     channels, radix, size, _ = powers.shape
+    others = max(radix - 1, 1)  # tables are not empty, even where nothing needs them
     tables.append(powers.flip(1).reshape(channels, radix * size, size))
-    tables.append(powers.permute(0, 2, 1, 3).reshape(channels, size, radix * size))
-    within = toeplitz(powers)
-    nothing = torch.zeros_like(within[:, :, :size])
-    tables.append(torch.cat([nothing, within[:, :, : (radix - 1) * size]], dim=2))
+    later = powers[:, radix - others :]
+    tables.append(later.permute(0, 2, 1, 3).reshape(channels, size, others * size))
+    tables.append(toeplitz(powers[:, :others]))
