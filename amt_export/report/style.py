@@ -35,7 +35,8 @@ margin:4px 0 12px}
 figure{margin:0;max-width:586px;min-width:0;padding:12px;background:var(--card);
 border:1px solid var(--line);border-radius:8px}
 figcaption{color:var(--soft);font-size:13px;margin-top:4px}
-.notrun{color:var(--soft);font-size:13px;margin:0}.notrun+.scroll{margin-top:8px}ul.notrun{margin:0 0 12px;padding-left:20px}
+.notrun{color:var(--soft);font-size:13px;margin:0}.notrun+.scroll{margin-top:8px}
+ul.notrun{margin:0 0 12px;padding-left:20px}
 details{margin:0 0 10px}summary{cursor:pointer;color:var(--link);width:max-content}
 details[open] summary{margin-bottom:8px}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:2px 16px;margin:0 0 12px;font-size:14px}
