@@ -27,7 +27,10 @@ def _spread_out(start: Tensor, members: Tensor, tables: BlockTables, level: int)
     first, others = start.unsqueeze(3), tables.radices[level] - 1
     if others == 0:
         return first
-    inner = members[..., : others * size] @ tables.within[level] + start @ tables.started[level]
+    added = members[..., : others * size]
+    if others > 1:  # the first member adds to the second state as it is
+        added = added @ tables.within[level]
+    inner = added + start @ tables.started[level]
     return torch.cat([first, inner.reshape(batch, channels, groups, others, size)], dim=3)
 
 
