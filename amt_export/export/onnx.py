@@ -26,7 +26,7 @@ FOLD_LIMIT = 4096
 
 
 def named_program(program: Program) -> ExportedProgram:
-    """The graph whose nodes the values of an ONNX file are named after: `program`, decomposed."""
+    """The graph whose nodes the values of an ONNX file are named after."""
     found: ExportedProgram = _translated(program).exported_program
     return found
 
@@ -34,7 +34,8 @@ def named_program(program: Program) -> ExportedProgram:
 def _ready(program: Program) -> ExportedProgram:
     """A program for torch's exporter, which writes to it, and decomposes it: that takes half of an export.
 
-    So where nothing in the graph is to be decomposed it stays as it is; the files are the same, byte by byte.
+    So where nothing in the graph is to be decomposed it stays as it is; the files are the same but for the names
+    of values.
     """
     exported = copy.deepcopy(program.exported)
     decompose = exported.run_decompositions

@@ -20,7 +20,7 @@ from amt_export.modules.levels import DB_PER_NEPER, spoiled
 from amt_export.modules.ports import Port
 
 # Rows (frames) whose components x channels are in memory at once, 6.9 MB an array in float32. Fewer run
-# faster (one second of audio in ONNX Runtime: 6 rows 152 ms, 12 199 ms, 24 323 ms) but make a longer graph,
+# faster (one second of audio in ONNX Runtime, one slow core: 6 rows 0.7 s, 12 0.95 s) but make a longer graph,
 # which takes longer to convert and to open.
 ROWS = 12
 # In eager torch: twelve take three times as long in float32, and five times in float64.
