@@ -34,8 +34,8 @@ def named_program(program: Program) -> ExportedProgram:
 def _ready(program: Program) -> ExportedProgram:
     """A program for torch's exporter, which writes to it, and decomposes it: that takes half of an export.
 
-    So where nothing in the graph is to be decomposed it stays as it is; the files are the same but for the names
-    of values.
+    So where nothing in the graph is to be decomposed it stays as it is; the files are the same but for names
+    of values inside.
     """
     exported = copy.deepcopy(program.exported)
     decompose = exported.run_decompositions
