@@ -20,7 +20,18 @@ aten = torch.ops.aten
 
 
 def functional(exported: ExportedProgram) -> ExportedProgram:
-    """The same program, "ATEN" instead of "TRAINING"; the argument is used up."""
+    """The same program in another dialect.
+
+    Parameters
+    ----------
+    exported : ExportedProgram
+        In the dialect "TRAINING", as `torch.export.export` returns it; used up.
+
+    Returns
+    -------
+    ExportedProgram
+        In the dialect "ATEN".
+    """
     if not all(_is_simple(node) for node in exported.graph.nodes):
         decomposed: ExportedProgram = exported.run_decompositions({})
         return decomposed

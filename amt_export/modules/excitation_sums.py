@@ -21,18 +21,18 @@ def excitation_sums(
     unrolled_rows: int,
     least_exponent: float,
 ) -> Tuple[Tensor, Tensor]:  # noqa: UP006
-    """What all components of a frame add to each channel, (1 + z) e^-z.
+    """What all components of a frame add to each channel, (1 + z) e^-z: the roex filter of Moore et al. (2016).
 
     Parameters
     ----------
     above, below : Tensor [shape=(R, N, 2)]
-        Lines over fc (slope, offset) whose minimum is u = -1 - z.
+        Lines over fc (slope in 1/Hz, offset) whose minimum is u = -1 - z.
     limits : Tensor [shape=(R, N, 3)]
         Parabola over fc, below -1 where the channel is out of reach: nothing is added there.
     power : Tensor [shape=(R, 1, N)]
         Intensity times -e: (1 + z) e^-z is -e u e^u.
     channels : Tensor [shape=(3, C)]
-        fc^2, fc and 1.
+        fc^2, fc in Hz and 1.
     cached_rows, unrolled_rows : int
         See `rows_at_once`.
     least_exponent : float
@@ -43,7 +43,8 @@ def excitation_sums(
     weighted, beyond : Tensor [shape=(R, 1, C)]
         What is added, and e times the intensity that is out of reach.
     """
-    rows = min(rows_at_once(above, cached_rows, unrolled_rows), above.shape[0])
+    rows = rows_at_once(above, cached_rows, unrolled_rows)
+    rows = min(rows, above.shape[0])  # coremltools cannot split beyond the end
     pieces = torch.split(above, rows), torch.split(below, rows), torch.split(limits, rows)
     powers = torch.split(power, rows)
     # One small product for each row: a large one writes its result across all of memory, at half the speed.
