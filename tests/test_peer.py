@@ -106,3 +106,22 @@ def test_a_spectrum_brings_its_frequencies():
 def test_other_modules_are_called_as_they_are_and_unknown_ones_not():
     assert called("ExcitationPattern", {"levels": (1, 3, 5)})[0][2] == [(1, 3, 5)]
     assert peer_call(manifest("Nothing", {}), {}) is None
+
+
+def test_the_peer_computes_in_the_same_precision(monkeypatch):
+    """Its DRNL would be float64, which takes forty times as long."""
+    made = []
+
+    class FastDRNLFilterbank(torch.nn.Module):
+        def __init__(self, *args, **kwargs):
+            super().__init__()
+            made.append((args, kwargs))
+
+        def forward(self, audio):
+            return audio
+
+    monkeypatch.setattr(
+        sys.modules["torch_amt"], "FastDRNLFilterbank", FastDRNLFilterbank, raising=False
+    )
+    called("DRNLFilterbank", {"audio": (1, 4)}, fc_range=[250.0, 8000.0], fs=44100)
+    assert made == [((), {"fc": (250.0, 8000.0), "fs": 44100, "dtype": torch.float32})]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from amt_export.cli.progress import Report
 
-SLOW = 2.0
+SLOW = 5.0
 """s; what takes longer is measured once, because repeating it would keep everyone waiting."""
 
 REST = 0.2
@@ -19,6 +19,9 @@ would keep a processor from whoever is next."""
 STEADY = 0.05
 """s of runs that do not count at the start of each turn: whoever calls again and again finds caches filled,
 threads awake and the processor at its speed."""
+
+LONG = 1.0
+"""s; a run of that length needs no others before it."""
 
 WARM_UP = 3
 """Runs that do not count: TorchScript profiles in its first two and compiles in the third."""
@@ -61,7 +64,7 @@ def measure(contenders: Iterable[Contender], repeats: int, report: Report) -> No
     report : callable
         Told what is running.
     """
-    quick = []
+    quick: list[tuple[Contender, float]] = []
     for contender in contenders:
         report(f"first run of {contender.name}", 0.0)
         contender.run()
@@ -69,13 +72,14 @@ def measure(contenders: Iterable[Contender], repeats: int, report: Report) -> No
             continue
         for _ in range(WARM_UP - 1):
             contender.run()
+        # A run longer than that is in its stride before it is over.
+        quick.append((contender, STEADY if contender.seconds[-1] < LONG else 0.0))
         contender.seconds.clear()
-        quick.append(contender)
     for repeat in range(repeats):
-        for contender in quick:
+        for contender, steady in quick:
             report(contender.name, repeat / repeats)
             time.sleep(REST)
             started = time.perf_counter()
-            while time.perf_counter() < started + STEADY:
+            while time.perf_counter() < started + steady:
                 contender.call()
             contender.run()

@@ -105,7 +105,8 @@ def cut(
     rest = terms[0]
     parts: List[Tensor] = []  # noqa: UP006
     # Adding and taking off a number of this size rounds to multiples of 2^-8 of the peak.
-    step = (shift * fewer if lean else shift) * peak
+    # (As large as the peak: with a scalar ONNX Runtime takes the numbers of (..., 1, 1) one by one.)
+    step = peak * torch.full_like(peak, shift * fewer if lean else shift)
     for i in range(count - 1):
         part = (rest + step) - step
         parts.append(part)

@@ -158,3 +158,8 @@ def series(first: StateSpace, second: StateSpace) -> StateSpace:
 def amplified(system: StateSpace, gain: Tensor) -> StateSpace:
     """The output times `gain` (F,)."""
     return StateSpace(system.A, system.b, system.c * gain[:, None], system.d * gain)
+
+
+def driven(system: StateSpace, gain: Tensor) -> StateSpace:
+    """The input times `gain` (F,)."""
+    return StateSpace(system.A, system.b * gain[:, None], system.c, system.d * gain)

@@ -5,6 +5,10 @@ from torch import Tensor
 
 # Below this |v| the power is not evaluated: far under any knee (1e-7), and 1e30^1.2 still is a float32.
 SMALLEST = 1e-30
+# An exponent of 10^-0.60206 (the published one) is a quarter but for 5e-9: 1e-7 of what is 1e8 times its knee.
+QUARTER, CLOSE = 0.25, 1e-8
+# Knees that float32 filters can be in units of.
+LEAST_KNEE, MOST_KNEE = 1e-12, 1e12
 
 
 def broken_stick(
@@ -28,3 +32,39 @@ def broken_stick(
     """
     power = torch.exp(exponent * torch.log(torch.clamp(torch.abs(v), min=smallest)))
     return v * torch.minimum(a, b * power)
+
+
+def knees(a: Tensor, b: Tensor, c: Tensor) -> Tensor | None:
+    """Where a quarter power takes over: |v| with a |v| = b |v|^(1/4).
+
+    Parameters
+    ----------
+    a, b, c : Tensor [shape=(F,)], float64
+
+    Returns
+    -------
+    Tensor [shape=(F,)] or None
+        1 where the answer is 0 anyway; None if some c is no quarter or some knee is out of all bounds.
+    """
+    quarter = (c - QUARTER).abs() < CLOSE
+    found = torch.where(a * b == 0.0, torch.ones_like(a), (b / a) ** (4.0 / 3.0))
+    usable = quarter & (found > LEAST_KNEE) & (found < MOST_KNEE)
+    return found if bool(usable.all()) else None
+
+
+def quarter_power_stick(u: Tensor) -> Tensor:
+    """The broken stick of a velocity in units of its knee: sign(u) min(|u|, |u|^(1/4)).
+
+    Two square roots, which all runtimes round correctly, in place of a logarithm and an exponential.
+
+    Parameters
+    ----------
+    u : Tensor
+
+    Returns
+    -------
+    Tensor [shape of u]
+        In units of a times the knee.
+    """
+    above = torch.clamp(torch.abs(u), min=1.0)
+    return torch.clamp(u, min=-1.0, max=1.0) * torch.sqrt(torch.sqrt(above))

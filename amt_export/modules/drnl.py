@@ -7,9 +7,9 @@ from torch import Tensor
 
 from amt_export.design.blocks import stream_block
 from amt_export.design.drnl import MODELS, PARAMETERS, SUBJECTS, drnl_parameters, resonance
-from amt_export.design.rounding import Sums, checked_terms, sums_needed
+from amt_export.design.rounding import TARGET, Sums, checked_terms, sums_needed
 from amt_export.design.settling import settling_time
-from amt_export.design.state_space import StateSpace, amplified
+from amt_export.design.state_space import StateSpace, amplified, driven
 from amt_export.modules.base import AuditoryModule, as_batch, exact
 from amt_export.modules.block_filter import (
     BLOCK,
@@ -22,7 +22,7 @@ from amt_export.modules.block_filter import (
 from amt_export.modules.block_layout import blocks_of, shortened, to_blocks
 from amt_export.modules.block_tables import BlockTables, laid_out
 from amt_export.modules.centre_frequencies import checked_rate, evenly_spaced
-from amt_export.modules.compression import broken_stick
+from amt_export.modules.compression import broken_stick, knees, quarter_power_stick
 from amt_export.modules.ports import Port, State
 
 # The first filter's tail is amplified by up to a = 1e4 on its way through the compression, against
@@ -118,6 +118,11 @@ class DRNLParameters(AuditoryModule):
         exponent = (exact(self.c, self._designed["c"]) - 1.0).to(dtype)
         return a, b, exponent
 
+    def knees(self) -> Tensor | None:
+        """See `modules.compression.knees`."""
+        found = [exact(getattr(self, name), self._designed[name]) for name in ("a", "b", "c")]
+        return knees(found[0], found[1], found[2])
+
     def compressed(self, resonant: Tensor) -> Tensor:
         """`broken_stick` for (B, F, ...)."""
         a, b, exponent = self.limb, self.gain, self.exponent
@@ -208,6 +213,7 @@ class DRNLFilterbank(DRNLParameters):
         super().__init__(fc, fs, n_channels, subject, model, trained, dtype)
         self.terms = checked_terms(terms)
         self.block = BLOCK
+        self.in_knees = False
         self.linear, self.before, self.behind = BlockFilter(), BlockFilter(), BlockFilter()
         self.redesign()
 
@@ -216,12 +222,18 @@ class DRNLFilterbank(DRNLParameters):
         with torch.no_grad():
             linear, before = self.linear_path(), self.nonlinear_filter(0)
             behind = self.nonlinear_filter(self.lp_nlin)
-            # The linear path amplifies by up to 1e3 what its gammatone leaves of a distant tone, and the
-            # compression lifts what the other one leaves; rounding included. Behind the compression nothing
-            # is gained by more terms: what comes in is itself rounded to float32.
-            needed = [sums_needed(s, self.fs, self.block, self.terms) for s in (linear, before)]
-            sums = max(needed, key=lambda sums: (sums.terms, not sums.lean))
+            # The linear path amplifies by up to 1e3 what its gammatone leaves of a distant tone, rounding
+            # included, and the compression lifts what the other one leaves. Behind the compression nothing is
+            # gained by more terms: what comes in is itself rounded to float32.
+            sums = sums_needed(linear, self.fs, self.block, self.terms)
             self.linear.design(linear, self.block, self.fc, sums)
+            sums = sums_needed(before, self.fs, self.block, self.terms, 0.5 * TARGET)
+            # In units of the knee the published compression is two square roots. float64 keeps to its exponent.
+            found = None if self.learnable or self.fc.dtype == torch.float64 else self.knees()
+            self.in_knees = found is not None
+            if found is not None:
+                before = amplified(before, 1.0 / found)
+                behind = driven(behind, found * exact(self.a, self._designed["a"]))
             self.before.design(before, self.block, self.fc, sums)
             self.behind.design(behind, self.block, self.fc, Sums(1, False))
         self.keep_compression()
@@ -263,7 +275,8 @@ class DRNLFilterbank(DRNLParameters):
         blocks = to_blocks(audio.unsqueeze(1), self.block)
         linear, before, behind = self.tables()
         resonant = respond(blocks, before, states[1])
-        compressed = self.compressed(added_up(resonant, before.observe))
+        velocity = added_up(resonant, before.observe)
+        compressed = quarter_power_stick(velocity) if self.in_knees else self.compressed(velocity)
         amplified = respond(blocks, linear, states[0])
         nonlinear, last = filter_blocks(to_blocks(compressed, self.block), behind, states[2])
         velocity = added_up(amplified, linear.observe) + nonlinear

@@ -17,7 +17,7 @@ KNOWN_OPERATORS = frozenset(
         *("fill_like", "gather", "gather_along_axis", "greater", "less", "less_equal", "linear"),
         *("log", "logical_and", "logical_or", "matmul", "maximum", "minimum", "mul", "real_div"),
         *("reduce_max", "reduce_sum", "reshape", "reverse", "scatter_along_axis", "select"),
-        *("slice_by_index", "split", "squeeze", "stack", "sub", "tile", "transpose"),
+        *("slice_by_index", "split", "sqrt", "squeeze", "stack", "sub", "tile", "transpose"),
     )
 )
 FLOAT32 = 65568  # ArrayFeatureType.FLOAT32
