@@ -16,7 +16,7 @@ REST = 0.2
 """s before each turn: threads of OpenMP and ONNX Runtime wait busily for more work when theirs is done, and
 would keep a processor from whoever is next."""
 
-STEADY = 0.05
+STEADY = 0.2
 """s of runs that do not count at the start of each turn: whoever calls again and again finds caches filled,
 threads awake and the processor at its speed."""
 
