@@ -32,7 +32,7 @@ NAMES = ("gammatone", "drnl", "fast_drnl")
 # What our graphs consist of. No recurrence, no transform, no Pow (slow) and no Reciprocal.
 OPERATORS = {
     *("Abs", "Add", "Cast", "Clip", "Concat", "Exp", "Expand", "Gather", "Log", "MatMul", "Min"),
-    *("Mul", "ReduceMax", "Reshape", "Slice", "Split", "Sub", "Transpose", "Unsqueeze"),
+    *("Mul", "ReduceMax", "Reshape", "Slice", "Split", "Sqrt", "Sub", "Transpose", "Unsqueeze"),
 }
 
 

@@ -90,14 +90,8 @@ class Sums(NamedTuple):
     lean: bool
 
 
-def sums_needed(
-    system: StateSpace,
-    fs: float,
-    block: int,
-    terms: int | None = None,
-    target: float = TARGET,
-) -> Sums:
-    """Sums of the filter, 1 to 6 terms or lean, that keep all tones to `target`.
+def sums_needed(system: StateSpace, fs: float, block: int, terms: int | None = None) -> Sums:
+    """Sums of the filter, 1 to 6 terms or lean, that keep all tones to TARGET.
 
     Parameters
     ----------
@@ -108,12 +102,10 @@ def sums_needed(
         Samples from one rounding of the state to the next.
     terms : int, optional
         Already decided.
-    target : float, optional
-        Relative error.
     """
     if terms is not None:
         return Sums(terms, False)
-    excess = math.log2(max(tone_error(system, fs, block) / target, 1.0))
+    excess = math.log2(max(tone_error(system, fs, block) / TARGET, 1.0))
     if excess <= 0:
         return Sums(1, False)
     # `tone_error` falls with the root of the block, what lean sums leave does not.

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from amt_export.design.blocks import stream_block
 from amt_export.design.drnl import MODELS, PARAMETERS, SUBJECTS, drnl_parameters, resonance
-from amt_export.design.rounding import TARGET, Sums, checked_terms, sums_needed
+from amt_export.design.rounding import Sums, checked_terms, sums_needed
 from amt_export.design.settling import settling_time
 from amt_export.design.state_space import StateSpace, amplified, driven
 from amt_export.modules.base import AuditoryModule, as_batch, exact
@@ -222,12 +222,12 @@ class DRNLFilterbank(DRNLParameters):
         with torch.no_grad():
             linear, before = self.linear_path(), self.nonlinear_filter(0)
             behind = self.nonlinear_filter(self.lp_nlin)
-            # The linear path amplifies by up to 1e3 what its gammatone leaves of a distant tone, rounding
-            # included, and the compression lifts what the other one leaves. Behind the compression nothing is
-            # gained by more terms: what comes in is itself rounded to float32.
-            sums = sums_needed(linear, self.fs, self.block, self.terms)
+            # The linear path amplifies by up to 1e3 what its gammatone leaves of a distant tone, and the
+            # compression lifts what the other one leaves; rounding included. Behind the compression nothing
+            # is gained by more terms: what comes in is itself rounded to float32.
+            needed = [sums_needed(s, self.fs, self.block, self.terms) for s in (linear, before)]
+            sums = max(needed, key=lambda sums: (sums.terms, not sums.lean))
             self.linear.design(linear, self.block, self.fc, sums)
-            sums = sums_needed(before, self.fs, self.block, self.terms, 0.5 * TARGET)
             # In units of the knee the published compression is two square roots. float64 keeps to its exponent.
             found = None if self.learnable or self.fc.dtype == torch.float64 else self.knees()
             self.in_knees = found is not None
