@@ -228,8 +228,10 @@ class DRNLFilterbank(DRNLParameters):
             needed = [sums_needed(s, self.fs, self.block, self.terms) for s in (linear, before)]
             sums = max(needed, key=lambda sums: (sums.terms, not sums.lean))
             self.linear.design(linear, self.block, self.fc, sums)
-            # In units of the knee the published compression is two square roots. float64 keeps to its exponent.
-            found = None if self.learnable or self.fc.dtype == torch.float64 else self.knees()
+            # In units of the knee the published compression is two square roots. float64 keeps to its exponent,
+            # and half precision has no range for the unit.
+            plain = self.fc.dtype == torch.float32 and not self.learnable
+            found = self.knees() if plain else None
             self.in_knees = found is not None
             if found is not None:
                 before = amplified(before, 1.0 / found)
