@@ -119,7 +119,7 @@ class DRNLParameters(AuditoryModule):
         return a, b, exponent
 
     def knees(self) -> Tensor | None:
-        """See `modules.compression.knees`."""
+        """Knee of each channel (F,) in m/s, float64, or None; see `modules.compression.knees`."""
         found = [exact(getattr(self, name), self._designed[name]) for name in ("a", "b", "c")]
         return knees(found[0], found[1], found[2])
 
