@@ -7,8 +7,8 @@ from torch import Tensor
 SMALLEST = 1e-30
 # An exponent of 10^-0.60206 (the published one) is a quarter but for 5e-9: 1e-7 of what is 1e8 times its knee.
 QUARTER, CLOSE = 0.25, 1e-8
-# Knees that float32 filters can be in units of: the published ones are 2e-7 to 1e-5 m/s, and tables times or over
-# 1e12 are far inside float32's range.
+# Knees that float32 filters can be in units of: the published ones are 2e-7 to 1e-5 m/s, and tables times or
+# over 1e12 are far inside float32's range.
 LEAST_KNEE, MOST_KNEE = 1e-12, 1e12
 
 
@@ -46,8 +46,8 @@ def knees(a: Tensor, b: Tensor, c: Tensor) -> Tensor | None:
     Returns
     -------
     Tensor [shape=(F,)], float64, or None
-        In the unit of v. 1 where the answer is 0 anyway; None if some c is no quarter or some knee is out of all
-        bounds.
+        In the unit of v. 1 where the answer is 0 anyway; None if some c is no quarter or some knee is out
+        of all bounds.
     """
     quarter = (c - QUARTER).abs() < CLOSE
     found = torch.where(a * b == 0.0, torch.ones_like(a), (b / a) ** (4.0 / 3.0))
