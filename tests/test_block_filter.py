@@ -132,7 +132,7 @@ def test_block_states_are_the_recursion_over_blocks(count):
     tables = laid_out(settled(block_operators(system, 4, [2, 2, 2]), FLOAT64, 1, False))
     reached, start = noise(1, 2, count, 4), noise(1, 2, 4, seed=1)
     peak = torch.ones(1, 1, 1, 1)
-    found, last = block_states(reached, start[:, :, None], tables, peak)
+    (found,), last = block_states(reached, start[:, :, None], tables, peak)
     state, expected = start[0], [start[0]]
     power = torch.linalg.matrix_power(system.A, 4)
     for k in range(count):
@@ -263,7 +263,7 @@ def test_tables_that_are_looked_up_are_those_laid_out(block, radices, sums):
     expected, found = laid_out(operators), packed(operators)
     assert torch.count_nonzero(found.numbers[:, 0]) == 0
     assert int(found.where.max()) == found.numbers.shape[1] - 1
-    flat = in_order(looked_up(*found), expected.radices, sums.terms, sums.lean)
+    flat = in_order(looked_up(*found), expected.radices, sums.terms, False, sums.lean)
     assert flat.radices == [*radices]
     for name in ("impulse", "reach", "observe", "onward", "handed", "started", "within"):
         right, table = getattr(expected, name), getattr(flat, name)
@@ -288,7 +288,7 @@ def test_tables_are_kept_but_not_saved(sums):
 @settings(max_examples=100, deadline=None)
 def test_groups_hold_all_blocks_and_not_many_more(count):
     """With two goes, or groups that are half empty, files would be larger and slower than need be."""
-    radices = grouping(count)
+    radices, _ = grouping(count)
     held = np.prod(radices)
     assert count <= held <= max(count + 4, 1.7 * count)
     assert all(2 <= radix <= 7 for radix in radices) or radices == [1]

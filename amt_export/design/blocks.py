@@ -6,6 +6,7 @@ over blocks, solved in groups of a few blocks with the powers of A^L, then in gr
 Only the generating numbers are kept: T and the group matrices are laid out from them in the graph.
 """
 
+from collections.abc import Callable
 from typing import List, NamedTuple, Tuple  # noqa: UP035  (TorchScript reads these)
 
 import torch
@@ -30,8 +31,8 @@ FINE = (4, 5, 3)
 # make up for it where they save a level (a second at 44.1 kHz: 4 x 5 x 7 x 7 blocks of 45 samples).
 COARSE = (5, 4, 7, 6, 3)
 MOST = 7
-# Where the number of blocks is not known: 2500 blocks at once.
-RADICES = (4, 5, 5, 5, 5)
+# Blocks at once where their number is not known and none is forgotten.
+MANY = 4 * 5**4
 
 
 # A stream's own blocks: shorter ones cost more in the states, longer ones more in the impulse matrix.
@@ -56,29 +57,61 @@ def stream_block(samples: int) -> int:
     )
 
 
-def grouping(count: int) -> List[int]:  # noqa: UP006
-    """Blocks in a group, groups in a group of groups, and so on; their product is at least `count`.
+def memory(system: StateSpace, samples: int, dtype: torch.dtype, most: int = MOST) -> int:
+    """How many steps of so many samples a filter remembers, as far as `dtype` can tell; `most` + 1 if more.
+
+    What is below the square of a dtype's precision is forgotten: float32's is 1e-14, of which a compression
+    makes 1e-9 of an output.
+    """
+    step = torch.linalg.matrix_power(system.A.detach(), samples)
+    power, count = step, 1
+    while count <= most and float(power.abs().max()) > torch.finfo(dtype).eps ** 2:
+        power, count = power @ step, count + 1
+    return count
+
+
+class Groups(NamedTuple):
+    """How blocks are grouped.
+
+    radices : blocks in a group, groups in a group of groups, and so on; the last one: how many of the largest
+        groups are looked back on
+    forgets : it need not look back further
+    """
+
+    radices: List[int]  # noqa: UP006
+    forgets: bool
+
+
+def grouping(count: int, remembered: Callable[[int], int] | None = None) -> Groups:
+    """Choose groups for so many blocks.
 
     Parameters
     ----------
     count : int
         Blocks at once; 0 for any number.
+    remembered : callable, optional
+        How many groups of so many blocks are remembered: see `memory`. By default all.
 
     Returns
     -------
-    list of int
-        Its product is `count` if there are factors of up to 7, so that nothing is padded.
+    Groups
+        The product of its radices is at least `count`, and `count` if there are factors of up to 7 (so that
+        nothing is padded), unless it forgets.
     """
-    if count == 0:
-        return list(RADICES)
-    if count <= FINE[0]:
-        return [count]
-    first = _divisor(count, FINE)
-    radices, groups = [first], -(-count // first)
-    while groups > MOST:
+    if 0 < count <= FINE[0]:
+        return Groups([count], False)
+    count = count or MANY
+    radices = [_divisor(count, FINE)]
+    group, groups = radices[0], -(-count // radices[0])
+    while groups > 1:
+        needed = MOST + 1 if remembered is None else remembered(group)
+        if needed <= min(groups, MOST):
+            return Groups([*radices, needed], True)
+        if groups <= MOST:
+            return Groups([*radices, groups], False)
         radices.append(_divisor(groups, COARSE))
-        groups = -(-groups // radices[-1])
-    return [*radices, groups] if groups > 1 else radices
+        group, groups = group * radices[-1], -(-groups // radices[-1])
+    return Groups(radices, False)
 
 
 def _divisor(count: int, among: Tuple[int, ...]) -> int:  # noqa: UP006
@@ -95,7 +128,8 @@ class BlockOperators(NamedTuple):
     observe : (P, F, s, L) column k is (c A^k)^T
     fine : (P, F, r + 1, s, s) fine[:, :, m] is (A^(L m))^T
     coarse : (P, F, r1 + r2 + ..., s, s) for each level of groups the powers 0 to r1 - 1 of a group's A^(L r)
-    radices : [r1, r2, ...]
+    radices : [r1, r2, ...], see `Groups`
+    forgets : see `Groups`
     lean : the parts are those of lean sums, P = 2
     """
 
@@ -105,6 +139,7 @@ class BlockOperators(NamedTuple):
     fine: Tensor
     coarse: Tensor
     radices: List[int]  # noqa: UP006
+    forgets: bool
     lean: bool
 
 
@@ -146,7 +181,12 @@ def _powers(step: Tensor, count: int) -> Tensor:
     return torch.stack(table, dim=1).transpose(-1, -2)
 
 
-def block_operators(system: StateSpace, block: int, radices: List[int]) -> BlockOperators:  # noqa: UP006
+def block_operators(
+    system: StateSpace,
+    block: int,
+    radices: List[int],  # noqa: UP006
+    forgets: bool = False,
+) -> BlockOperators:
     """Matrices of the block form, in the dtype of the system (float64 by design).
 
     Parameters
@@ -154,8 +194,7 @@ def block_operators(system: StateSpace, block: int, radices: List[int]) -> Block
     system : StateSpace
     block : int
         L.
-    radices : list of int
-        Blocks in a group, groups in a group of groups, ...: see `grouping`.
+    radices, forgets : see `Groups`
     """
     seen, reached, step = _march(system, block)
     impulse = impulse_response(system, block)
@@ -173,6 +212,7 @@ def block_operators(system: StateSpace, block: int, radices: List[int]) -> Block
         fine[None],
         torch.cat(levels, dim=1)[None],
         radices[1:],
+        forgets,
         False,
     )
 
@@ -199,7 +239,7 @@ def settled(
     bits, head : int
         Constants; TorchScript reads no globals.
     """
-    impulse, reach, observe, fine, coarse, radices, _ = operators
+    impulse, reach, observe, fine, coarse, radices, forgets, _ = operators
     if not lean:
         bits = (head, head, head, head)
     # One table for both, so that there is something to find the peak of where there are no coarse levels.
@@ -213,6 +253,7 @@ def settled(
         powers[:, :, : fine.shape[2]].contiguous(),
         powers[:, :, fine.shape[2] :].contiguous(),
         radices,
+        forgets,
         lean,
     )
 

@@ -118,8 +118,8 @@ def cut(
     return parts
 
 
-def with_terms(rows: Tensor, terms: int, count: int, peak: Tensor, lean: bool) -> Tensor:
-    """Another number of terms, side by side: (..., k, terms n) -> (..., k, count n); as many at least, or one.
+def in_parts(rows: Tensor, terms: int, count: int, peak: Tensor, lean: bool) -> List[Tensor]:  # noqa: UP006
+    """Another number of terms: (..., k, terms n) -> `count` of (..., k, n); as many at least, or one.
 
     More than one are cut, on a grid for the rows' own peak, or, if lean, for that of the sound: states are not
     larger.
@@ -127,12 +127,21 @@ def with_terms(rows: Tensor, terms: int, count: int, peak: Tensor, lean: bool) -
     size = rows.shape[-1] // terms
     if count > 1:
         held = [rows[..., i * size : (i + 1) * size] for i in range(terms)]
-        found = cut(held, count, peak if lean else peak_of(held[0]), lean)
-        return torch.cat(found, dim=-1)
+        return cut(held, count, peak if lean else peak_of(held[0]), lean)
     whole = rows[..., :size] if terms > 1 else rows
     for i in range(1, terms):
         whole = whole + rows[..., i * size : (i + 1) * size]
-    return whole
+    return [whole]
+
+
+def with_terms(rows: Tensor, terms: int, count: int, peak: Tensor, lean: bool) -> Tensor:
+    """`in_parts`, side by side: (..., k, terms n) -> (..., k, count n)."""
+    return side_by_side(in_parts(rows, terms, count, peak, lean))
+
+
+def side_by_side(parts: List[Tensor]) -> Tensor:  # noqa: UP006
+    """Tensors one after the other along the last dimension."""
+    return torch.cat(parts, dim=-1) if len(parts) > 1 else parts[0]
 
 
 def with_tails(table: Tensor) -> Tensor:
@@ -175,7 +184,7 @@ def times(parts: List[Tensor], factors: List[Tensor]) -> List[Tensor]:  # noqa: 
     list of Tensor [shape=(..., m)]
         P terms: term k from parts i and k - i, the last one from all that is left.
     """
-    rows = [torch.cat(parts[: k + 1], dim=-1) if k > 0 else parts[0] for k in range(len(factors))]
+    rows = [side_by_side(parts[: k + 1]) for k in range(len(factors))]
     return [rows[k] @ factors[k] for k in range(len(factors))]
 
 

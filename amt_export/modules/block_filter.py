@@ -14,8 +14,8 @@ from typing import List, NamedTuple, Tuple  # noqa: UP035  (TorchScript reads th
 import torch
 from torch import Tensor, nn
 
-from amt_export.design.blocks import BlockOperators, block_operators, grouping, settled
-from amt_export.design.expansion import cut, peak_of, times, total
+from amt_export.design.blocks import BlockOperators, block_operators, grouping, memory, settled
+from amt_export.design.expansion import cut, peak_of, side_by_side, times, total
 from amt_export.design.rounding import Sums
 from amt_export.design.state_space import StateSpace
 from amt_export.modules.block_layout import from_blocks
@@ -42,12 +42,12 @@ class Response(NamedTuple):
     """What a filter makes of blocks, before it is added up.
 
     direct : T x, P terms (B, F, K, L)
-    states : h at the start of each block (B, F, K, P s)
+    states : h at the start of each block, as parts to be multiplied, see `block_states`
     last : the state behind the last block (B, F, Q, s)
     """
 
     direct: List[Tensor]  # noqa: UP006
-    states: Tensor
+    states: List[Tensor]  # noqa: UP006
     last: Tensor
 
 
@@ -56,19 +56,34 @@ def respond(blocks: Tensor, tables: BlockTables, start: Tensor) -> Response:
     # Lean sums need one grid for all blocks that they add up without a cut.
     peak = peak_of(blocks) if tables.lean else torch.amax(torch.abs(blocks), -1, keepdim=True)
     rows = cut([blocks], len(tables.impulse), peak, tables.lean)
-    sound = torch.cat(rows, dim=-1) if len(rows) > 1 else rows[0]
-    states, last = block_states(sound @ tables.reach, start, tables, peak)
+    states, last = block_states(side_by_side(rows) @ tables.reach, start, tables, peak)
     return Response(times(rows, tables.impulse), states, last)
 
 
-def added_up(response: Response, observe: List[Tensor]) -> Tensor:  # noqa: UP006
+def added_up(response: Response, tables: BlockTables) -> Tensor:
     """The filtered signal (B, F, K L), T x + O h.
 
     Laid out before it is added: the sum then is the output, and not one more copy.
     """
     direct = [from_blocks(term) for term in response.direct]
-    ringing = [from_blocks(response.states @ table) for table in observe]
-    return total(direct, ringing)
+    rows = [side_by_side(response.states[: k + 1]) for k in range(len(direct))]
+    return total(direct, [from_blocks(rows[k] @ tables.observe[k]) for k in range(len(rows))])
+
+
+def added_up_with(
+    response: Response, tables: BlockTables, other: Response, other_tables: BlockTables
+) -> Tensor:
+    """Sum of the signals of two filters (B, F, K L), the other one in one term.
+
+    What the states of both make in the last term is one product: that is a pass less over the whole signal.
+    """
+    direct = [from_blocks(term) for term in response.direct]
+    rows = [side_by_side(response.states[: k + 1]) for k in range(len(direct) - 1)]
+    rows.append(side_by_side(response.states + other.states))
+    seen = tables.observe[:-1]
+    seen.append(torch.cat([tables.observe[-1], other_tables.observe[0]], dim=1))
+    ringing = [from_blocks(rows[k] @ seen[k]) for k in range(len(rows))]
+    return total(direct, ringing) + from_blocks(other.direct[0])
 
 
 def filter_blocks(blocks: Tensor, tables: BlockTables, start: Tensor) -> Tuple[Tensor, Tensor]:  # noqa: UP006
@@ -89,7 +104,7 @@ def filter_blocks(blocks: Tensor, tables: BlockTables, start: Tensor) -> Tuple[T
         State after the last block, to go on from.
     """
     response = respond(blocks, tables, start)
-    return added_up(response, tables.observe), response.last
+    return added_up(response, tables), response.last
 
 
 class BlockFilter(nn.Module):
@@ -106,18 +121,21 @@ class BlockFilter(nn.Module):
         self.terms, self.lean = 1, False
         self.size = 1
         self.count = 0  # blocks at once, where that is known
-        self.radices = grouping(0)
+        self.radices, self.forgets = grouping(0)
         self.rows, self.columns = [1], [1]
 
-    def design(self, system: StateSpace, block: int, like: Tensor, sums: Sums) -> None:
+    def design(
+        self, system: StateSpace, block: int, like: Tensor, sums: Sums, trained: bool = False
+    ) -> None:
         """Set the tables from a float64 system; dtype and device are those of `like`.
 
-        For `sums` see `design.rounding`.
+        For `sums` see `design.rounding`. A trained filter may come to remember for longer than it does now.
         """
         # float64 needs no expansions: its own rounding is 2^-29 of float32's.
         self.terms, self.lean = Sums(1, False) if like.dtype == torch.float64 else sums
         self.size = system.b.shape[-1]
-        self.radices = grouping(self.count)
+        remembered = None if trained else lambda blocks: memory(system, block * blocks, like.dtype)
+        self.radices, self.forgets = grouping(self.count, remembered)
         with torch.no_grad():
             found = packed(self.settled(system, block, like.dtype))
         self.rows, self.columns = found.rows, found.columns
@@ -126,13 +144,13 @@ class BlockFilter(nn.Module):
 
     def settled(self, system: StateSpace, block: int, dtype: torch.dtype) -> BlockOperators:
         """Operators of a float64 system, differentiable."""
-        designed = block_operators(system, block, self.radices)
+        designed = block_operators(system, block, self.radices, self.forgets)
         return settled(designed, dtype, self.terms, self.lean)
 
     def tables(self) -> BlockTables:
         """The tables, laid out."""
         found = looked_up(self.numbers, self.where, self.rows, self.columns)
-        return in_order(found, self.radices, self.terms, self.lean)
+        return in_order(found, self.radices, self.terms, self.forgets, self.lean)
 
     def rest(self, batch: int) -> Tensor:
         """State of silence (B, F, Q, s)."""

@@ -9,7 +9,7 @@ from typing import List, Tuple  # noqa: UP035  (TorchScript reads these)
 import torch
 from torch import Tensor
 
-from amt_export.design.expansion import with_terms
+from amt_export.design.expansion import in_parts, side_by_side, with_terms
 from amt_export.modules.block_layout import blocks_of, pad_end
 from amt_export.modules.block_tables import BlockTables, carried
 
@@ -40,12 +40,11 @@ def _in_a_row(states: Tensor, count: int) -> Tensor:
     return states.reshape(batch, channels, groups * radix, size)[:, :, :count]
 
 
-def _members(rows: Tensor, radix: int, terms: int, peak: Tensor, lean: bool) -> Tensor:
-    """States (B, F, K, P s) in groups (B, F, groups, r P s), as parts to be multiplied.
+def _to_multiply(groups: Tensor, radix: int, terms: int, peak: Tensor, lean: bool) -> Tensor:
+    """States in groups (B, F, groups, r P s), as parts to be multiplied.
 
     They are cut together, on one grid for a group: its sum then is exact.
     """
-    groups = _grouped(rows, radix)
     if terms == 1:
         return groups
     batch, channels, count, width = groups.shape
@@ -53,6 +52,17 @@ def _members(rows: Tensor, radix: int, terms: int, peak: Tensor, lean: bool) -> 
     return with_terms(apart, terms, terms, _inside(peak), lean).reshape(
         batch, channels, count, width
     )
+
+
+def _recent(rows: Tensor, start: Tensor, count: int) -> Tensor:
+    """For each group what it started from so far: the last `count` of `start` and the rows before it.
+
+    (B, F, groups, P s) and (B, F, 1, P s) -> (B, F, groups, count P s), the oldest first, zeros before `start`.
+    """
+    batch, channels, groups, size = rows.shape
+    nothing = torch.zeros(batch, channels, count - 1, size, dtype=rows.dtype, device=rows.device)
+    line = torch.cat([nothing, start, rows[:, :, : groups - 1]], dim=2)
+    return torch.cat([line[:, :, i : i + groups] for i in range(count)], dim=-1)
 
 
 def group_starts(totals: Tensor, start: Tensor, tables: BlockTables, peak: Tensor) -> Tensor:
@@ -76,31 +86,39 @@ def group_starts(totals: Tensor, start: Tensor, tables: BlockTables, peak: Tenso
         return with_terms(start, held, parts, peak, lean)
     members: List[Tensor] = []  # noqa: UP006
     counts: List[int] = []  # noqa: UP006
-    # Up: what each group of groups hands to the next, until one holds everything. Lean sums have two terms on
-    # the first level, and one further up.
+    # Up: what each group of groups hands to the next. Lean sums have two terms on the first level, and one
+    # further up.
+    radices, top = tables.radices, len(tables.radices) - 1
     terms, rows = parts, totals
-    while rows.shape[2] > 1:
-        level = len(members) + 1
+    for level in range(1, top):
         counts.append(rows.shape[2])
-        rows = _members(rows, tables.radices[level], terms, peak, lean)
+        rows = _to_multiply(_grouped(rows, radices[level]), radices[level], terms, peak, lean)
         members.append(rows)
-        if rows.shape[2] > 1:
-            rows = rows @ tables.handed[level]
-            if held < terms:
-                rows = with_terms(rows, terms, held, peak, lean)
+        rows = rows @ tables.handed[level]
+        if held < terms:
+            rows = with_terms(rows, terms, held, peak, lean)
         terms = held
+    # At the top all that a group still remembers.
+    reach = radices[top]
+    recent = _recent(rows, with_terms(start, held, terms, peak, lean), reach)
+    found = (_to_multiply(recent, reach, terms, peak, lean) @ tables.handed[top]).unsqueeze(3)
+    states = _next_parts(found, top, tables, _inside(peak)).squeeze(3)
     # Down: from the state at the start of a group to the states of its members.
-    top = len(members)
-    states = with_terms(start, held, parts if top == 1 else held, peak, lean)
-    for back in range(top):
+    for back in range(1, top):
         level = top - back
         inner = _spread_out(states, members[level - 1], tables, level)
-        if level > 1:
-            inner = with_terms(inner, held, parts if level == 2 else held, _inside(peak), lean)
-        elif not lean:
-            inner = with_terms(inner, parts, parts, peak, False)
+        inner = _next_parts(inner, level, tables, _inside(peak))
         states = _in_a_row(inner, counts[level - 1])
     return states
+
+
+def _next_parts(states: Tensor, level: int, tables: BlockTables, peak: Tensor) -> Tensor:
+    """States in groups from the products of a level (B, F, groups, r, Q s), as parts for the level below."""
+    parts, lean = len(tables.impulse), tables.lean
+    held = carried(parts, lean)
+    if level > 1:
+        return with_terms(states, held, parts if level == 2 else held, peak, lean)
+    return states if lean else with_terms(states, parts, parts, peak, False)
 
 
 def _inside(peak: Tensor) -> Tensor:
@@ -108,28 +126,29 @@ def _inside(peak: Tensor) -> Tensor:
     return peak.unsqueeze(-1)
 
 
-def _one_go(reached: Tensor, start: Tensor, tables: BlockTables, peak: Tensor) -> Tensor:
+def _one_go(reached: Tensor, start: Tensor, tables: BlockTables, peak: Tensor) -> List[Tensor]:  # noqa: UP006
     """`block_states` for as many blocks as all groups together hold; `start` (B, F, 1, Q s)."""
     radix, parts, lean = tables.radices[0], len(tables.impulse), tables.lean
     # Lean sums are not cut here: the sound was.
-    members = _grouped(reached, radix) if lean else _members(reached, radix, parts, peak, False)
+    members = _grouped(reached, radix)
+    if not lean:
+        members = _to_multiply(members, radix, parts, peak, False)
     starts = group_starts(members @ tables.handed[0], start, tables, peak)
     states = _spread_out(starts, members, tables, 0)
-    if not lean:
-        states = with_terms(states, parts, parts, peak, False)
-    return _in_a_row(states, reached.shape[2])
+    found = [states] if lean else in_parts(states, parts, parts, peak, False)
+    return [_in_a_row(part, reached.shape[2]) for part in found]
 
 
-def _behind(states: Tensor, reached: Tensor, tables: BlockTables, peak: Tensor) -> Tensor:
+def _behind(states: List[Tensor], reached: Tensor, tables: BlockTables, peak: Tensor) -> Tensor:  # noqa: UP006
     """State behind the last block (B, F, 1, Q s)."""
     last, parts = reached.shape[2] - 1, len(tables.impulse)
-    state = states[:, :, last:] @ tables.onward + reached[:, :, last:]
+    state = side_by_side([part[:, :, last:] for part in states]) @ tables.onward + reached[:, :, last:]
     return with_terms(state, parts, carried(parts, tables.lean), peak, tables.lean)
 
 
 def block_states(
     reached: Tensor, start: Tensor, tables: BlockTables, peak: Tensor
-) -> Tuple[Tensor, Tensor]:  # noqa: UP006
+) -> Tuple[List[Tensor], Tensor]:  # noqa: UP006
     """States at the start of every block: h[k+1] = A^L h[k] + reached[k], h[0] = start.
 
     Parameters
@@ -145,20 +164,26 @@ def block_states(
 
     Returns
     -------
-    states : Tensor [shape=(B, F, K, P s)]
-        As parts to be multiplied.
+    states : list of Tensor [shape=(B, F, K, s)]
+        As parts to be multiplied. Lean ones are side by side, in one (B, F, K, P s).
     last : Tensor [shape=(B, F, Q, s)]
         State behind the last block.
     """
     batch, channels, held, size = start.shape
-    most = 1
-    for radix in tables.radices:
-        most *= radix
+    most = max(reached.shape[2], 1)
+    if not tables.forgets:
+        most = 1
+        for radix in tables.radices:
+            most *= radix
     last = start.reshape(batch, channels, 1, held * size)
-    found: List[Tensor] = [reached[:, :, :0]]  # noqa: UP006
+    kept = 1 if tables.lean else len(tables.impulse)
+    width = reached.shape[3] // kept
+    states = [reached[:, :, :0, i * width : (i + 1) * width] for i in range(kept)]
     for begin in range(0, reached.shape[2], most):
         piece = reached[:, :, begin : begin + most]
-        found.append(_one_go(piece, last, tables, peak))
-        last = _behind(found[-1], piece, tables, peak)
-    states = found[1] if len(found) == 2 else torch.cat(found, dim=2)
+        found = _one_go(piece, last, tables, peak)
+        last = _behind(found, piece, tables, peak)
+        if begin > 0:
+            found = [torch.cat([states[i], found[i]], dim=2) for i in range(kept)]
+        states = found
     return states, last.reshape(batch, channels, held, size)

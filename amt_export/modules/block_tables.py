@@ -20,12 +20,14 @@ class BlockTables(NamedTuple):
 
     impulse : P of (F, (k + 1) L, L): row j of the first is what input sample j adds to its block
     reach : (F, P L, P s) what a block adds to the state
-    observe : P of (F, P s, L) what the state adds to a block
+    observe : P of (F, (k + 1) s, L) what the state adds to a block; of lean sums (F, P s, L)
     onward : (F, P s, P s) the state one block later
-    handed : for each level of groups (F, r s', s'), what its members add to the state behind a group
-    started : (F, s', (r - 1) s') the other states in a group from the one at its start
+    handed : for each level of groups (F, r s', s'), what its members add to the state behind a group; at the top
+        what r of them, and what all began with, add to the state behind them
+    started : for the others (F, s', (r - 1) s') the other states in a group from the one at its start
     within : (F, (r - 1) s', (r - 1) s') the same from all members but the last
     radices : r of each level
+    forgets : more than r members at the top would add nothing, so any number of blocks can be taken at once
     lean : lean sums; s' = P s, but s for lean sums above the second level
     """
 
@@ -37,6 +39,7 @@ class BlockTables(NamedTuple):
     started: List[Tensor]  # noqa: UP006
     within: List[Tensor]  # noqa: UP006
     radices: List[int]  # noqa: UP006
+    forgets: bool
     lean: bool
 
 
@@ -49,7 +52,13 @@ def carried(parts: int, lean: bool) -> int:
     return 1 if lean else parts
 
 
-def in_order(tables: List[Tensor], radices: List[int], parts: int, lean: bool) -> BlockTables:  # noqa: UP006
+def in_order(
+    tables: List[Tensor],  # noqa: UP006
+    radices: List[int],  # noqa: UP006
+    parts: int,
+    forgets: bool,
+    lean: bool,
+) -> BlockTables:
     """Tables from one list: `impulse`, `reach`, `observe`, `onward`, then the three of each level."""
     behind = 2 * parts + 2
     return BlockTables(
@@ -61,6 +70,7 @@ def in_order(tables: List[Tensor], radices: List[int], parts: int, lean: bool) -
         tables[behind + 1 :: 3],
         tables[behind + 2 :: 3],
         radices,
+        forgets,
         lean,
     )
 
@@ -70,7 +80,8 @@ def laid_out(operators: BlockOperators) -> BlockTables:
     parts = operators.impulse.shape[0]
     radices = [operators.fine.shape[2] - 1]
     radices.extend(operators.radices)
-    return in_order(_laid_out(_with_tails(operators)), radices, parts, operators.lean)
+    tables = _laid_out(_with_tails(operators))
+    return in_order(tables, radices, parts, operators.forgets, operators.lean)
 
 
 class Packed(NamedTuple):
@@ -101,7 +112,14 @@ def packed(operators: BlockOperators) -> Packed:
         first += count
     tables = _laid_out(
         BlockOperators(
-            places[0], places[1], places[2], places[3], places[4], whole.radices, whole.lean
+            places[0],
+            places[1],
+            places[2],
+            places[3],
+            places[4],
+            whole.radices,
+            whole.forgets,
+            whole.lean,
         )
     )
     used, where = torch.unique(
@@ -138,22 +156,26 @@ def _with_tails(operators: BlockOperators) -> BlockOperators:
         with_tails(operators.fine),
         with_tails(operators.coarse),
         operators.radices,
+        operators.forgets,
         operators.lean,
     )
 
 
 def _laid_out(operators: BlockOperators) -> List[Tensor]:  # noqa: UP006
     """Tables in the order of `in_order`, from numbers with their tails or from places of numbers."""
-    impulse, reach, observe, fine, coarse, radices, lean = operators
+    impulse, reach, observe, fine, coarse, radices, _, lean = operators
     kinds, channels, block = impulse.shape
     flat = impulse.reshape(kinds * channels, block, 1, 1)
     matrix = toeplitz(flat).reshape(kinds, channels, block, block)
     tables = products(matrix)
     terms = len(tables)
     tables.append(joined(reach))
-    seen = joined(observe)
-    for k in range(terms):
-        tables.append(seen[:, :, k * block : (k + 1) * block])
+    if lean:
+        seen = joined(observe)
+        for k in range(terms):
+            tables.append(seen[:, :, k * block : (k + 1) * block])
+    else:
+        tables.extend(products(observe))
     tables.append(joined(fine[:, :, 1]))
     _add_level(tables, joined(fine[:, :, : fine.shape[2] - 1]))
     first = 0
@@ -162,15 +184,24 @@ def _laid_out(operators: BlockOperators) -> List[Tensor]:  # noqa: UP006
         first += radices[level]
         # Lean sums have two terms on the first two levels, and one further up: all parts in one.
         whole = powers[terms] if lean and level > 0 else joined(powers)
-        _add_level(tables, whole)
+        if level + 1 < len(radices):
+            _add_level(tables, whole)
+        else:
+            tables.append(_handed(whole))
     return tables
+
+
+def _handed(powers: Tensor) -> Tensor:
+    """What members add, the first of them the longest ago: (F, r, s, s) -> (F, r s, s)."""
+    channels, radix, size, _ = powers.shape
+    return powers.flip(1).reshape(channels, radix * size, size)
 
 
 def _add_level(tables: List[Tensor], powers: Tensor) -> None:  # noqa: UP006
     """Add `handed`, `started` and `within` of a level with these powers (F, r, s, s)."""
     channels, radix, size, _ = powers.shape
     others = max(radix - 1, 1)  # tables are not empty, even where nothing needs them
-    tables.append(powers.flip(1).reshape(channels, radix * size, size))
+    tables.append(_handed(powers))
     later = powers[:, radix - others :]
     tables.append(later.permute(0, 2, 1, 3).reshape(channels, size, others * size))
     tables.append(toeplitz(powers[:, :others]))

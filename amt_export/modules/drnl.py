@@ -15,8 +15,8 @@ from amt_export.modules.block_filter import (
     BLOCK,
     BlockFilter,
     added_up,
+    added_up_with,
     divisor_block,
-    filter_blocks,
     respond,
 )
 from amt_export.modules.block_layout import blocks_of, shortened, to_blocks
@@ -227,7 +227,7 @@ class DRNLFilterbank(DRNLParameters):
             # is gained by more terms: what comes in is itself rounded to float32.
             needed = [sums_needed(s, self.fs, self.block, self.terms) for s in (linear, before)]
             sums = max(needed, key=lambda sums: (sums.terms, not sums.lean))
-            self.linear.design(linear, self.block, self.fc, sums)
+            self.linear.design(linear, self.block, self.fc, sums, self.learnable)
             # In units of the knee the published compression is two square roots. float64 keeps to its exponent,
             # and half precision has no range for the unit.
             plain = self.fc.dtype == torch.float32 and not self.learnable
@@ -236,8 +236,8 @@ class DRNLFilterbank(DRNLParameters):
             if found is not None:
                 before = amplified(before, 1.0 / found)
                 behind = driven(behind, found * exact(self.a, self._designed["a"]))
-            self.before.design(before, self.block, self.fc, sums)
-            self.behind.design(behind, self.block, self.fc, Sums(1, False))
+            self.before.design(before, self.block, self.fc, sums, self.learnable)
+            self.behind.design(behind, self.block, self.fc, Sums(1, False), self.learnable)
         self.keep_compression()
 
     def tables(self) -> tuple[BlockTables, BlockTables, BlockTables]:
@@ -277,12 +277,12 @@ class DRNLFilterbank(DRNLParameters):
         blocks = to_blocks(audio.unsqueeze(1), self.block)
         linear, before, behind = self.tables()
         resonant = respond(blocks, before, states[1])
-        velocity = added_up(resonant, before.observe)
+        velocity = added_up(resonant, before)
         compressed = quarter_power_stick(velocity) if self.in_knees else self.compressed(velocity)
         amplified = respond(blocks, linear, states[0])
-        nonlinear, last = filter_blocks(to_blocks(compressed, self.block), behind, states[2])
-        velocity = added_up(amplified, linear.observe) + nonlinear
-        return [shortened(velocity, audio.shape[1])], [amplified.last, resonant.last, last]
+        nonlinear = respond(to_blocks(compressed, self.block), behind, states[2])
+        velocity = added_up_with(amplified, linear, nonlinear, behind)
+        return [shortened(velocity, audio.shape[1])], [amplified.last, resonant.last, nonlinear.last]
 
     def choose_stream_block(self, block: int) -> None:
         """The filters' own blocks divide the stream's."""

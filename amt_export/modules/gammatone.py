@@ -160,7 +160,7 @@ class GammatoneFilterbank(AuditoryModule):
         with torch.no_grad():
             system = self.system()
             sums = sums_needed(system, self.fs, self.block, self.terms)
-            self.filter.design(system, self.block, self.fc, sums)
+            self.filter.design(system, self.block, self.fc, sums, self.learnable)
 
     def tables(self) -> BlockTables:
         """The stored tables, or differentiable ones of the parameters."""
