@@ -142,7 +142,9 @@ def _one_go(reached: Tensor, start: Tensor, tables: BlockTables, peak: Tensor) -
 def _behind(states: List[Tensor], reached: Tensor, tables: BlockTables, peak: Tensor) -> Tensor:  # noqa: UP006
     """State behind the last block (B, F, 1, Q s)."""
     last, parts = reached.shape[2] - 1, len(tables.impulse)
-    state = side_by_side([part[:, :, last:] for part in states]) @ tables.onward + reached[:, :, last:]
+    state = (
+        side_by_side([part[:, :, last:] for part in states]) @ tables.onward + reached[:, :, last:]
+    )
     return with_terms(state, parts, carried(parts, tables.lean), peak, tables.lean)
 
 

@@ -22,8 +22,8 @@ class BlockTables(NamedTuple):
     reach : (F, P L, P s) what a block adds to the state
     observe : P of (F, (k + 1) s, L) what the state adds to a block; of lean sums (F, P s, L)
     onward : (F, P s, P s) the state one block later
-    handed : for each level of groups (F, r s', s'), what its members add to the state behind a group; at the top
-        what r of them, and what all began with, add to the state behind them
+    handed : for each level of groups (F, r s', s'), what its members add to the state behind a group; at the
+        top what the last r of them add, or what all began with
     started : for the others (F, s', (r - 1) s') the other states in a group from the one at its start
     within : (F, (r - 1) s', (r - 1) s') the same from all members but the last
     radices : r of each level

@@ -282,7 +282,11 @@ class DRNLFilterbank(DRNLParameters):
         amplified = respond(blocks, linear, states[0])
         nonlinear = respond(to_blocks(compressed, self.block), behind, states[2])
         velocity = added_up_with(amplified, linear, nonlinear, behind)
-        return [shortened(velocity, audio.shape[1])], [amplified.last, resonant.last, nonlinear.last]
+        return [shortened(velocity, audio.shape[1])], [
+            amplified.last,
+            resonant.last,
+            nonlinear.last,
+        ]
 
     def choose_stream_block(self, block: int) -> None:
         """The filters' own blocks divide the stream's."""
