@@ -10,12 +10,20 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy import signal
 from torch import Tensor, nn
 
+from amt_export.design.state_space import (
+    StateSpace,
+    butterworth_lowpass,
+    one_pole_cascade,
+    series,
+)
 from amt_export.spec import ModelSpec, load_spec
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = Path(__file__).parent / "golden"
+FS = 16000.0  # of `recursion`
 
 
 @dataclass(frozen=True)
@@ -123,3 +131,29 @@ def resized_specs() -> dict[str, ModelSpec]:
             spec, parameters=spec.parameters | few, raw_parameters=spec.raw_parameters | few
         )
     return specs
+
+
+def recursion(audio: np.ndarray, pole: complex, order: int, cutoff: float | None) -> np.ndarray:
+    """Re{(1-|p|)^n / (1 - p z^-1)^n x}, and a Butterworth low-pass behind it."""
+    output = (1.0 - abs(pole)) ** order * audio.astype(complex)
+    for _ in range(order):
+        output = signal.lfilter([1.0], [1.0, -pole], output)
+    if cutoff is None:
+        return output.real
+    # Pole by pole: the polynomial of a low cutoff has lost digits.
+    _, poles, gain = signal.butter(2, cutoff, fs=FS, output="zpk")
+    output = gain * signal.lfilter([1.0, 2.0, 1.0], [1.0], output.real).astype(complex)
+    for low in poles:
+        output = signal.lfilter([1.0], [1.0, -low], output)
+    return output.real
+
+
+def system_of(poles: list[complex], order: int, cutoff: float | None) -> StateSpace:
+    """What `recursion` computes, for each pole, at `FS`."""
+    pairs = torch.view_as_real(torch.tensor(poles, dtype=torch.complex128))
+    gain = torch.stack([(1.0 - pairs.norm(dim=-1)) ** order, torch.zeros(len(poles))], dim=-1)
+    system = one_pole_cascade(pairs, order, gain)
+    if cutoff is not None:
+        cutoffs = torch.full((len(poles),), cutoff, dtype=torch.float64)
+        system = series(system, butterworth_lowpass(cutoffs, FS))
+    return system

@@ -5,18 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from filter_checks import noise, relative
+from filter_checks import noise, recursion, relative, system_of
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import signal
 
-from amt_export.design.blocks import block_operators, grouping, impulse_response, settled
+from amt_export.design.blocks import (
+    block_operators,
+    impulse_response,
+    settled,
+)
 from amt_export.design.rounding import Sums
 from amt_export.design.state_space import (
     amplified,
-    butterworth_lowpass,
-    one_pole_cascade,
-    series,
 )
 from amt_export.modules.block_filter import (
     BLOCK,
@@ -36,31 +37,6 @@ from amt_export.modules.block_tables import in_order, laid_out, looked_up, packe
 
 FLOAT64 = torch.float64
 FS = 16000.0
-
-
-def reference(audio: np.ndarray, pole: complex, order: int, cutoff: float | None) -> np.ndarray:
-    """Re{(1-|p|)^n / (1 - p z^-1)^n x}, and a Butterworth low-pass behind it."""
-    output = (1.0 - abs(pole)) ** order * audio.astype(complex)
-    for _ in range(order):
-        output = signal.lfilter([1.0], [1.0, -pole], output)
-    if cutoff is None:
-        return output.real
-    # Pole by pole: the polynomial of a low cutoff has lost digits.
-    _, poles, gain = signal.butter(2, cutoff, fs=FS, output="zpk")
-    output = gain * signal.lfilter([1.0, 2.0, 1.0], [1.0], output.real).astype(complex)
-    for low in poles:
-        output = signal.lfilter([1.0], [1.0, -low], output)
-    return output.real
-
-
-def system_of(poles: list[complex], order: int, cutoff: float | None):
-    pairs = torch.view_as_real(torch.tensor(poles, dtype=torch.complex128))
-    gain = torch.stack([(1.0 - pairs.norm(dim=-1)) ** order, torch.zeros(len(poles))], dim=-1)
-    system = one_pole_cascade(pairs, order, gain)
-    if cutoff is not None:
-        cutoffs = torch.full((len(poles),), cutoff, dtype=FLOAT64)
-        system = series(system, butterworth_lowpass(cutoffs, FS))
-    return system
 
 
 ONE, LEAN = Sums(1, False), Sums(2, True)
@@ -100,7 +76,7 @@ def test_the_block_form_is_the_recursion(
     if samples == 0:
         return
     for channel, pole in enumerate(poles):
-        expected = reference(audio[:, 0].numpy(), pole, order, cutoff)
+        expected = recursion(audio[:, 0].numpy(), pole, order, cutoff)
         assert relative(found[:, channel], torch.from_numpy(expected)) < 1e-9
 
 
@@ -147,7 +123,7 @@ def test_every_channel_may_have_its_own_signal():
     audio = noise(2, 3, 200)
     found, _ = run(system_of(poles, 2, None), audio, 16, [4, 4, 4])
     for channel, pole in enumerate(poles):
-        expected = reference(audio[:, channel].numpy(), pole, 2, None)
+        expected = recursion(audio[:, channel].numpy(), pole, 2, None)
         assert relative(found[:, channel], torch.from_numpy(expected)) < 1e-11
 
 
@@ -155,7 +131,7 @@ def test_every_channel_may_have_its_own_signal():
 def test_impulse_response(length):
     system = amplified(system_of([0.9 + 0.2j], 3, 3000.0), torch.tensor([7.0], dtype=FLOAT64))
     click = np.eye(1, length)[0]
-    expected = 7.0 * reference(click, 0.9 + 0.2j, 3, 3000.0)
+    expected = 7.0 * recursion(click, 0.9 + 0.2j, 3, 3000.0)
     np.testing.assert_allclose(impulse_response(system, length)[0], expected, atol=1e-13)
 
 
@@ -166,7 +142,7 @@ def test_every_term_takes_more_of_a_distant_tone_out_of_the_noise():
     time = np.arange(8000)
     tone = torch.from_numpy(np.sin(1.5 * time) * signal.windows.tukey(time.size, 0.3))
     audio = tone.float()[None, None]
-    expected = torch.from_numpy(reference(audio[0, 0].double().numpy(), poles[0], 4, None))
+    expected = torch.from_numpy(recursion(audio[0, 0].double().numpy(), poles[0], 4, None))
     sums = [Sums(1, False), LEAN, Sums(2, False), Sums(3, False), Sums(4, False)]
     errors = [relative(run(system, audio, 32, [5, 5, 5, 5], s)[0][0, 0], expected) for s in sums]
     assert errors[0] > 1e-3
@@ -282,15 +258,3 @@ def test_tables_are_kept_but_not_saved(sums):
     held = 2 if sums == Sums(2, False) else 1
     assert keeper.rest(3).shape == (3, 1, held, 4)
     assert torch.count_nonzero(keeper.rest(3)) == 0
-
-
-@given(count=st.integers(1, 20000))
-@settings(max_examples=100, deadline=None)
-def test_groups_hold_all_blocks_and_not_many_more(count):
-    """With two goes, or groups that are half empty, files would be larger and slower than need be."""
-    radices, _ = grouping(count)
-    held = np.prod(radices)
-    assert count <= held <= max(count + 4, 1.7 * count)
-    assert all(2 <= radix <= 7 for radix in radices) or radices == [1]
-    if count in (500, 400, 980, 1000, 16, 8):  # those of the shipped models' lengths
-        assert held == count

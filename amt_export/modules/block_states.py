@@ -54,71 +54,46 @@ def _to_multiply(groups: Tensor, radix: int, terms: int, peak: Tensor, lean: boo
     )
 
 
-def _recent(rows: Tensor, start: Tensor, count: int) -> Tensor:
-    """For each group what it started from so far: the last `count` of `start` and the rows before it.
+def _recent(line: Tensor, count: int) -> Tensor:
+    """Each row and those before it, `count` in all: (B, F, K, s) -> (B, F, K, count s).
 
-    (B, F, groups, P s) and (B, F, 1, P s) -> (B, F, groups, count P s), the oldest first, zeros before `start`.
+    The oldest comes first, and zeros before the first row.
     """
-    batch, channels, groups, size = rows.shape
-    nothing = torch.zeros(batch, channels, count - 1, size, dtype=rows.dtype, device=rows.device)
-    line = torch.cat([nothing, start, rows[:, :, : groups - 1]], dim=2)
-    return torch.cat([line[:, :, i : i + groups] for i in range(count)], dim=-1)
+    batch, channels, rows, size = line.shape
+    if count == 1:
+        return line
+    nothing = torch.zeros(batch, channels, count - 1, size, dtype=line.dtype, device=line.device)
+    padded = torch.cat([nothing, line], dim=2)
+    steps = torch.arange(rows, device=line.device)[:, None]
+    places = (steps + torch.arange(count, device=line.device)).reshape(rows * count)
+    return torch.index_select(padded, 2, places).reshape(batch, channels, rows, count * size)
 
 
-def group_starts(totals: Tensor, start: Tensor, tables: BlockTables, peak: Tensor) -> Tensor:
-    """State at the start of every group, from what each one adds to the state behind it.
+def _remembered(added: Tensor, start: Tensor, tables: BlockTables, peak: Tensor) -> Tensor:
+    """The top level: states at the start of all its groups, from what each adds to the state behind it.
 
-    Parameters
-    ----------
-    totals : Tensor [shape=(B, F, groups, P s)]
-    start : Tensor [shape=(B, F, 1, Q s)]
-    tables : BlockTables
-    peak : Tensor [shape=(B, F or 1, 1, 1)]
-
-    Returns
-    -------
-    Tensor [shape=(B, F, groups, P s)]
-        As parts to be multiplied.
+    `added` (B, F, groups, P s) and `start` (B, F, 1, P s) -> (B, F, groups, P s), as products are.
     """
-    parts, lean = len(tables.impulse), tables.lean
-    held = carried(parts, lean)
-    if totals.shape[2] == 1:
-        return with_terms(start, held, parts, peak, lean)
-    members: List[Tensor] = []  # noqa: UP006
-    counts: List[int] = []  # noqa: UP006
-    # Up: what each group of groups hands to the next. Lean sums have two terms on the first level, and one
-    # further up.
-    radices, top = tables.radices, len(tables.radices) - 1
-    terms, rows = parts, totals
-    for level in range(1, top):
-        counts.append(rows.shape[2])
-        rows = _to_multiply(_grouped(rows, radices[level]), radices[level], terms, peak, lean)
-        members.append(rows)
-        rows = rows @ tables.handed[level]
-        if held < terms:
-            rows = with_terms(rows, terms, held, peak, lean)
-        terms = held
-    # At the top all that a group still remembers.
-    reach = radices[top]
-    recent = _recent(rows, with_terms(start, held, terms, peak, lean), reach)
-    found = (_to_multiply(recent, reach, terms, peak, lean) @ tables.handed[top]).unsqueeze(3)
-    states = _next_parts(found, top, tables, _inside(peak)).squeeze(3)
-    # Down: from the state at the start of a group to the states of its members.
-    for back in range(1, top):
-        level = top - back
-        inner = _spread_out(states, members[level - 1], tables, level)
-        inner = _next_parts(inner, level, tables, _inside(peak))
-        states = _in_a_row(inner, counts[level - 1])
-    return states
+    top, lean = len(tables.radices) - 1, tables.lean
+    reach, groups = tables.radices[top], added.shape[2]
+    terms = len(tables.impulse) if top < 2 else carried(len(tables.impulse), lean)
+    line = torch.cat([start, added[:, :, : groups - 1]], dim=2)
+    if lean and top == 0:  # nothing is cut: the sound was
+        recent = _recent(line, reach)
+    elif reach >= groups:  # all look back on the first, so one grid does for all
+        recent = _recent(with_terms(line, terms, terms, peak, lean), reach)
+    else:
+        recent = _to_multiply(_recent(line, reach), reach, terms, peak, lean)
+    return recent @ tables.handed[top]
 
 
-def _next_parts(states: Tensor, level: int, tables: BlockTables, peak: Tensor) -> Tensor:
-    """States in groups from the products of a level (B, F, groups, r, Q s), as parts for the level below."""
+def _parts_below(states: Tensor, level: int, tables: BlockTables, peak: Tensor) -> List[Tensor]:  # noqa: UP006
+    """States in groups (B, F, groups, r, Q s) from the products of a level, as parts for the level below."""
     parts, lean = len(tables.impulse), tables.lean
-    held = carried(parts, lean)
     if level > 1:
-        return with_terms(states, held, parts if level == 2 else held, peak, lean)
-    return states if lean else with_terms(states, parts, parts, peak, False)
+        held = carried(parts, lean)
+        return in_parts(states, held, parts if level == 2 else held, peak, lean)
+    return [states] if lean else in_parts(states, parts, parts, peak, False)
 
 
 def _inside(peak: Tensor) -> Tensor:
@@ -128,15 +103,37 @@ def _inside(peak: Tensor) -> Tensor:
 
 def _one_go(reached: Tensor, start: Tensor, tables: BlockTables, peak: Tensor) -> List[Tensor]:  # noqa: UP006
     """`block_states` for as many blocks as all groups together hold; `start` (B, F, 1, Q s)."""
-    radix, parts, lean = tables.radices[0], len(tables.impulse), tables.lean
-    # Lean sums are not cut here: the sound was.
-    members = _grouped(reached, radix)
-    if not lean:
-        members = _to_multiply(members, radix, parts, peak, False)
-    starts = group_starts(members @ tables.handed[0], start, tables, peak)
-    states = _spread_out(starts, members, tables, 0)
-    found = [states] if lean else in_parts(states, parts, parts, peak, False)
-    return [_in_a_row(part, reached.shape[2]) for part in found]
+    radices, parts, lean = tables.radices, len(tables.impulse), tables.lean
+    held, top = carried(parts, lean), len(radices) - 1
+    if reached.shape[2] == 1:
+        whole = with_terms(start, held, parts, peak, lean)
+        return [whole] if lean else in_parts(whole, parts, parts, peak, False)
+    members: List[Tensor] = []  # noqa: UP006
+    counts: List[int] = []  # noqa: UP006
+    # Up: what each group, and each group of groups, hands to the next. Lean sums have two terms on the first
+    # two levels and one further up, and are not cut on the first: the sound was.
+    terms, rows = parts, reached
+    for level in range(top):
+        counts.append(rows.shape[2])
+        rows = _grouped(rows, radices[level])
+        if level > 0 or not lean:
+            rows = _to_multiply(rows, radices[level], terms, peak, lean)
+        members.append(rows)
+        rows = rows @ tables.handed[level]
+        if level > 0:
+            if held < terms:
+                rows = with_terms(rows, terms, held, peak, lean)
+            terms = held
+    counts.append(rows.shape[2])
+    inner = _remembered(rows, with_terms(start, held, terms, peak, lean), tables, peak).unsqueeze(3)
+    # Down: from the state at the start of a group to the states of its members.
+    found = _parts_below(inner, top, tables, _inside(peak))
+    for back in range(1, top + 1):
+        level = top - back
+        starts = side_by_side([_in_a_row(part, counts[level + 1]) for part in found])
+        inner = _spread_out(starts, members[level], tables, level)
+        found = _parts_below(inner, level, tables, _inside(peak))
+    return [_in_a_row(part, counts[0]) for part in found]
 
 
 def _behind(states: List[Tensor], reached: Tensor, tables: BlockTables, peak: Tensor) -> Tensor:  # noqa: UP006

@@ -177,7 +177,11 @@ def _laid_out(operators: BlockOperators) -> List[Tensor]:  # noqa: UP006
     else:
         tables.extend(products(observe))
     tables.append(joined(fine[:, :, 1]))
-    _add_level(tables, joined(fine[:, :, : fine.shape[2] - 1]))
+    first_level = joined(fine[:, :, : fine.shape[2] - 1])
+    if len(radices) > 0:
+        _add_level(tables, first_level)
+    else:
+        tables.append(_handed(first_level))
     first = 0
     for level in range(len(radices)):
         powers = coarse[:, :, first : first + radices[level]]
