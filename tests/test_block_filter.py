@@ -212,8 +212,8 @@ def test_the_block_divides_the_audio_where_one_can(samples):
     block = divisor_block(samples)
     fitting = [b for b in range(32, 65) if samples % b == 0]
     assert block in (fitting or [BLOCK])
-    # No other one fills fewer groups of 16.
-    assert all(-(-block // 16) <= -(-b // 16) for b in fitting)
+    # No other one leaves a smaller share of its groups of 16 empty.
+    assert all(-(-block // 16) / block <= -(-b // 16) / b for b in fitting)
 
 
 def test_the_terms_add_up_to_the_table():
