@@ -106,8 +106,9 @@ def _one_go(reached: Tensor, start: Tensor, tables: BlockTables, peak: Tensor) -
     radices, parts, lean = tables.radices, len(tables.impulse), tables.lean
     held, top = carried(parts, lean), len(radices) - 1
     if reached.shape[2] == 1:
-        whole = with_terms(start, held, parts, peak, lean)
-        return [whole] if lean else in_parts(whole, parts, parts, peak, False)
+        if lean:
+            return [with_terms(start, held, parts, peak, True)]
+        return in_parts(start, parts, parts, peak, False)
     members: List[Tensor] = []  # noqa: UP006
     counts: List[int] = []  # noqa: UP006
     # Up: what each group, and each group of groups, hands to the next. Lean sums have two terms on the first
@@ -125,7 +126,9 @@ def _one_go(reached: Tensor, start: Tensor, tables: BlockTables, peak: Tensor) -
                 rows = with_terms(rows, terms, held, peak, lean)
             terms = held
     counts.append(rows.shape[2])
-    inner = _remembered(rows, with_terms(start, held, terms, peak, lean), tables, peak).unsqueeze(3)
+    if held < terms:
+        start = with_terms(start, held, terms, peak, lean)
+    inner = _remembered(rows, start, tables, peak).unsqueeze(3)
     # Down: from the state at the start of a group to the states of its members.
     found = _parts_below(inner, top, tables, _inside(peak))
     for back in range(1, top + 1):
@@ -142,7 +145,8 @@ def _behind(states: List[Tensor], reached: Tensor, tables: BlockTables, peak: Te
     state = (
         side_by_side([part[:, :, last:] for part in states]) @ tables.onward + reached[:, :, last:]
     )
-    return with_terms(state, parts, carried(parts, tables.lean), peak, tables.lean)
+    # Whoever goes on from it cuts it: together with what is added to it.
+    return with_terms(state, parts, 1, peak, True) if tables.lean else state
 
 
 def block_states(
