@@ -87,13 +87,13 @@ def _in_all_settings(
     expected: Expected,
     rows: Sequence[ParityRow],
 ) -> list[ParityRow]:
-    """Rows of the defaults, made worse by what the other settings give on a few signals."""
-    few = [case for case in expected.cases if case.signal in REDUCED_SIGNALS]
+    """Rows of the defaults, made worse by what the other settings give on a signal."""
     signals = tuple(case.signal for case in expected.cases)
     merged = [replace(row, settings=(_setting(DEFAULT, signals, row),)) for row in rows]
-    if not few:
-        return merged
     for setup in OTHERS:
+        few = [case for case in expected.cases if case.signal == REDUCED_SIGNALS[setup.threads]]
+        if not few:
+            continue
         run, version = open_artifact(folder, manifest, entry, setup=setup)
         found = _measured(folder / entry.path, run, replace(expected, cases=few))
         merged = [
