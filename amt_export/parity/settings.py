@@ -15,7 +15,7 @@ from amt_export.manifest import Skip
 
 CPU = "CPUExecutionProvider"
 
-# By the number of threads: all frequencies, loud, and a sound with pauses and harmonics. They are test vectors too.
+# By the number of threads: all frequencies, loud, and a sound with pauses and harmonics. Both are test vectors.
 REDUCED_SIGNALS = {0: "noise_94dB", 1: "speech"}
 
 # Measured where they are installed; the others that onnxruntime lists are measured as well.
