@@ -286,12 +286,14 @@ def test_every_entry_of_a_filterbank_shows_in_its_channel(name, learnable, tmp_p
     torch.save(state, path)
     after = torchscript(setup, spec, path, tmp_path)[0][0]
     difference = np.abs(after - before).max(1) / np.abs(before).max(1)
+    # One exponent that is no quarter, and the DRNL compresses by the general formula in all channels.
+    rounding = 1e-6 if name == "drnl" else 0.0
     for channel, entry in enumerate(per_channel):
         if entry in setup.inert:
-            assert difference[channel] == 0.0, entry
+            assert difference[channel] <= rounding, entry
         else:
             assert difference[channel] > 1e-4, entry
-    assert not difference[len(per_channel) :].any()
+    assert np.all(difference[len(per_channel) :] <= rounding)
     module.load_state_dict(state)
     assert close([after], [outputs(module(*setup.values()))[0][0]])
 
