@@ -274,6 +274,10 @@ def test_every_entry_of_a_filterbank_shows_in_its_channel(name, learnable, tmp_p
     spec = setup.spec(tmp_path)
     module = setup.made(spec, learnable)
     state = saved(setup, name, module, learnable)
+    if "c" in state:
+        # One exponent that is no quarter, and the DRNL compresses by the general formula in all channels: so let
+        # that be the formula before as well.
+        state["c"][-1] *= 1.1
     path = tmp_path / "trained.pt"
     torch.save(state, path)
     before = torchscript(setup, spec, path, tmp_path)[0][0]
@@ -286,14 +290,12 @@ def test_every_entry_of_a_filterbank_shows_in_its_channel(name, learnable, tmp_p
     torch.save(state, path)
     after = torchscript(setup, spec, path, tmp_path)[0][0]
     difference = np.abs(after - before).max(1) / np.abs(before).max(1)
-    # One exponent that is no quarter, and the DRNL compresses by the general formula in all channels.
-    rounding = 1e-6 if name == "drnl" else 0.0
     for channel, entry in enumerate(per_channel):
         if entry in setup.inert:
-            assert difference[channel] <= rounding, entry
+            assert difference[channel] == 0.0, entry
         else:
             assert difference[channel] > 1e-4, entry
-    assert np.all(difference[len(per_channel) :] <= rounding)
+    assert not difference[len(per_channel) :].any()
     module.load_state_dict(state)
     assert close([after], [outputs(module(*setup.values()))[0][0]])
 

@@ -63,6 +63,15 @@ def memory(system: StateSpace, samples: int, dtype: torch.dtype, most: int = FOR
 
     What is below the square of a dtype's precision is forgotten: float32's is 1e-14, of which a compression
     makes 1e-9 of an output.
+
+    Parameters
+    ----------
+    system : StateSpace
+        float64, in coordinates whose states are no larger than the input.
+    samples : int
+    dtype : torch.dtype
+        Of the filter, not of its design.
+    most : int
     """
     step = torch.linalg.matrix_power(system.A.detach(), samples)
     power, count = step, 1

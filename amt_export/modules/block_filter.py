@@ -67,8 +67,8 @@ def added_up(response: Response, tables: BlockTables) -> Tensor:
     Laid out before it is added: the sum then is the output, and not one more copy.
     """
     direct = [from_blocks(term) for term in response.direct]
-    rows = [side_by_side(response.states[: k + 1]) for k in range(len(direct))]
-    return total(direct, [from_blocks(rows[k] @ tables.observe[k]) for k in range(len(rows))])
+    ringing = times(response.states, tables.observe)
+    return total(direct, [from_blocks(term) for term in ringing])
 
 
 def added_up_with(
@@ -79,12 +79,10 @@ def added_up_with(
     What the states of both make in the last term is one product: that is a pass less over the whole signal.
     """
     direct = [from_blocks(term) for term in response.direct]
-    rows = [side_by_side(response.states[: k + 1]) for k in range(len(direct) - 1)]
-    rows.append(side_by_side(response.states + other.states))
-    seen = tables.observe[:-1]
-    seen.append(torch.cat([tables.observe[-1], other_tables.observe[0]], dim=1))
-    ringing = [from_blocks(rows[k] @ seen[k]) for k in range(len(rows))]
-    return total(direct, ringing) + from_blocks(other.direct[0])
+    ringing = times(response.states, tables.observe[:-1])
+    both = torch.cat([tables.observe[-1], other_tables.observe[0]], dim=1)
+    ringing.append(side_by_side(response.states + other.states) @ both)
+    return total(direct, [from_blocks(term) for term in ringing]) + from_blocks(other.direct[0])
 
 
 def filter_blocks(blocks: Tensor, tables: BlockTables, start: Tensor) -> Tuple[Tensor, Tensor]:  # noqa: UP006

@@ -59,7 +59,7 @@ def in_order(
     forgets: bool,
     lean: bool,
 ) -> BlockTables:
-    """Tables from one list: `impulse`, `reach`, `observe`, `onward`, then the three of each level."""
+    """Tables from one list: `impulse`, `reach`, `observe`, `onward`, three of each level, `handed` of the top."""
     behind = 2 * parts + 2
     return BlockTables(
         tables[:parts],
@@ -177,21 +177,16 @@ def _laid_out(operators: BlockOperators) -> List[Tensor]:  # noqa: UP006
     else:
         tables.extend(products(observe))
     tables.append(joined(fine[:, :, 1]))
-    first_level = joined(fine[:, :, : fine.shape[2] - 1])
-    if len(radices) > 0:
-        _add_level(tables, first_level)
-    else:
-        tables.append(_handed(first_level))
+    levels = [joined(fine[:, :, : fine.shape[2] - 1])]
     first = 0
     for level in range(len(radices)):
         powers = coarse[:, :, first : first + radices[level]]
         first += radices[level]
         # Lean sums have two terms on the first two levels, and one further up: all parts in one.
-        whole = powers[terms] if lean and level > 0 else joined(powers)
-        if level + 1 < len(radices):
-            _add_level(tables, whole)
-        else:
-            tables.append(_handed(whole))
+        levels.append(powers[terms] if lean and level > 0 else joined(powers))
+    for level in range(len(levels) - 1):
+        _add_level(tables, levels[level])
+    tables.append(_handed(levels[-1]))
     return tables
 
 
