@@ -275,7 +275,7 @@ def test_every_entry_of_a_filterbank_shows_in_its_channel(name, learnable, tmp_p
     module = setup.made(spec, learnable)
     state = saved(setup, name, module, learnable)
     if "c" in state:
-        # One exponent that is no quarter, and the DRNL compresses by the general formula in all channels: so let
+        # One exponent that is no quarter, and the DRNL compresses by the general formula in all channels: let
         # that be the formula before as well.
         state["c"][-1] *= 1.1
     path = tmp_path / "trained.pt"

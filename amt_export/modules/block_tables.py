@@ -59,7 +59,7 @@ def in_order(
     forgets: bool,
     lean: bool,
 ) -> BlockTables:
-    """Tables from one list: `impulse`, `reach`, `observe`, `onward`, three of each level, and of the top one."""
+    """Tables from one list: `impulse`, `reach`, `observe`, `onward`, three of each level, then the top one."""
     behind = 2 * parts + 2
     return BlockTables(
         tables[:parts],
