@@ -18,22 +18,20 @@ from amt_export.design.blocks import BlockOperators, block_operators, grouping, 
 from amt_export.design.expansion import cut, peak_of, side_by_side, times, total
 from amt_export.design.rounding import Sums
 from amt_export.design.state_space import StateSpace
-from amt_export.modules.block_layout import from_blocks
+from amt_export.modules.block_layout import LANES, from_blocks
 from amt_export.modules.block_states import block_states
 from amt_export.modules.block_tables import BlockTables, carried, in_order, looked_up, packed
 
 # Longer blocks cost more in the impulse matrix, shorter ones more in the states; from 30 to 64 samples are a
 # flat optimum of ONNX Runtime (30-channel gammatone at 16 kHz, 50-channel DRNL at 44.1 kHz).
 BLOCK = 32
-# Matrix products work on this many columns at once (AVX-512): 45 samples cost what 48 do, and so do 33. The
-# DRNL at 44.1 kHz is 3 % faster with 63 than with 45.
-LANES = 16
 
 
 def divisor_block(samples: int) -> int:
     """A block of 32 to 64 samples that divides `samples`, the cheapest; 32 if there is none.
 
-    That is one that leaves the smallest share of its groups of `LANES` empty, and of those the shortest.
+    That is one that leaves the smallest share of its groups of `LANES` empty, and of those the shortest: 45
+    samples cost what 48 do. The DRNL at 44.1 kHz is 3 % faster with 63 than with 45.
     """
     blocks = [block for block in range(BLOCK, 2 * BLOCK + 1) if samples % block == 0]
     return min(blocks, key=lambda block: (-(-block // LANES) / block, block), default=BLOCK)
@@ -57,7 +55,11 @@ def respond(blocks: Tensor, tables: BlockTables, start: Tensor) -> Response:
     # Lean sums need one grid for all blocks that they add up without a cut.
     peak = peak_of(blocks) if tables.lean else torch.amax(torch.abs(blocks), -1, keepdim=True)
     rows = cut([blocks], len(tables.impulse), peak, tables.lean)
-    states, last = block_states(side_by_side(rows) @ tables.reach, start, tables, peak)
+    if len(tables.reach) == len(rows):
+        reached = times(rows, tables.reach)
+    else:
+        reached = [side_by_side(rows) @ tables.reach[0]]
+    states, last = block_states(reached, start, tables, peak)
     return Response(times(rows, tables.impulse), states, last)
 
 
@@ -149,7 +151,7 @@ class BlockFilter(nn.Module):
     def tables(self) -> BlockTables:
         """The tables, laid out."""
         found = looked_up(self.numbers, self.where, self.rows, self.columns)
-        return in_order(found, self.radices, self.terms, self.forgets, self.lean)
+        return in_order(found, self.radices, self.terms, self.size, self.forgets, self.lean)
 
     def rest(self, batch: int) -> Tensor:
         """State of silence (B, F, Q, s)."""

@@ -3,6 +3,9 @@
 import torch
 from torch import Tensor
 
+# Columns that matrix products work on at once (AVX-512, or two registers of AVX2).
+LANES = 16
+
 
 def pad_end(signal: Tensor, count: int, dim: int) -> Tensor:
     """`count` zeros behind `signal` along `dim`."""

@@ -1,7 +1,7 @@
 """States at the start of every block, from what each block adds: a recursion, solved in groups of blocks.
 
-Within a group, and from group to group, it is one matrix product. Rows hold the states of a group's members one
-after the other, each with its terms side by side (`design.expansion`).
+Within a group, and from group to group, it is one matrix product for each term. States are kept in as many
+tensors as they have parts; those of lean sums in one, their terms side by side (`design.expansion`).
 """
 
 from typing import List, Tuple  # noqa: UP035  (TorchScript reads these)
@@ -9,9 +9,9 @@ from typing import List, Tuple  # noqa: UP035  (TorchScript reads these)
 import torch
 from torch import Tensor
 
-from amt_export.design.expansion import in_parts, side_by_side, with_terms
+from amt_export.design.expansion import cut, in_parts, side_by_side, times, with_terms
 from amt_export.modules.block_layout import blocks_of, pad_end
-from amt_export.modules.block_tables import BlockTables, carried
+from amt_export.modules.block_tables import BlockTables, carried, states_apart
 
 
 def _grouped(rows: Tensor, radix: int) -> Tensor:
@@ -21,37 +21,54 @@ def _grouped(rows: Tensor, radix: int) -> Tensor:
     return pad_end(rows, groups * radix - count, 2).reshape(batch, channels, groups, radix * size)
 
 
-def _spread_out(start: Tensor, members: Tensor, tables: BlockTables, level: int) -> Tensor:
-    """States (B, F, groups, r, s) in all groups from those at the start of each (B, F, groups, s)."""
-    batch, channels, groups, size = start.shape
-    first, others = start.unsqueeze(3), tables.radices[level] - 1
-    if others == 0:
-        return first
-    added = members[..., : others * size]
-    if others > 1:  # the first member adds to the second state as it is
-        added = added @ tables.within[level]
-    inner = added + start @ tables.started[level]
-    return torch.cat([first, inner.reshape(batch, channels, groups, others, size)], dim=3)
+def _in_a_row(groups: Tensor, radix: int, count: int) -> Tensor:
+    """(B, F, groups, r s) -> the first (B, F, count, s)."""
+    batch, channels, many, width = groups.shape
+    rows = groups.reshape(batch, channels, many * radix, width // radix)
+    return rows if count == many * radix else rows[:, :, :count]
 
 
-def _in_a_row(states: Tensor, count: int) -> Tensor:
-    """(B, F, groups, r, s) -> the first (B, F, count, s)."""
-    batch, channels, groups, radix, size = states.shape
-    return states.reshape(batch, channels, groups * radix, size)[:, :, :count]
+def _apart(rows: Tensor, count: int) -> List[Tensor]:  # noqa: UP006
+    """(..., count n) -> `count` of (..., n)."""
+    if count == 1:
+        return [rows]
+    return list(torch.split(rows, rows.shape[-1] // count, dim=-1))
 
 
-def _to_multiply(groups: Tensor, radix: int, terms: int, peak: Tensor, lean: bool) -> Tensor:
-    """States in groups (B, F, groups, r P s), as parts to be multiplied.
+def _cut_in_rows(terms: List[Tensor]) -> List[Tensor]:  # noqa: UP006
+    """Terms (B, F, K, n) as parts to be multiplied, each row on one grid: its sums then are exact."""
+    if len(terms) == 1:
+        return terms
+    return cut(terms, len(terms), torch.amax(torch.abs(terms[0]), -1, keepdim=True), False)
 
-    They are cut together, on one grid for a group: its sum then is exact.
+
+def _members(terms: List[Tensor], level: int, tables: BlockTables, peak: Tensor) -> List[Tensor]:  # noqa: UP006
+    """States (B, F, K, s) in groups (B, F, groups, r s), as parts to be multiplied.
+
+    Lean sums have two terms on the first two levels and one further up, and are not cut on the first: the sound
+    was.
     """
-    if terms == 1:
-        return groups
-    batch, channels, count, width = groups.shape
-    apart = groups.reshape(batch, channels, count, radix, width // radix)
-    return with_terms(apart, terms, terms, _inside(peak), lean).reshape(
-        batch, channels, count, width
-    )
+    parts, radix = len(tables.impulse), tables.radices[level]
+    if tables.lean:
+        rows = with_terms(terms[0], parts, parts, peak, True) if level == 1 else terms[0]
+        return [_grouped(rows, radix)]
+    return _cut_in_rows([_grouped(term, radix) for term in terms])
+
+
+def _handed_on(
+    members: List[Tensor],  # noqa: UP006
+    level: int,
+    tables: BlockTables,
+) -> Tuple[List[Tensor], List[Tensor]]:  # noqa: UP006
+    """What members add to the states inside their group, and to the one behind it: terms."""
+    if tables.lean:  # one product for both has more zeros
+        within, handed = tables.within[level]
+        return [members[0][..., : within.shape[1]] @ within], [members[0] @ handed]
+    radix = tables.radices[level]
+    behind_each = times(members, tables.within[level])
+    inside = behind_each[0].shape[3] // radix * (radix - 1)
+    handed_on = [term[..., inside:] for term in behind_each]
+    return [term[..., :inside] for term in behind_each], handed_on
 
 
 def _recent(line: Tensor, count: int) -> Tensor:
@@ -69,6 +86,17 @@ def _recent(line: Tensor, count: int) -> Tensor:
     return torch.index_select(padded, 2, places).reshape(batch, channels, rows, count * size)
 
 
+def _cut_together(groups: Tensor, radix: int, terms: int, peak: Tensor, lean: bool) -> Tensor:
+    """States in groups (B, F, groups, r P s), as parts to be multiplied, each group on one grid."""
+    if terms == 1:
+        return groups
+    batch, channels, count, width = groups.shape
+    apart = groups.reshape(batch, channels, count, radix, width // radix)
+    return with_terms(apart, terms, terms, peak.unsqueeze(-1), lean).reshape(
+        batch, channels, count, width
+    )
+
+
 def _remembered(added: Tensor, start: Tensor, tables: BlockTables, peak: Tensor) -> Tensor:
     """The top level: states at the start of all its groups, from what each adds to the state behind it.
 
@@ -83,81 +111,82 @@ def _remembered(added: Tensor, start: Tensor, tables: BlockTables, peak: Tensor)
     elif reach >= groups:  # all look back on the first, so one grid does for all
         recent = _recent(with_terms(line, terms, terms, peak, lean), reach)
     else:
-        recent = _to_multiply(_recent(line, reach), reach, terms, peak, lean)
-    return recent @ tables.handed[top]
+        recent = _cut_together(_recent(line, reach), reach, terms, peak, lean)
+    return recent @ tables.top
 
 
-def _parts_below(states: Tensor, level: int, tables: BlockTables, peak: Tensor) -> List[Tensor]:  # noqa: UP006
-    """States in groups (B, F, groups, r, Q s) from the products of a level, as parts for the level below."""
-    parts, lean = len(tables.impulse), tables.lean
-    if level > 1:
-        held = carried(parts, lean)
-        return in_parts(states, held, parts if level == 2 else held, peak, lean)
-    return [states] if lean else in_parts(states, parts, parts, peak, False)
-
-
-def _inside(peak: Tensor) -> Tensor:
-    """The peak (B, F or 1, 1, 1) for states in groups."""
-    return peak.unsqueeze(-1)
-
-
-def _one_go(reached: Tensor, start: Tensor, tables: BlockTables, peak: Tensor) -> List[Tensor]:  # noqa: UP006
+def _one_go(
+    reached: List[Tensor],  # noqa: UP006
+    start: Tensor,
+    tables: BlockTables,
+    peak: Tensor,
+) -> List[Tensor]:  # noqa: UP006
     """`block_states` for as many blocks as all groups together hold; `start` (B, F, 1, Q s)."""
-    radices, parts, lean = tables.radices, len(tables.impulse), tables.lean
-    held, top = carried(parts, lean), len(radices) - 1
-    if reached.shape[2] == 1:
+    parts, lean = len(tables.impulse), tables.lean
+    held, top = carried(parts, lean), len(tables.radices) - 1
+    kinds = states_apart(parts, lean)
+    if reached[0].shape[2] == 1:
         if lean:
             return [with_terms(start, held, parts, peak, True)]
         return in_parts(start, parts, parts, peak, False)
-    members: List[Tensor] = []  # noqa: UP006
+    inner: List[List[Tensor]] = []  # noqa: UP006
     counts: List[int] = []  # noqa: UP006
-    # Up: what each group, and each group of groups, hands to the next. Lean sums have two terms on the first
-    # two levels and one further up, and are not cut on the first: the sound was.
-    terms, rows = parts, reached
+    # Up: what each group, and each group of groups, hands to the next.
+    terms = reached
     for level in range(top):
-        counts.append(rows.shape[2])
-        rows = _grouped(rows, radices[level])
-        if level > 0 or not lean:
-            rows = _to_multiply(rows, radices[level], terms, peak, lean)
-        members.append(rows)
-        rows = rows @ tables.handed[level]
-        if level > 0:
-            if held < terms:
-                rows = with_terms(rows, terms, held, peak, lean)
-            terms = held
-    counts.append(rows.shape[2])
-    if held < terms:
-        start = with_terms(start, held, terms, peak, lean)
-    inner = _remembered(rows, start, tables, peak).unsqueeze(3)
+        counts.append(terms[0].shape[2])
+        inside, terms = _handed_on(_members(terms, level, tables, peak), level, tables)
+        inner.append(inside)
+        if lean and level == 1:
+            terms = [with_terms(terms[0], parts, held, peak, True)]
+    counts.append(terms[0].shape[2])
+    if lean and top < 2:
+        start = with_terms(start, held, parts, peak, True)
+    found = _remembered(side_by_side(terms), start, tables, peak)
+    if lean and top == 2:
+        found = with_terms(found, held, parts, peak, True)
+    states = [found] if lean else _cut_in_rows(_apart(found, parts))
     # Down: from the state at the start of a group to the states of its members.
-    found = _parts_below(inner, top, tables, _inside(peak))
     for back in range(1, top + 1):
         level = top - back
-        starts = side_by_side([_in_a_row(part, counts[level + 1]) for part in found])
-        inner = _spread_out(starts, members[level], tables, level)
-        found = _parts_below(inner, level, tables, _inside(peak))
-    return [_in_a_row(part, counts[0]) for part in found]
+        radix = tables.radices[level]
+        brought = times(states, tables.started[level])
+        inside = [inner[level][k] + brought[k] for k in range(kinds)]
+        groups = [torch.cat([states[k], inside[k]], dim=-1) for k in range(kinds)]
+        if not lean:  # a group has one grid
+            groups = _cut_in_rows(groups)
+        states = [_in_a_row(part, radix, counts[level]) for part in groups]
+        if lean and level == 2:
+            states = [with_terms(states[0], held, parts, peak, True)]
+    return states
 
 
-def _behind(states: List[Tensor], reached: Tensor, tables: BlockTables, peak: Tensor) -> Tensor:  # noqa: UP006
+def _behind(
+    states: List[Tensor],  # noqa: UP006
+    reached: List[Tensor],  # noqa: UP006
+    tables: BlockTables,
+    peak: Tensor,
+) -> Tensor:
     """State behind the last block (B, F, 1, Q s)."""
-    last, parts = reached.shape[2] - 1, len(tables.impulse)
-    state = (
-        side_by_side([part[:, :, last:] for part in states]) @ tables.onward + reached[:, :, last:]
-    )
+    last, parts = states[0].shape[2] - 1, len(tables.impulse)
+    state = side_by_side(states)[:, :, last:] @ tables.onward
+    state = state + side_by_side([term[:, :, last:] for term in reached])
     # Whoever goes on from it cuts it: together with what is added to it.
     return with_terms(state, parts, 1, peak, True) if tables.lean else state
 
 
 def block_states(
-    reached: Tensor, start: Tensor, tables: BlockTables, peak: Tensor
+    reached: List[Tensor],  # noqa: UP006
+    start: Tensor,
+    tables: BlockTables,
+    peak: Tensor,
 ) -> Tuple[List[Tensor], Tensor]:  # noqa: UP006
     """States at the start of every block: h[k+1] = A^L h[k] + reached[k], h[0] = start.
 
     Parameters
     ----------
-    reached : Tensor [shape=(B, F, K, P s)]
-        R x: what each block adds to the state.
+    reached : list of Tensor [shape=(B, F, K, s)]
+        R x: what each block adds to the state, P terms; or one (B, F, K, P s), side by side.
     start : Tensor [shape=(B, F, Q, s)]
         The state before the first block, see `carried`.
     tables : BlockTables
@@ -173,20 +202,22 @@ def block_states(
         State behind the last block.
     """
     batch, channels, held, size = start.shape
-    most = max(reached.shape[2], 1)
+    kinds = states_apart(len(tables.impulse), tables.lean)
+    if len(reached) < kinds:
+        reached = _apart(reached[0], kinds)
+    count = reached[0].shape[2]
+    most = max(count, 1)
     if not tables.forgets:
         most = 1
         for radix in tables.radices:
             most *= radix
     last = start.reshape(batch, channels, 1, held * size)
-    kept = 1 if tables.lean else len(tables.impulse)
-    width = reached.shape[3] // kept
-    states = [reached[:, :, :0, i * width : (i + 1) * width] for i in range(kept)]
-    for begin in range(0, reached.shape[2], most):
-        piece = reached[:, :, begin : begin + most]
+    states = [term[:, :, :0] for term in reached]
+    for begin in range(0, count, most):
+        piece = [term[:, :, begin : begin + most] for term in reached] if count > most else reached
         found = _one_go(piece, last, tables, peak)
         last = _behind(found, piece, tables, peak)
         if begin > 0:
-            found = [torch.cat([states[i], found[i]], dim=2) for i in range(kept)]
+            found = [torch.cat([states[i], found[i]], dim=2) for i in range(kinds)]
         states = found
     return states, last.reshape(batch, channels, held, size)

@@ -12,32 +12,38 @@ from torch import Tensor
 
 from amt_export.design.blocks import BlockOperators
 from amt_export.design.expansion import joined, products, with_tails
-from amt_export.modules.block_layout import toeplitz
+from amt_export.modules.block_layout import LANES, toeplitz
 
 
 class BlockTables(NamedTuple):
     """What blocks and states are multiplied by: P terms, F channels, s states, blocks of L, groups of r.
 
+    Numbers in P parts are multiplied by P tables (`design.expansion.times`), one for each term of the result.
+    Lean sums' states have their terms side by side, as if they were one part of P s, and one table.
+
     impulse : P of (F, (k + 1) L, L): row j of the first is what input sample j adds to its block
-    reach : (F, P L, P s) what a block adds to the state
+    reach : P of (F, (k + 1) L, s) what a block adds to the state; or one (F, P L, P s), see `reached_at_once`
     observe : P of (F, (k + 1) s, L) what the state adds to a block; of lean sums (F, P s, L)
-    onward : (F, P s, P s) the state one block later
-    handed : for each level of groups (F, r s', s'), what its members add to the state behind a group; at the
-        top what the last r of them add, or what all began with
-    started : for the others (F, s', (r - 1) s') the other states in a group from the one at its start
-    within : (F, (r - 1) s', (r - 1) s') the same from all members but the last
+    onward : (F, P s, P s) the state one block later, terms side by side
+    top : (F, r P s, P s) what the last r of the largest groups add to the state behind them, or what all began
+        with; terms side by side in each group
+    within : for each level below P of (F, (k + 1) r s, r s): what the members of a group add to the state
+        behind each of them, the last of which is handed on; of lean sums two, (F, (r - 1) P s, (r - 1) P s) for
+        the states inside the group and (F, r P s, P s) for the one that is handed on
+    started : for each level below P of (F, (k + 1) s, (r - 1) s): the states inside a group from the one at its
+        start
     radices : r of each level
     forgets : more than r members at the top would add nothing, so any number of blocks can be taken at once
-    lean : lean sums; s' = P s, but s for lean sums above the second level
+    lean : lean sums, whose states above the second level have one term
     """
 
     impulse: List[Tensor]  # noqa: UP006
-    reach: Tensor
+    reach: List[Tensor]  # noqa: UP006
     observe: List[Tensor]  # noqa: UP006
     onward: Tensor
-    handed: List[Tensor]  # noqa: UP006
-    started: List[Tensor]  # noqa: UP006
-    within: List[Tensor]  # noqa: UP006
+    top: Tensor
+    within: List[List[Tensor]]  # noqa: UP006
+    started: List[List[Tensor]]  # noqa: UP006
     radices: List[int]  # noqa: UP006
     forgets: bool
     lean: bool
@@ -52,23 +58,46 @@ def carried(parts: int, lean: bool) -> int:
     return 1 if lean else parts
 
 
+def states_apart(parts: int, lean: bool) -> int:
+    """In how many tensors states are kept: one for each part, or lean ones side by side in one."""
+    return 1 if lean else parts
+
+
+def reached_at_once(parts: int, size: int, lean: bool, lanes: int = LANES) -> bool:
+    """Whether one product makes all terms of what a block adds to the state.
+
+    Two spare the zeros in its table, but fewer columns than a processor takes at once cost the same.
+    """
+    return lean or parts * size <= lanes
+
+
 def in_order(
     tables: List[Tensor],  # noqa: UP006
     radices: List[int],  # noqa: UP006
     parts: int,
+    size: int,
     forgets: bool,
     lean: bool,
 ) -> BlockTables:
-    """Tables from one list: `impulse`, `reach`, `observe`, `onward`, three of each level, then the top one."""
-    behind = 2 * parts + 2
+    """Tables from one list: `impulse`, `reach`, `observe`, `onward`, `top`, then two of each level below."""
+    kinds = states_apart(parts, lean)
+    seen = parts + (1 if reached_at_once(parts, size, lean) else parts)
+    first = seen + parts + 2
+    within: List[List[Tensor]] = []  # noqa: UP006
+    started: List[List[Tensor]] = []  # noqa: UP006
+    for _ in range(len(radices) - 1):
+        within.append(tables[first : first + parts])
+        first += parts
+        started.append(tables[first : first + kinds])
+        first += kinds
     return BlockTables(
         tables[:parts],
-        tables[parts],
-        tables[parts + 1 : behind - 1],
-        tables[behind - 1],
-        tables[behind::3],
-        tables[behind + 1 :: 3],
-        tables[behind + 2 :: 3],
+        tables[parts:seen],
+        tables[seen : seen + parts],
+        tables[seen + parts],
+        tables[seen + parts + 1],
+        within,
+        started,
         radices,
         forgets,
         lean,
@@ -77,11 +106,11 @@ def in_order(
 
 def laid_out(operators: BlockOperators) -> BlockTables:
     """Lay out tables by shape operations only; differentiable."""
-    parts = operators.impulse.shape[0]
+    parts, size = operators.impulse.shape[0], operators.reach.shape[3]
     radices = [operators.fine.shape[2] - 1]
     radices.extend(operators.radices)
     tables = _laid_out(_with_tails(operators))
-    return in_order(tables, radices, parts, operators.forgets, operators.lean)
+    return in_order(tables, radices, parts, size, operators.forgets, operators.lean)
 
 
 class Packed(NamedTuple):
@@ -169,7 +198,10 @@ def _laid_out(operators: BlockOperators) -> List[Tensor]:  # noqa: UP006
     matrix = toeplitz(flat).reshape(kinds, channels, block, block)
     tables = products(matrix)
     terms = len(tables)
-    tables.append(joined(reach))
+    if reached_at_once(terms, reach.shape[3], lean):
+        tables.append(joined(reach))
+    else:
+        tables.extend(products(reach))
     if lean:
         seen = joined(observe)
         for k in range(terms):
@@ -177,16 +209,25 @@ def _laid_out(operators: BlockOperators) -> List[Tensor]:  # noqa: UP006
     else:
         tables.extend(products(observe))
     tables.append(joined(fine[:, :, 1]))
-    levels = [joined(fine[:, :, : fine.shape[2] - 1])]
+    levels = [fine[:, :, : fine.shape[2] - 1]]
     first = 0
     for level in range(len(radices)):
-        powers = coarse[:, :, first : first + radices[level]]
+        levels.append(coarse[:, :, first : first + radices[level]])
         first += radices[level]
-        # Lean sums have two terms on the first two levels, and one further up: all parts in one.
-        levels.append(powers[terms] if lean and level > 0 else joined(powers))
-    for level in range(len(levels) - 1):
-        _add_level(tables, levels[level])
-    tables.append(_handed(levels[-1]))
+    if not lean:
+        tables.append(_handed(joined(levels[-1])))
+        for powers in levels[:-1]:
+            tables.extend(products(_behind_each(powers)))
+            tables.extend(products(_started(powers)))
+        return tables
+    # Two terms, side by side, on the first two levels; further up one, of all parts.
+    flat_levels = [joined(powers) for powers in levels[:2]]
+    flat_levels.extend([powers[terms] for powers in levels[2:]])
+    tables.append(_handed(flat_levels[-1]))
+    for powers in flat_levels[:-1]:
+        tables.append(_behind_each(powers[None, :, :-1])[0])
+        tables.append(_handed(powers))
+        tables.append(_started(powers[None])[0])
     return tables
 
 
@@ -196,11 +237,15 @@ def _handed(powers: Tensor) -> Tensor:
     return powers.flip(1).reshape(channels, radix * size, size)
 
 
-def _add_level(tables: List[Tensor], powers: Tensor) -> None:  # noqa: UP006
-    """Add `handed`, `started` and `within` of a level with these powers (F, r, s, s)."""
-    channels, radix, size, _ = powers.shape
-    others = max(radix - 1, 1)  # tables are not empty, even where nothing needs them
-    tables.append(_handed(powers))
-    later = powers[:, radix - others :]
-    tables.append(later.permute(0, 2, 1, 3).reshape(channels, size, others * size))
-    tables.append(toeplitz(powers[:, :others]))
+def _behind_each(powers: Tensor) -> Tensor:
+    """What members add to the state behind each of them: (N, F, r, s, s) -> (N, F, r s, r s)."""
+    kinds, channels, radix, size, _ = powers.shape
+    flat = powers.reshape(kinds * channels, radix, size, size)
+    return toeplitz(flat).reshape(kinds, channels, radix * size, radix * size)
+
+
+def _started(powers: Tensor) -> Tensor:
+    """The states behind all members but the last from the one before the first: -> (N, F, s, (r - 1) s)."""
+    kinds, channels, radix, size, _ = powers.shape
+    later = powers[:, :, 1:].permute(0, 1, 3, 2, 4)
+    return later.reshape(kinds, channels, size, (radix - 1) * size)
