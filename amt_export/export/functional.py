@@ -65,7 +65,7 @@ def _is_simple(node: fx.Node) -> bool:
     if torch.Tag.nondeterministic_seeded in target.tags:
         return False
     if target is aten.reshape.default:
-        return _is_view(node)
+        return True
     if target is aten.to.dtype:
         return len(node.args) == 2 and not node.kwargs
     # Of those that are made of others, torch decomposes the ones that may return their argument.
@@ -90,6 +90,8 @@ def _is_view(node: fx.Node) -> bool:
 
 def _rename(node: fx.Node) -> None:
     if node.target is aten.reshape.default:
+        if not _is_view(node):
+            node.args = (_laid_out(node.args[0]), *node.args[1:])  # type: ignore[arg-type]
         node.target = aten.view.default
     elif node.target is aten.to.dtype:
         (given, dtype) = node.args
@@ -97,6 +99,16 @@ def _rename(node: fx.Node) -> None:
             node.replace_all_uses_with(given)  # type: ignore[arg-type]
         else:
             node.target, node.args, node.kwargs = aten._to_copy.default, (given,), {"dtype": dtype}
+
+
+def _laid_out(given: fx.Node) -> fx.Node:
+    """A copy of what a node gives, without gaps: what a reshape that is no view makes first."""
+    with given.graph.inserting_after(given):
+        copied = given.graph.call_function(
+            aten.clone.default, (given,), {"memory_format": torch.contiguous_format}
+        )
+    copied.meta["val"] = given.meta["val"].clone(memory_format=torch.contiguous_format)
+    return copied
 
 
 def _merge_equal(graph: fx.Graph) -> None:
