@@ -63,27 +63,21 @@ def main() -> int:
             for done, future in enumerate(as_completed(running), 1):
                 report(f"{done} of {len(paths)}", done / len(paths))
                 try:
-                    found, problem = future.result()
+                    files, pictures, problem = future.result()
                 except BrokenProcessPool:
-                    found = []
+                    files, pictures = [], []
                     problem = (
                         f"{running[future]}: its process was killed, perhaps for want of memory"
                     )
+                for line in (*files, *pictures):
+                    print(line, flush=True)
                 if problem:
                     complain(problem)
                     failed.append(running[future])
-                else:
-                    print(*found, sep="\n", flush=True)
-                artifacts += len(found)
+                artifacts += len(files)
         except KeyboardInterrupt:
             pool.shutdown(cancel_futures=True)
             raise
-    for name, picture in PICTURES.items():
-        try:
-            draw(name, ARTIFACTS / picture)
-        except AmtExportError as error:
-            complain(error)
-            failed.append(picture)
     page = ARTIFACTS / "parity.html"
     write_page(page, [read_published(folder) for folder in published_folders(ARTIFACTS)])
     print(f"all numbers and pictures: {page.relative_to(ROOT)}")
@@ -108,8 +102,17 @@ def prepare() -> None:
     prepare_for_long_work()
 
 
-def build(path: Path) -> tuple[list[str], str]:
-    """Publish one model; return its lines, or why there are none."""
+def build(path: Path) -> tuple[list[str], list[str], str]:
+    """Publish one model, and draw what it hears if there is to be a picture.
+
+    Returns
+    -------
+    files, pictures : list of str
+        One line for each.
+    problem : str
+        What went wrong, if anything did.
+    """
+    files: list[str] = []
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         if stopped:  # the pool had handed this one out already
@@ -117,12 +120,14 @@ def build(path: Path) -> tuple[list[str], str]:
         with interruptible():
             spec = load_spec(path)
             manifest = publish(spec, ARTIFACTS, progress=lambda *_: stop_if_interrupted())
-        return lines(manifest), ""
+            files = lines(manifest)
+            pictures = [draw(path.stem)] if path.stem in PICTURES else []
+        return files, pictures, ""
     except AmtExportError as error:
-        return [], str(error)
+        return files, [], str(error)
     except KeyboardInterrupt:  # the main process says so; here what was begun has been cleared away
         stopped.append(path.stem)
-        return [], f"{path.stem}: interrupted"
+        return files, [], f"{path.stem}: interrupted"
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
@@ -148,14 +153,15 @@ def lines(manifest: Manifest) -> list[str]:
     return found
 
 
-def draw(name: str, path: Path) -> None:
-    """Run the ONNX artifact of a model on the sample recording and draw the answer."""
+def draw(name: str) -> str:
+    """Run the ONNX artifact of a model on the sample recording and draw the answer; return a line."""
+    path = ARTIFACTS / PICTURES[name]
     model = runtime.load(ARTIFACTS / name)
     audio = for_model(read_audio(SPEECH), model.manifest, SPEECH_LEVEL)
     outputs = model.process(audio.samples)
     figure = plot.cochleagram(outputs, model.manifest, audio.fs, SPEECH.name, audio.samples)
     plot.save(figure, path)
-    print(f"{SPEECH.name} through {name}.onnx: {path.relative_to(ROOT)}")
+    return f"{SPEECH.name} through {name}.onnx: {path.relative_to(ROOT)}"
 
 
 if __name__ == "__main__":

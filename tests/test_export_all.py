@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from filter_checks import ROOT
@@ -53,22 +54,45 @@ def model_file(script: Path, name: str, reference: float) -> Path:
     return path
 
 
+def found_in(script: Path) -> dict[str, Any]:
+    """What the script defines."""
+    return runpy.run_path(str(script))
+
+
 def test_a_model_is_published_with_a_line_for_each_artifact(script):
-    lines, problem = runpy.run_path(str(script))["build"](model_file(script, "good", 2e-6))
-    (line,) = lines
+    (line,), pictures, problem = found_in(script)["build"](model_file(script, "good", 2e-6))
     assert problem == ""
+    assert pictures == []
     assert line.startswith("good.onnx ")
     assert " of 2.0e-6 allowed" in line
     assert (script.parents[1] / "artifacts" / "good" / "manifest.json").exists()
 
 
 def test_a_model_that_fails_is_one_line_and_nothing_is_published(script):
-    lines, problem = runpy.run_path(str(script))["build"](model_file(script, "bad", 1e-15))
-    assert lines == []
+    files, pictures, problem = found_in(script)["build"](model_file(script, "bad", 1e-15))
+    assert files == pictures == []
     assert problem.startswith("bad: reference differs from float64 by ")
     assert problem.endswith("[parity] reference allows more")
     assert "\n" not in problem
     assert list((script.parents[1] / "artifacts").iterdir()) == []
+
+
+def test_a_picture_of_the_recording_is_drawn(script):
+    """And a recording that cannot be read is a problem of the picture, not of the files."""
+    sample = script.parents[1] / "tests" / "data" / "speech_22k.wav"
+    sample.parent.mkdir(parents=True)
+    found = found_in(script)
+    found["PICTURES"]["good"] = "good.png"
+    path = model_file(script, "good", 2e-6)
+    files, pictures, problem = found["build"](path)
+    assert len(files) == 1
+    assert pictures == []
+    assert "speech_22k.wav" in problem
+    shutil.copy(ROOT / "tests" / "data" / "speech_22k.wav", sample)
+    files, pictures, problem = found["build"](path)
+    assert pictures == ["speech_22k.wav through good.onnx: artifacts/good.png"]
+    assert problem == ""
+    assert (script.parents[1] / "artifacts" / "good.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_ctrl_c_ends_all_builds_with_one_line(script):
