@@ -37,6 +37,7 @@ def functional(exported: ExportedProgram) -> ExportedProgram:
         return decomposed
     module, signature = exported.graph_module, copy.deepcopy(exported.graph_signature)
     with module._set_replace_hook(signature.get_replace_hook()):
+        module.graph.eliminate_dead_code()  # nothing that stays is to stand where only this wanted it
         for node in list(module.graph.nodes):
             _rename(node)
         _merge_equal(module.graph)

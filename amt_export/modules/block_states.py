@@ -30,9 +30,8 @@ def _in_a_row(groups: Tensor, radix: int, count: int) -> Tensor:
 
 def _apart(rows: Tensor, count: int) -> List[Tensor]:  # noqa: UP006
     """(..., count n) -> `count` of (..., n)."""
-    if count == 1:
-        return [rows]
-    return list(torch.split(rows, rows.shape[-1] // count, dim=-1))
+    size = rows.shape[-1] // count
+    return [rows[..., i * size : (i + 1) * size] for i in range(count)] if count > 1 else [rows]
 
 
 def _cut_in_rows(terms: List[Tensor]) -> List[Tensor]:  # noqa: UP006
