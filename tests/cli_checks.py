@@ -7,6 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+
+from amt_export.cli.main import main
 from amt_export.manifest import sha256_of
 
 ROOT = Path(__file__).parents[1]
@@ -29,6 +32,8 @@ audio = [1, 2000]
 onnx = 2e-6
 reference = 2e-6
 """
+
+BLOCK = 640  # of the streaming form of SMALL
 
 
 def environment(*first: Path) -> dict[str, str]:
@@ -59,6 +64,15 @@ def refused(done: subprocess.CompletedProcess, code: int = 1) -> str:
     return lines[0]
 
 
+def failed(capsys, *arguments) -> str:
+    """Return the one line with which a command has failed."""
+    assert main([str(argument) for argument in arguments]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("amt-export: error: ")
+    assert error.count("\n") == 1
+    return error
+
+
 def state(folder: Path) -> dict[str, str]:
     """Return what is in a folder, hidden files too, by content."""
     return {path.name: sha256_of(path) for path in folder.iterdir()} if folder.is_dir() else {}
@@ -78,3 +92,7 @@ def without(tmp_path: Path, *modules: str) -> Path:
     for module in modules:
         (folder / f"{module}.py").write_text(f"raise ImportError('no {module} here')")
     return folder
+
+
+def noise(*shape: int, seed: int = 0) -> np.ndarray:
+    return 0.1 * np.random.default_rng(seed).standard_normal(shape)

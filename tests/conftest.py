@@ -12,12 +12,13 @@ import runtime_checks
 import soundfile
 import stream_checks
 import torch
-from cli_checks import SMALL, amt
+from cli_checks import BLOCK, SMALL, amt
 from filelock import FileLock
 from filter_checks import Golden, load_golden, resized_specs, small_specs
 
 from amt_export import runtime
 from amt_export.cli.long_work import prepare_for_long_work
+from amt_export.cli.main import main
 from amt_export.publish import publish
 
 # Two test processes with all cores each would only wait for each other; and sums keep their order.
@@ -54,6 +55,12 @@ def published(shared) -> Callable[[str], Path]:
         return out / name
 
     return folder
+
+
+@pytest.fixture(params=("gammatone", "drnl", "fast_drnl"))
+def folder(request, published) -> Path:
+    """A published folder of each of `small_specs`, one after the other."""
+    return published(request.param)
 
 
 @pytest.fixture
@@ -101,6 +108,19 @@ def built(shared) -> Path:
 @pytest.fixture(scope="session")
 def small(built) -> Path:
     return built / "artifacts" / "small"
+
+
+@pytest.fixture(scope="session")
+def small_stream(shared) -> Path:
+    """Three gammatone channels with a streaming form, ONNX only."""
+    root = shared / "streams"
+    with FileLock(shared / "streams.lock"):
+        if not (root / "small").exists():
+            root.mkdir()
+            path = root / "small.toml"
+            path.write_text(f"{SMALL}\n[stream]\nblock = {BLOCK}\n", encoding="utf-8")
+            assert main(["build", str(path), "--format", "onnx", "--out", str(root)]) == 0
+    return root / "small"
 
 
 @pytest.fixture
