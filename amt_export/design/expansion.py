@@ -95,8 +95,8 @@ def cut(
         At most `count` of them.
     count : int
         P. All parts but the last are on grids: 8 bits of the peak, and 8 bits finer for each one more.
-    peak : Tensor [shape=(..., 1, 1)]
-        What the numbers do not exceed by much.
+    peak : Tensor [shape=(..., k, 1) or (..., 1, 1)]
+        What the numbers of a row, or of all rows, do not exceed by much.
     lean : bool
         6 bits instead of 8.
     shift, fewer, finer : float
