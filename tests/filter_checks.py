@@ -157,3 +157,19 @@ def system_of(poles: list[complex], order: int, cutoff: float | None) -> StateSp
         cutoffs = torch.full((len(poles),), cutoff, dtype=torch.float64)
         system = series(system, butterworth_lowpass(cutoffs, FS))
     return system
+
+
+def assert_forms_are_eager(module, shapes, scripted_within: float, frozen_within: float) -> None:
+    """Scripted, frozen and traced, a module answers to noise as it does in eager torch."""
+    scripted = torch.jit.script(module)
+    for shape in shapes:
+        audio = noise(*shape, dtype=module.dtype)
+        with torch.no_grad():
+            eager = module(audio)
+            assert relative(scripted(audio), eager) < scripted_within
+            frozen = module.frozen(shape[-1])
+            traced = torch.jit.trace(frozen, (audio,))
+            assert torch.equal(traced(audio), frozen(audio))
+            assert relative(frozen(audio), eager) < frozen_within
+        assert not frozen.state_dict()
+        assert not list(frozen.parameters())

@@ -239,8 +239,7 @@ def test_tables_that_are_looked_up_are_those_laid_out(block, radices, sums):
     expected, found = laid_out(operators), packed(operators)
     assert torch.count_nonzero(found.numbers[:, 0]) == 0
     assert int(found.where.max()) == found.numbers.shape[1] - 1
-    tables = looked_up(*found)
-    flat = in_order(tables, expected.radices, sums.terms, system.b.shape[1], False, sums.lean)
+    flat = in_order(looked_up(*found), expected.radices, sums.terms, False, sums.lean)
     assert flat.radices == [*radices]
     for name in ("impulse", "reach", "observe", "onward", "top", "started", "within"):
         right, table = (tensors(getattr(of, name)) for of in (expected, flat))

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from filter_checks import gradient_error, noise, relative
+from filter_checks import assert_forms_are_eager, gradient_error, noise, relative
 from spectral_checks import assert_state_dict
 
 from amt_export.erb import audfiltbw, fc2erb
@@ -263,18 +263,8 @@ def test_a_loaded_value_changes_its_channel(name, learnable):
 @pytest.mark.parametrize("dtype", [torch.float32, FLOAT64])
 def test_script_and_trace_are_eager(dtype, learnable):
     module = DRNLFilterbank(**CASP, n_channels=3, dtype=dtype, learnable=learnable)
-    scripted = torch.jit.script(module)
-    for shape in ((2, 333), (333,)):
-        audio = noise(*shape, dtype=dtype)
-        with torch.no_grad():
-            eager = module(audio)
-            assert relative(scripted(audio), eager) < 1e-6
-            frozen = module.frozen(shape[-1])
-            traced = torch.jit.trace(frozen, (audio,))
-            assert torch.equal(traced(audio), frozen(audio))
-            assert relative(frozen(audio), eager) < (1e-6 if dtype == torch.float32 else 1e-11)
-    assert not frozen.state_dict()
-    assert not list(frozen.parameters())
+    within = 1e-6 if dtype == torch.float32 else 1e-11
+    assert_forms_are_eager(module, ((2, 333), (333,)), 1e-6, within)
 
 
 def test_warm_up_is_enough():

@@ -7,7 +7,7 @@ import re
 import pytest
 import torch
 from fast_drnl_checks import CASP, FLOAT64, KNEE, RESPONSES, SHORT, by_convolution
-from filter_checks import gradient_error, noise, relative
+from filter_checks import assert_forms_are_eager, gradient_error, noise, relative
 from spectral_checks import assert_state_dict
 
 from amt_export.modules import FastDRNLFilterbank
@@ -136,18 +136,8 @@ def test_flipped_copies_are_reversed(name):
 @pytest.mark.parametrize("dtype", [torch.float32, FLOAT64])
 def test_script_and_trace_are_eager(dtype, learnable):
     module = FastDRNLFilterbank(**SHORT, dtype=dtype, learnable=learnable)
-    scripted = torch.jit.script(module)
-    for shape in ((2, 900), (900,)):
-        audio = noise(*shape, dtype=dtype)
-        with torch.no_grad():
-            eager = module(audio)
-            assert relative(scripted(audio), eager) < 1e-6
-            frozen = module.frozen(shape[-1])
-            traced = torch.jit.trace(frozen, (audio,))
-            assert torch.equal(traced(audio), frozen(audio))
-            assert relative(frozen(audio), eager) < (2e-6 if dtype == torch.float32 else 1e-11)
-    assert not frozen.state_dict()
-    assert not list(frozen.parameters())
+    within = 2e-6 if dtype == torch.float32 else 1e-11
+    assert_forms_are_eager(module, ((2, 900), (900,)), 1e-6, within)
 
 
 @pytest.mark.parametrize("cast", [lambda m: m.double(), lambda m: m.to(FLOAT64)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from filter_checks import noise, relative
+from filter_checks import assert_forms_are_eager, noise, relative
 from gammatone_checks import FLOAT64, FORMS, SPEECH
 
 from amt_export.modules import GammatoneFilterbank
@@ -20,16 +20,8 @@ def test_script_and_trace_are_eager(dtype, implementation, learnable):
     module = GammatoneFilterbank(
         (500.0, 4000.0), 16000, dtype=dtype, implementation=implementation, learnable=learnable
     )
-    scripted = torch.jit.script(module)
-    for shape in ((2, 333), (333,), (1, 64)):
-        audio = noise(*shape, dtype=dtype)
-        with torch.no_grad():
-            eager = module(audio)
-            assert relative(scripted(audio), eager) < 1e-7
-            frozen = module.frozen(shape[-1])
-            traced = torch.jit.trace(frozen, (audio,))
-            assert torch.equal(traced(audio), frozen(audio))
-            assert relative(frozen(audio), eager) < (1e-6 if dtype == torch.float32 else 1e-12)
+    within = 1e-6 if dtype == torch.float32 else 1e-12
+    assert_forms_are_eager(module, ((2, 333), (333,), (1, 64)), 1e-7, within)
 
 
 def test_a_frozen_copy_leaves_the_module_alone():

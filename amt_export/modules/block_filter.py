@@ -151,7 +151,7 @@ class BlockFilter(nn.Module):
     def tables(self) -> BlockTables:
         """The tables, laid out."""
         found = looked_up(self.numbers, self.where, self.rows, self.columns)
-        return in_order(found, self.radices, self.terms, self.size, self.forgets, self.lean)
+        return in_order(found, self.radices, self.terms, self.forgets, self.lean)
 
     def rest(self, batch: int) -> Tensor:
         """State of silence (B, F, Q, s)."""

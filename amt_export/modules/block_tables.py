@@ -75,14 +75,13 @@ def in_order(
     tables: List[Tensor],  # noqa: UP006
     radices: List[int],  # noqa: UP006
     parts: int,
-    size: int,
     forgets: bool,
     lean: bool,
 ) -> BlockTables:
     """Tables from one list: `impulse`, `reach`, `observe`, `onward`, `top`, then two of each level below."""
     kinds = states_apart(parts, lean)
-    seen = parts + (1 if reached_at_once(parts, size, lean) else parts)
-    first = seen + parts + 2
+    first = len(tables) - (len(radices) - 1) * (parts + kinds)
+    seen = first - 2 - parts
     within: List[List[Tensor]] = []  # noqa: UP006
     started: List[List[Tensor]] = []  # noqa: UP006
     for _ in range(len(radices) - 1):
@@ -106,11 +105,11 @@ def in_order(
 
 def laid_out(operators: BlockOperators) -> BlockTables:
     """Lay out tables by shape operations only; differentiable."""
-    parts, size = operators.impulse.shape[0], operators.reach.shape[3]
+    parts = operators.impulse.shape[0]
     radices = [operators.fine.shape[2] - 1]
     radices.extend(operators.radices)
     tables = _laid_out(_with_tails(operators))
-    return in_order(tables, radices, parts, size, operators.forgets, operators.lean)
+    return in_order(tables, radices, parts, operators.forgets, operators.lean)
 
 
 class Packed(NamedTuple):
