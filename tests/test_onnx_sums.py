@@ -98,9 +98,9 @@ def test_sums_that_are_left_alone(tmp_path):
             return self.function(rows, self.table)
 
     rows = torch.ones(1, CHANNELS, ROWS, DEPTH)
-    assert convolutions(Of(lambda x, t: torch.exp(torch.sin(x @ t) + x @ t * 2)), rows) == 0
     assert convolutions(Of(lambda x, t: torch.exp(x @ t + torch.sin(x @ (2 * t)))), rows) == 1
-    # an output, a sum with one row for all, a product that is used twice, several batch rows
+    # a product that is used twice, an output, a sum with one row for all, several batch rows
+    assert convolutions(Of(lambda x, t: torch.exp(torch.sin(x @ t) + x @ t)), rows) == 0
     assert convolutions(Of(lambda x, t: torch.sin(x @ (2 * t)) + x @ t), rows) == 0
     assert convolutions(Of(lambda x, t: torch.exp(x @ t + torch.sin(t[:, :1]))), rows) == 0
     both = torch.ones(2, CHANNELS, ROWS, DEPTH)
@@ -111,6 +111,27 @@ def test_sums_that_are_left_alone(tmp_path):
     assert convolutions(Of(function, sums.LONG + 1), deep) == 0
     # one table for all channels
     assert convolutions(Of(lambda x, t: torch.exp(x @ t[0] + torch.sin(x @ (2 * t)))), rows) == 0
+
+
+@pytest.mark.usefixtures("small")
+def test_of_two_products_the_one_with_fewer_factors(tmp_path):
+    class Swapped(Sums):
+        def forward(self, rows: torch.Tensor) -> torch.Tensor:
+            return torch.exp(rows[..., :3] @ self.second[:, :3] + rows @ self.first)
+
+    class Plain(Sums):
+        def forward(self, rows: torch.Tensor) -> torch.Tensor:
+            return torch.exp(rows @ self.first + rows[..., :3] @ self.second[:, :3])
+
+    rows = torch.randn(1, CHANNELS, ROWS, DEPTH)
+    for module in (Plain(), Swapped()):
+        model = exported(module, tmp_path / "model.onnx", rows)
+        (convolution,) = (node for node in model.graph.node if node.op_type == "Conv")
+        shapes = {value.name: value for value in model.graph.value_info}
+        given = shapes[convolution.input[0]].type.tensor_type.shape.dim
+        assert [size.dim_value for size in given] == [1, CHANNELS * 3, 1, COLUMNS]
+        expected = module(rows).numpy()
+        np.testing.assert_allclose(answer(tmp_path / "model.onnx", rows), expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize(
