@@ -10,16 +10,21 @@ from pathlib import Path
 import pytest
 import runtime_checks
 import soundfile
+import spec_checks
 import stream_checks
+import threshold_checks
 import torch
 from cli_checks import BLOCK, SMALL, amt
+from divergence_checks import short_specs
 from filelock import FileLock
 from filter_checks import Golden, load_golden, resized_specs, small_specs
 
 from amt_export import runtime
 from amt_export.cli.long_work import prepare_for_long_work
 from amt_export.cli.main import main
+from amt_export.parity.compare import Case
 from amt_export.publish import publish
+from amt_export.spec import ModelSpec, load_spec
 
 # Two test processes with all cores each would only wait for each other; and sums keep their order.
 torch.set_num_threads(1)
@@ -41,20 +46,30 @@ def shared(tmp_path_factory) -> Path:
     return out
 
 
-@pytest.fixture(scope="session")
-def published(shared) -> Callable[[str], Path]:
-    """Folder of a model in all formats, built when first asked for: of `small_specs` or `resized_specs`."""
-    out = shared / "published"
+def publisher(specs: dict[str, ModelSpec], out: Path, **options) -> Callable[[str], Path]:
+    """Function that publishes a model below `out` when first asked for its folder, once for all workers."""
     out.mkdir(exist_ok=True)
-    specs = small_specs() | resized_specs()
 
     def folder(name: str) -> Path:
         with FileLock(out / f"{name}.lock"):
             if not (out / name).exists():
-                publish(specs[name], out)
+                publish(specs[name], out, **options)
         return out / name
 
+    folder.spec = specs.__getitem__
     return folder
+
+
+@pytest.fixture(scope="session")
+def published(shared) -> Callable[[str], Path]:
+    """Folder of a model in all formats, built when first asked for: of `small_specs` or `resized_specs`."""
+    return publisher(small_specs() | resized_specs(), shared / "published")
+
+
+@pytest.fixture(scope="session")
+def published_short(shared) -> Callable[[str], Path]:
+    """Folder of a model of `short_specs` in the formats that `diff` looks into, built when first asked for."""
+    return publisher(short_specs(), shared / "short", formats=["onnx", "coreml"])
 
 
 @pytest.fixture(params=("gammatone", "drnl", "fast_drnl"))
@@ -88,6 +103,14 @@ def proven(tmp_path_factory):
         return made[name]
 
     return get
+
+
+@pytest.fixture
+def package(tmp_path) -> Path:
+    """A small Core ML package that a test may damage."""
+    from coreml_damage_checks import small_package  # coremltools takes seconds to import
+
+    return small_package(tmp_path)
 
 
 @pytest.fixture(scope="session")
@@ -163,3 +186,21 @@ def fir_model(tmp_path_factory):
 @pytest.fixture
 def sum_model(tmp_path):
     return runtime.load(runtime_checks.publish_sum(tmp_path))
+
+
+@pytest.fixture
+def load(tmp_path) -> Callable[..., ModelSpec]:
+    """Write a model file for the modules of `spec_checks` and read it."""
+
+    def load(text, name="bank"):
+        path = tmp_path / f"{name}.toml"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return load_spec(path, modules=spec_checks.MODULES)
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def case() -> Case:
+    """A sound with much to decide at a threshold, its answer, and the bounds of what is decided."""
+    return threshold_checks.spectrum_case()

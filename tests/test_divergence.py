@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +10,10 @@ import onnx
 import pytest
 import torch
 from coreml_checks import constants, edited, weight_file
-from filter_checks import model_file, small_specs
+from divergence_checks import NUMBERS, SIGNAL, perturb
 from torch import nn
 
 from amt_export.build import build_module
-from amt_export.cli.main import main
 from amt_export.divergence import diverge, subject, subject_of
 from amt_export.errors import ArtifactError, SpecError
 from amt_export.export import capture
@@ -23,54 +21,17 @@ from amt_export.export.onnx import export_onnx, named_program
 from amt_export.manifest import Checkpoint, load_manifest
 from amt_export.ports import Port
 from amt_export.publish import publish
-from amt_export.spec import load_spec
-
-SIGNAL = "noise_94dB"
 
 
-@pytest.fixture(scope="module")
-def published(tmp_path_factory):
+@pytest.fixture
+def published(published_short):
     """Folders of models whose graphs are short, in the two formats that can be looked into."""
-    out = tmp_path_factory.mktemp("divergence")
-    gammatone, fast_drnl = (small_specs()[name] for name in ("gammatone", "fast_drnl"))
-    # Far from the lowest frequencies, where one float32 number is enough.
-    parameters = {**gammatone.parameters, "fc": (4000.0, 5000.0)}
-    raw = {**gammatone.raw_parameters, "fc_range": [4000.0, 5000.0]}
-    specs = (
-        replace(gammatone.resized(samples=256), parameters=parameters, raw_parameters=raw),
-        fast_drnl.resized(samples=600),
-        replace(load_spec(model_file("excitation_pattern_32k")), name="levels"),
-        replace(gammatone.resized(samples=256), name="streaming", stream_block=32),
-    )
-    known = {spec.name: spec for spec in specs}
-
-    def folder(name: str) -> Path:
-        if not (out / name).exists():
-            publish(known[name], out, formats=["onnx", "coreml"])
-        return out / name
-
-    folder.spec = known.__getitem__
-    return folder
+    return published_short
 
 
 def compare(folder: Path, format: str = "onnx", signal: str = SIGNAL):
     with subject_of(str(folder), format) as found:
         return diverge(found, signal)
-
-
-def perturb(path: Path, name: str, factor: float = 1.001) -> onnx.ModelProto:
-    """Change the largest number of one initializer."""
-    model = onnx.load(path)
-    tensor = next(t for t in model.graph.initializer if t.name == name)
-    array = onnx.numpy_helper.to_array(tensor).copy()
-    array.flat[np.abs(array).argmax()] *= np.float32(factor)
-    tensor.CopyFrom(onnx.numpy_helper.from_array(array, name))
-    onnx.save(model, path)
-    return model
-
-
-NUMBERS = "filter.numbers"
-"""What the tables of a gammatone are looked up in."""
 
 
 def plain(program, path: Path) -> subject.Subject:
@@ -257,85 +218,3 @@ def test_a_checkpoint_has_to_be_given_again(published, tmp_path):
         pass
     with subject_of(folder, "onnx", checkpoint=values) as found:
         assert diverge(found, SIGNAL).first is None
-
-
-# The command
-
-
-def test_diff_prints_a_table_and_draws(writable, tmp_path, capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "80")
-    folder, picture = writable("gammatone"), tmp_path / "d.png"
-    assert main(["diff", str(folder), "--format", "onnx"]) == 0
-    text = capsys.readouterr().out
-    assert "nothing departs by more than" in text
-    assert max(map(len, text.splitlines())) <= 80
-    name = NUMBERS
-    perturb(folder / "gammatone.onnx", name)
-    arguments = ["diff", str(folder), "--format", "onnx", "--plot", str(picture)]
-    assert main([*arguments, "--signal", "speech"]) == 1
-    text = capsys.readouterr().out
-    assert "gammatone.onnx on speech" in text
-    (line,) = [line for line in text.splitlines() if line.startswith("first departs: ")]
-    (row,) = [line.split() for line in text.splitlines() if line.startswith("first  ")]
-    assert row[1] in line
-    assert f"wrote {picture}" in text
-    text = text.replace(str(picture), "d.png")  # as wide as the folder's name makes it
-    assert f"weight {name} is not the module's" in text
-    assert picture.read_bytes().startswith(b"\x89PNG")
-    assert max(map(len, text.splitlines())) <= 80
-
-
-@pytest.mark.parametrize("format", ["onnx", "coreml"])
-def test_the_stream_of_a_good_folder(format, published):
-    """A block with states that are not silent, and what it hands on, compared as well."""
-    with subject_of(str(published("streaming")), format, form="stream") as subject:
-        inputs = subject.inputs[SIGNAL]
-        found = diverge(subject, SIGNAL)
-    assert set(inputs) == {"audio", "state_gammatone"}
-    assert inputs["audio"].shape == (1, 32)
-    assert np.abs(inputs["state_gammatone"]).max() > 1e-3
-    assert found.first is None
-    assert {"subbands", "next_state_gammatone"} <= {step.name for step in found.steps}
-
-
-def test_a_wrong_weight_of_a_stream_is_named(writable, capsys):
-    folder = writable("streaming")
-    perturb(folder / "streaming.stream.onnx", f"module.{NUMBERS}")
-    assert main(["diff", str(folder), "--format", "onnx", "--form", "stream"]) == 1
-    text = capsys.readouterr().out
-    assert "streaming.stream.onnx on noise_94dB" in text
-    assert f"weight module.{NUMBERS} is not the module's" in text
-    assert main(["diff", str(folder), "--format", "onnx"]) == 0  # the whole form is as it was
-
-
-def test_no_stream_to_look_into(published, capsys):
-    assert main(["diff", str(published("gammatone")), "--format", "onnx", "--form", "stream"]) == 1
-    assert "no onnx (stream) in this folder" in capsys.readouterr().err
-    arguments = ["erb_integration_32k", "--format", "onnx", "--form", "stream"]
-    assert main(["diff", *arguments]) == 1
-    assert "has no streaming form" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("--format", "onnx", "--signal", "noise"), "no signal 'noise'; choose from noise_20dB"),
-        (("--format", "onnx", "--samples", "100"), "is published; its number of samples stays"),
-    ],
-)
-def test_bad_input_is_one_line(arguments, message, published, capsys):
-    assert main(["diff", str(published("gammatone")), *arguments]) == 1
-    error = capsys.readouterr().err
-    assert message in error
-    assert error.count("\n") == 1
-
-
-@pytest.mark.parametrize("format", ["onnx", "coreml"])
-def test_a_truncated_artifact_is_one_line(format, writable, capsys):
-    folder = writable("gammatone")
-    path = folder / ("gammatone.onnx" if format == "onnx" else "gammatone.mlpackage")
-    if path.is_dir():
-        path = weight_file(path)
-    path.write_bytes(path.read_bytes()[:1000])
-    assert main(["diff", str(folder), "--format", format]) == 1
-    assert capsys.readouterr().err.count("\n") == 1

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_plot import FRAMES, FS, SAMPLES, SUBBANDS, manifest, ridge
+from plot_checks import FRAMES, FS, SAMPLES, SUBBANDS, manifest, ridge
 
 from amt_export.errors import InputError
 from amt_export.manifest import Port

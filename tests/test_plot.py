@@ -7,52 +7,10 @@ import sys
 
 import numpy as np
 import pytest
+from plot_checks import FC, FRAMES, FS, SAMPLES, SECONDS, SUBBANDS, image_of, manifest, ridge, tone
 
-from amt_export.dots import MAX_COLUMNS, Dots
 from amt_export.errors import InputError, MissingDependencyError, PublishError
-from amt_export.manifest import Manifest, Port
 from amt_export.plot import DYNAMIC_RANGE, TICKS, cams, cochleagram, panels, save
-
-FS = 16000
-SECONDS = 0.5
-PLACES = np.linspace(cams(100), cams(7900), 30)
-FC = tuple(float(hz) for hz in (np.exp(PLACES / 9.2645) - 1) / 0.00437)
-SAMPLES = ("batch", "channel", "time")
-FRAMES = ("batch", "frame", "channel")
-
-
-def manifest(*outputs, fc=FC, **fields) -> Manifest:
-    return Manifest(
-        name="tiny",
-        module="Tiny",
-        description="thirty channels",
-        parameters={},
-        dtype="float32",
-        sampling_rate=FS,
-        centre_frequencies=tuple(fc),
-        inputs=(Port("audio", (1, FS), "float32", "Pa", ("batch", "time")),),
-        outputs=tuple(Port(name, (1, 1, 1), "float32", unit, axes) for name, unit, axes in outputs),
-        versions={},
-        **{"warm_up": 0, "hop": 1, "frame_length": 1, **fields},
-    )
-
-
-SUBBANDS = manifest(("subbands", "Pa", SAMPLES))
-
-
-def tone(frequency=1000.0):
-    return np.sin(2 * np.pi * frequency * np.arange(round(FS * SECONDS)) / FS)
-
-
-def ridge(frequency=1000.0, amplitude=1.0, fc=FC):
-    """Subbands (1, F, T) of a tone that falls by 10 dB a Cam from its channel."""
-    distance = np.abs(cams(np.array(fc)) - cams(frequency))
-    return amplitude * 10 ** (-distance / 2)[None, :, None] * tone(frequency)
-
-
-def image_of(figure):
-    (image,) = figure.axes[0].get_images()
-    return image
 
 
 @pytest.mark.parametrize("frequency", [250.0, 1000.0, 4000.0])
@@ -162,111 +120,6 @@ def test_centred_frames_begin_half_a_hop_early():
     model = manifest(("e", "dB SPL", FRAMES), hop=1024, warm_up=1024, look_ahead=1024)
     (panel,) = panels({"e": np.zeros((1, 4, 30))}, model, FS)
     assert panel.times == pytest.approx((-512 / FS, 3.5 * 1024 / FS))
-
-
-def components(*dots, frames=50, size=6):
-    """Packed frequencies and levels (1, S, N) of (frame, Hz, dB)."""
-    freqs, levels = np.zeros((1, frames, size)), np.zeros((1, frames, size))
-    for frame, hz, level in sorted(dots):
-        slot = np.count_nonzero(freqs[0, frame])
-        freqs[0, frame, slot], levels[0, frame, slot] = hz, level
-    return freqs, levels
-
-
-LISTS = Manifest(
-    name="sparse",
-    module="Sparse",
-    description="components of two ears",
-    parameters={},
-    dtype="float32",
-    sampling_rate=FS,
-    centre_frequencies=FC,
-    warm_up=0,
-    look_ahead=2047,
-    hop=32,
-    frame_length=2080,
-    inputs=(Port("audio", (1, 2, FS), "float32", "full scale", ("batch", "ear", "time")),),
-    outputs=tuple(
-        Port(
-            f"{what}_{ear}",
-            (1, 50, 6),
-            "float32",
-            unit,
-            ("batch", "frame", "component"),
-            components=ear,
-        )
-        for ear in ("left", "right")
-        for what, unit in (("freqs", "Hz"), ("levels", "dB SPL"))
-    ),
-    versions={},
-)
-
-
-def listed(left, right=(), **sizes):
-    names = ("freqs_left", "levels_left", "freqs_right", "levels_right")
-    arrays = (*components(*left, **sizes), *components(*right, **sizes))
-    return dict(zip(names, arrays, strict=True))
-
-
-def test_components_are_dots_at_their_place():
-    outputs = listed([(10, 500.0, 60.0), (20, 2000.0, 30.0)], [(30, 1000.0, 45.0)])
-    left, right = panels(outputs, LISTS, FS)
-    assert (left.name, right.name) == ("components left", "components right")
-    assert left.levels.tolist() == [30.0, 60.0], "the softest is drawn first"
-    assert left.hertz.tolist() == [2000.0, 500.0]
-    middle = 1023.5
-    np.testing.assert_allclose(left.seconds, [(20 * 32 + middle) / FS, (10 * 32 + middle) / FS])
-    assert right.seconds == pytest.approx([(30 * 32 + middle) / FS])
-    figure = cochleagram(outputs, LISTS, FS, "two ears", np.zeros((2, 4000)))
-    upper, lower = figure.axes[:2]
-    assert upper.get_title("left") == "components left"
-    (dots,) = upper.collections
-    np.testing.assert_allclose(dots.get_offsets()[:, 1], cams([2000.0, 500.0]))
-    assert dots.get_array().tolist() == [30.0, 60.0]
-    (others,) = lower.collections
-    assert dots.get_clim() == others.get_clim() == (60.0 - DYNAMIC_RANGE, 60.0)
-    assert upper.get_ylim() == pytest.approx((cams(FC[0]) - 0.5, cams(FC[-1]) + 0.5), abs=0.5)
-
-
-def test_of_many_components_in_a_cell_the_loudest_is_drawn():
-    crowd = [(2, 4000.0 + i, 20.0 + i) for i in range(6)]
-    (left, _) = panels(listed(crowd), LISTS, FS)
-    assert left.hertz.tolist() == [4005.0]
-    assert left.levels.tolist() == [25.0]
-
-
-def test_a_long_recording_has_as_many_columns_as_a_short_one():
-    frames = 5000
-    steady = [(frame, 1000.0, 50.0 + frame % 7) for frame in range(frames)]
-    left, right = panels(listed(steady, frames=frames, size=2), LISTS, FS)
-    assert 300 < len(left.levels) <= MAX_COLUMNS
-    assert set(left.levels) == {56.0}, "each column its loudest"
-    assert not len(right.levels)
-    np.testing.assert_allclose(np.diff(np.sort(left.seconds)), 12 * 32 / FS)
-
-
-def test_dots_come_piece_by_piece():
-    rng = np.random.default_rng(0)
-    dots = [
-        (int(f), hz, hz / 100)
-        for f, hz in zip(rng.integers(0, 50, 90), rng.uniform(100, 7000, 90), strict=True)
-    ]
-    freqs, levels = components(*dots, size=30)
-    whole, pieces = Dots("left", "dB SPL", 50), Dots("left", "dB SPL", 50)
-    whole.add(freqs, levels)
-    for first, last in ((0, 1), (1, 20), (20, 20), (20, 50)):
-        pieces.add(freqs[:, first:last], levels[:, first:last])
-    assert pieces.count == whole.count == 50
-    for a, b in zip(whole.points(), pieces.points(), strict=True):
-        np.testing.assert_array_equal(np.sort(a), np.sort(b))
-
-
-def test_silence_and_what_is_not_finite_have_no_dots():
-    figure = cochleagram(listed([]), LISTS, FS, "nothing", np.zeros((2, 999)))
-    assert np.isfinite(figure.axes[0].collections[0].get_clim()).all()
-    outputs = listed([(3, 1000.0, 40.0)])
-    outputs["levels_left"][0, 3, 0] = np.nan
-    assert not len(panels(outputs, LISTS, FS)[0].levels)
 
 
 def test_a_density_is_an_image_in_db():

@@ -1,48 +1,24 @@
-"""Decisions at a threshold: within 0.01 dB they are counted and bounded, further away they are wrong."""
+"""Components at a threshold: within 0.01 dB they are counted and bounded, further away they are wrong."""
 
 from __future__ import annotations
 
 import math
-import shutil
 from dataclasses import replace
 
 import numpy as np
-import onnx
 import pytest
-import torch
-from filter_checks import ROOT, noise
-from folder_checks import sign
+from filter_checks import noise
+from threshold_checks import lists, undecided
 
-from amt_export.errors import ParityError
-from amt_export.manifest import ParityRow, load_manifest
-from amt_export.modules import GammatoneFilterbank, Moore2016FrontEnd, Moore2016Spectrum
-from amt_export.parity import check_folder
+from amt_export.manifest import ParityRow
+from amt_export.modules import GammatoneFilterbank, Moore2016Spectrum
 from amt_export.parity.cases import module_cases
-from amt_export.parity.check import load_vectors
 from amt_export.parity.compare import Version, compare, failing, parity_error
-from amt_export.parity.threshold import MARGIN_DB, Bounds, judge
-from amt_export.publish import publish
-from amt_export.spec import load_spec
+from amt_export.parity.threshold import MARGIN_DB, judge
 
-SPECTRUM, FRONT_END = "moore2016_spectrum_32k", "moore2016_frontend_32k"
 PORTS = Moore2016Spectrum.output_ports
 FREQS, LEVELS = PORTS[:2]
 TOLERANCE = {"frequency": 0.0, "db": 1e-3}
-
-
-def audible_hiss(samples: int = 4000) -> np.ndarray:
-    """A tone, and noise around 60 dB below it in every component: much to decide."""
-    time = torch.arange(samples, dtype=torch.float64) / 32000
-    tone = torch.sin(2 * torch.pi * 1000.0 * time)
-    hiss = noise(1, 2, samples, seed=3)
-    return (tone + 0.01 * hiss).numpy()
-
-
-@pytest.fixture(scope="module")
-def case():
-    module = Moore2016Spectrum(dtype=torch.float64).frozen(4000)
-    (case,) = module_cases({"hiss": {"audio": audible_hiss()}}, module, "float64")
-    return case
 
 
 def judged(outputs, case, port):
@@ -64,22 +40,6 @@ def with_list(case, row, freqs, levels):
     return outputs
 
 
-def lists(case, outputs, row):
-    freqs = outputs["freqs_left"][0, row]
-    count = np.count_nonzero(freqs)
-    return freqs[:count], outputs["levels_left"][0, row, :count]
-
-
-def undecided(case):
-    """Frame and frequency of a component that may be there or not, and whether it is."""
-    for row in range(case.outputs["freqs_left"].shape[1]):
-        kept, _ = lists(case, case.outputs, row)
-        strict, _ = lists(case, case.bounds.strict, row)
-        lenient, _ = lists(case, case.bounds.lenient, row)
-        for f in np.setdiff1d(lenient, strict):
-            yield row, f, f in kept
-
-
 def flipped(case, row, f):
     """The outputs with one component decided otherwise."""
     freqs, levels = lists(case, case.outputs, row)
@@ -87,9 +47,6 @@ def flipped(case, row, f):
         return with_list(case, row, freqs[freqs != f], levels[freqs != f])
     known, level = lists(case, case.bounds.lenient, row)
     return with_list(case, row, np.append(freqs, f), np.append(levels, level[known == f]))
-
-
-# Lists of components
 
 
 def test_bounds_lie_on_both_sides(case):
@@ -232,132 +189,3 @@ def test_modules_without_a_threshold_have_no_bounds():
     assert module.at_thresholds((0.01,), noise(1, 100)) is None
     (case,) = module_cases({"a": {"audio": noise(1, 100).numpy()}}, module, "float32")
     assert case.bounds is None
-
-
-# Levels that components make
-
-
-def level_case():
-    expected = np.full((1, 4, 5), 60.0)
-    strict, lenient = expected.copy(), expected.copy()
-    strict[0, 1, 2] = 40.0  # a component that is there
-    lenient[0, 2, 3] = 61.0  # one that is not
-    lenient[0, 3, 3] = 60.0005  # one that nobody sees
-    return {"e": expected}, Bounds({"e": strict}, {"e": lenient})
-
-
-def test_levels_may_be_anywhere_between_the_bounds():
-    (port,) = Moore2016FrontEnd.output_ports[:1]
-    port = replace(port, name="e")
-    expected, bounds = level_case()
-
-    def of(frame, channel, value):
-        found = expected["e"].copy()
-        found[0, frame, channel] = value
-        return judge({"e": found}, expected, bounds, port, [port])
-
-    assert (of(0, 0, 60.0).flips, of(0, 0, 60.0).undecided) == (0, 2)
-    for frame, channel, value, error, flips in (
-        (1, 2, 40.0, 0.0, 1),
-        (1, 2, 50.0, 0.0, 1),
-        (1, 2, 39.0, 1.0, 1),
-        (1, 2, 60.25, 0.25, 1),
-        (1, 3, 59.75, 0.25, 0),
-        (2, 3, 61.0, 0.0, 1),
-        (2, 3, 61.5, 0.5, 1),
-        (0, 0, 60.25, 0.25, 0),
-        (3, 3, 60.0004, 0.0, 0),
-    ):
-        judgement = of(frame, channel, value)
-        assert judgement.errors.max() == pytest.approx(error, abs=1e-9), (frame, channel, value)
-        assert judgement.flips == flips, (frame, channel, value)
-    assert of(1, 2, math.nan).errors.max() == math.inf
-    assert of(1, 2, math.inf).errors.max() == math.inf
-
-
-def test_every_choice_of_components_lies_between_the_bounds_of_the_front_end(case):
-    """Excitation grows with every component: also when some are in and some are out."""
-    audio = torch.from_numpy(audible_hiss())
-    module = Moore2016FrontEnd(dtype=torch.float64).frozen(4000)
-    (front,) = module_cases({"hiss": {"audio": audio.numpy()}}, module, "float64")
-    found = list(undecided(case))
-    assert found
-    for name in ("excitation_left", "excitation_right"):
-        rounding = 1e-9  # dB
-        assert (front.bounds.strict[name] <= front.outputs[name] + rounding).all()
-        assert (front.outputs[name] <= front.bounds.lenient[name] + rounding).all()
-    own, one, far = module.at_thresholds((0.0, 0.004, 0.1), audio)
-    for output, known in zip(own, module(audio), strict=True):
-        torch.testing.assert_close(output, known, rtol=0.0, atol=1e-9)
-    outputs = {"excitation_left": one[0].numpy(), "excitation_right": one[1].numpy()}
-    for port in module.output_ports:
-        judgement = judge(outputs, front.outputs, front.bounds, port, module.output_ports)
-        assert judgement.errors.max() < 1e-9
-    judgement = judge(
-        {"excitation_left": far[0].numpy(), "excitation_right": far[1].numpy()},
-        front.outputs,
-        front.bounds,
-        module.output_ports[0],
-        module.output_ports,
-    )
-    assert judgement.errors.max() > 1e-3
-
-
-# Published
-
-
-@pytest.fixture(scope="module", params=[SPECTRUM, FRONT_END])
-def folder(request, tmp_path_factory):
-    out = tmp_path_factory.mktemp("threshold")
-    spec = load_spec(ROOT / "models" / f"{request.param}.toml").resized(samples=2400)
-    spec = replace(spec, stream_block=None)
-    publish(spec, out, formats=["onnx"])
-    return out / request.param
-
-
-def test_flips_are_published(folder):
-    manifest = load_manifest(folder)
-    assert len(manifest.parity) == 2 * len(manifest.outputs)
-    for row in manifest.parity:
-        assert row.undecided > 0, "the suite has something to decide"
-        assert row.flips <= row.most_flips
-        assert row.kind == "frequency" or row.worst < 5e-4
-    assert "undecided" in (folder / "manifest.json").read_text()
-    text = (folder / "parity.md").read_text()
-    first = manifest.parity[0]
-    assert f"{first.flips} of {first.undecided}" in text
-    assert "0.01 dB" in text
-    check_folder(folder)
-
-
-def test_vectors_keep_the_bounds(folder):
-    manifest = load_manifest(folder)
-    cases = load_vectors(folder, manifest)
-    differing = 0
-    for case in cases:
-        assert case.bounds is not None
-        for name, value in case.outputs.items():
-            for side in (case.bounds.strict, case.bounds.lenient):
-                assert side[name].shape == value.shape
-                differing += np.count_nonzero(side[name] != value)
-    assert differing > 0
-
-
-@pytest.mark.parametrize(("shift", "message"), [(0.005, "decides"), (0.1, "infinity|differs")])
-def test_a_shifted_threshold_is_rejected(folder, shift, message, tmp_path):
-    copy = tmp_path / folder.name
-    shutil.copytree(folder, copy)
-    path = copy / f"{folder.name}.onnx"
-    model = onnx.load(path)
-    changed = 0
-    for tensor in model.graph.initializer:
-        array = onnx.numpy_helper.to_array(tensor)
-        if array.size == 1 and array.dtype == np.float32 and abs(array.item() / 1e-6 - 1) < 1e-3:
-            value = (array * np.float32(10 ** (shift / 10))).astype(np.float32)
-            tensor.CopyFrom(onnx.numpy_helper.from_array(value, tensor.name))
-            changed += 1
-    assert changed == 1
-    onnx.save(model, path)
-    sign(copy)
-    with pytest.raises(ParityError, match=message):
-        check_folder(copy)
