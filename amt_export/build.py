@@ -62,6 +62,11 @@ def build_module(
                 return module_class(**keywords, **more).to(dtype)
         except (ValueError, TypeError) as error:
             raise SpecError(f"{spec.path}: [parameters]: {error}") from error
+        except (OverflowError, torch.linalg.LinAlgError) as error:  # type: ignore[attr-defined]
+            reason = str(error).splitlines()[0]
+            raise SpecError(
+                f"{spec.path}: [parameters]: too large or too small to design filters with ({reason})"
+            ) from error
 
     module = constructed(quiet=dtype == torch.float64)  # said once, for the module that is exported
     if checkpoint is not None:

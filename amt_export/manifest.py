@@ -19,6 +19,7 @@ from amt_export.evidence import Setting as Setting
 from amt_export.evidence import Skip as Skip
 from amt_export.hashing import bytes_of as bytes_of
 from amt_export.hashing import sha256_of as sha256_of
+from amt_export.plausibility import implausible
 from amt_export.records import OMITTED, MismatchError, decode, encode
 
 SCHEMA = 1
@@ -201,7 +202,7 @@ class Manifest:
         Raises
         ------
         ArtifactError
-            If it is not JSON, of another schema, or a key is missing or of the wrong type.
+            If it is not JSON, of another schema, or a key is missing, of the wrong type or impossible.
             Unknown keys are ignored.
         """
         try:
@@ -212,9 +213,12 @@ class Manifest:
         if schema != SCHEMA:
             raise ArtifactError(f"{source}: schema is {schema!r}, this version reads {SCHEMA}")
         try:
-            return cast(Manifest, decode(content, cls))
+            manifest = cast(Manifest, decode(content, cls))
         except MismatchError as error:
             raise ArtifactError(f"{source}: {error}; build the model again") from error
+        if problem := implausible(manifest):
+            raise ArtifactError(f"{source}: {problem}; build the model again")
+        return manifest
 
     def streaming(self) -> Manifest:
         """Return the manifest of the streaming form's own files, states among inputs and outputs.

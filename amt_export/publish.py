@@ -225,6 +225,12 @@ def _picture(forms: Forms, manifest: Manifest, folder: Path, proof: Proof) -> Pi
 @contextmanager
 def _staging(out: Path, name: str) -> Iterator[Path]:
     """A hidden folder beside the published ones (so renaming is atomic), gone in the end."""
+    target = out / name
+    if target.exists() and not _is_published(target):
+        raise PublishError(
+            f"{target}: is there and is no published folder, so it is not replaced; move it away or "
+            "choose another --out"
+        )
     try:
         out.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=out))
@@ -240,6 +246,11 @@ def _staging(out: Path, name: str) -> Iterator[Path]:
         raise PublishError(f"{out}: cannot be written ({error.strerror or error})") from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def _is_published(folder: Path) -> bool:
+    """Whether a folder is one that a build made, or holds nothing."""
+    return folder.is_dir() and ((folder / MANIFEST_NAME).is_file() or not any(folder.iterdir()))
 
 
 def _swap(folder: Path, target: Path) -> None:

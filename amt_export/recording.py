@@ -135,7 +135,8 @@ class Recorder:
 
     def _opened(self) -> Any:
         if not self._path.is_file():
-            raise AudioError(f"{self._path}: no such file; give a WAV, FLAC or OGG file")
+            what = "is a folder" if self._path.is_dir() else "no such file"
+            raise AudioError(f"{self._path}: {what}; give a WAV, FLAC or OGG file")
         try:
             return self._sf.SoundFile(str(self._path))
         except self._sf.LibsndfileError as error:
@@ -147,9 +148,15 @@ class Recorder:
         read = 0
         with self._opened() as file:
             while read < self._frames:
-                frames: Samples = file.read(size, dtype="float64", always_2d=True)
+                at, whole = read / self.file_fs, self._frames / self.file_fs
+                try:
+                    frames: Samples = file.read(size, dtype="float64", always_2d=True)
+                except self._sf.LibsndfileError as error:
+                    reason = error.error_string.rstrip(".")
+                    raise AudioError(
+                        f"{self._path}: damaged behind {at:.3f} s of {whole:.3f} s ({reason})"
+                    ) from error
                 if not len(frames):
-                    at, whole = read / self.file_fs, self._frames / self.file_fs
                     raise AudioError(f"{self._path}: ends at {at:.3f} s of {whole:.3f} s")
                 bad = np.flatnonzero(~np.isfinite(frames).all(axis=1))
                 if len(bad):

@@ -154,3 +154,11 @@ def test_exporting_is_silent(tmp_path, capfd):
     out, err = capfd.readouterr()
     assert out == ""
     assert err == ""
+
+
+def test_others_may_read_what_was_built(published):
+    """coremltools makes files that their owner alone may read."""
+    folder = published("gammatone")
+    folders, files = folder.stat().st_mode, (folder / "manifest.json").stat().st_mode
+    for path in folder.rglob("*"):
+        assert path.stat().st_mode == (folders if path.is_dir() else files), path

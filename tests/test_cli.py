@@ -101,6 +101,9 @@ def test_build_publishes_a_whole_folder(small):
         ("[parity]", "[parity]\nonxx = 1", "did you mean 'onnx'?"),
         ('name = "small"', "name = ", "not TOML"),
         ('name = "small"', 'name = "large"', "must be the name of the file"),
+        ("fs = 16000", f"fs = {10**400}", "must be a finite number"),
+        ("fs = 16000", f"fs = {10**20}", "too large or too small to design filters with"),
+        ("fs = 16000", "fs = 16000\nn = 99", "too large or too small to design filters with"),
     ],
 )
 def test_a_bad_model_file_is_one_line(old, new, message, tmp_path, capsys):
@@ -143,6 +146,28 @@ def test_bad_data_is_one_line(arguments, message, built, capsys, monkeypatch):
     assert state(built / "artifacts") == before
 
 
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_what_is_no_published_folder_is_not_replaced(kind, built, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(built)
+    mine = tmp_path / "small" if kind == "file" else tmp_path / "small" / "precious.txt"
+    mine.parent.mkdir(exist_ok=True)
+    mine.write_text("mine", encoding="utf-8")
+    assert main(["build", "small", "--format", "onnx", "--out", str(tmp_path)]) == 1
+    error = capsys.readouterr().err
+    assert f"{tmp_path / 'small'}: is there and is no published folder" in error
+    assert error.count("\n") == 1
+    assert mine.read_text(encoding="utf-8") == "mine"
+    assert [path.name for path in tmp_path.iterdir()] == ["small"]
+
+
+def test_memory_that_torch_does_not_get_is_one_line(built, capsys, monkeypatch):
+    monkeypatch.chdir(built)
+    assert main(["build", "small", "--samples", str(10**13), "--out", "elsewhere"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("amt-export: error: out of memory")
+    assert error.count("\n") == 1
+
+
 def test_a_second_model_of_the_same_name(built, capsys, monkeypatch):
     monkeypatch.chdir(built)
     with pytest.raises(SystemExit) as stopped:
@@ -176,6 +201,15 @@ def test_other_sizes(tmp_path):
 
 
 # ---------------------------------------------------------------- list, info, check, bench
+
+
+def test_a_single_sample(tmp_path):
+    path = tmp_path / "small.toml"
+    path.write_text(SMALL, encoding="utf-8")
+    out = tmp_path / "out"
+    assert main(["build", str(path), "--format", "onnx", "--samples", "1", "--out", str(out)]) == 0
+    assert load_manifest(out / "small").inputs[0].shape == (1, 1)
+    assert not (out / "small" / "response.svg").exists()
 
 
 def test_list_says_what_is_published(built, capsys, monkeypatch):

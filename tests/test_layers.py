@@ -19,6 +19,7 @@ LAYERS = [
     "records",
     "hashing",
     "evidence",
+    "plausibility",
     "manifest",
     "runtime",
     "embedded",
@@ -52,6 +53,7 @@ APP_SIDE = {
     "records": set(),
     "hashing": set(),
     "evidence": set(),
+    "plausibility": set(),
     "manifest": set(),
     "runtime": {"numpy"},
 }

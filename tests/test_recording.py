@@ -77,6 +77,7 @@ def test_what_a_recording_cannot_be(wav, tmp_path):
         wav(np.zeros(0), name="empty.wav"): "holds no samples",
         wav(np.zeros(1), fs=44100, name="short.wav"): "too short for a single sample at 16000 Hz",
         tmp_path / "gone.wav": "no such file",
+        tmp_path: "is a folder",
     }.items():
         with pytest.raises(AudioError, match=message):
             Recorder(path, manifest())
@@ -107,6 +108,16 @@ def test_a_file_that_ends_early(wav):
     soundfile.write(path, noise(4000), 16000, subtype="FLOAT")
     with pytest.raises(AudioError, match=r"ends at 0\.250 s of 1\.000 s"):
         list(recorder.pieces(1000))
+
+
+@pytest.mark.parametrize("level", [None, 60.0])
+def test_a_damaged_file(level, tmp_path):
+    path = tmp_path / "damaged.flac"
+    soundfile.write(path, noise(48000), 16000)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(AudioError, match=r"damaged\.flac: damaged behind .* of 3\.000 s \("):
+        list(Recorder(path, manifest(), level).pieces(4000))
 
 
 @pytest.mark.parametrize("package", ["soundfile", "soxr"])

@@ -131,6 +131,10 @@ def test_unreadable_files(load, tmp_path):
         load(b"\xff\xfe")
     with pytest.raises(SpecError, match=r"\[model\]: this section is missing"):
         load("")
+    with pytest.raises(SpecError, match="nested too deep"):
+        load("x = " + "[" * 5000)
+    with pytest.raises(SpecError, match=r"\[model\]: this section is missing"):
+        load(b"\xef\xbb\xbf")  # the byte order mark of editors on Windows
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from amt_export.parity import Findings
 
 DESCRIPTION = """\
-Verify published folders: sizes and hashes of all files, the manifest and the
-interface of every artifact, and its outputs on the folder's own test vectors,
-which the float64 module answered. With torch installed they are compared with
+Verify published folders: size and hash of every artifact, the manifest and
+the interface in it, and its outputs on the folder's own test vectors, which
+the float64 module answered. (Pictures and parity.md are for readers: not part
+of it.) With torch installed they are compared with
 the eager module on the whole signal suite, too.
 
 Needs numpy, and onnxruntime for ONNX; a format whose runtime is not installed

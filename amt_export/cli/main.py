@@ -32,7 +32,8 @@ from a model file to a picture of speech:
   amt-export run artifacts/gammatone_speech_16k speech.wav --plot speech.png
 
 `amt-export COMMAND --help` explains a command, with examples.
-exit code: 0 all is well, 1 a check or the data failed, 2 bad usage.
+exit code: 0 all is well, 1 a check or the data failed, 2 bad usage,
+130 interrupted.
 """
 
 FAILED = 1
@@ -71,6 +72,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             return FAILED
         except (AmtExportError, OSError, MemoryError, ImportError) as error:
             complain(_explained(error))
+            return FAILED
+        except RuntimeError as error:
+            if "can't allocate memory" not in str(error):  # torch's own way to say it
+                raise
+            complain(_explained(MemoryError("torch")))
             return FAILED
         return code
 

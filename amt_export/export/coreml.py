@@ -88,7 +88,7 @@ def export_coreml(program: Program, path: Path, metadata: dict[str, str]) -> Non
             converted.save(str(package))
             _name_items_by_path(package / "Manifest.json")
             _sort_maps(package / "Data" / "com.apple.CoreML" / "model.mlmodel")
-            shutil.copytree(package, path)
+            _copy_contents(package, path)
 
 
 @contextlib.contextmanager
@@ -108,6 +108,17 @@ def validated_once() -> Iterator[None]:
         MilProgram.validate = validate
     if programs:
         validate(programs[-1])
+
+
+def _copy_contents(package: Path, path: Path) -> None:
+    """Copy a folder as a new one: coremltools makes its files for their owner alone."""
+    path.mkdir()
+    for item in sorted(package.rglob("*")):
+        copied = path / item.relative_to(package)
+        if item.is_dir():
+            copied.mkdir()
+        else:
+            shutil.copyfile(item, copied)
 
 
 def _name_items_by_path(manifest: Path) -> None:

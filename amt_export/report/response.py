@@ -60,7 +60,7 @@ def measure_response(module: Any, manifest: Manifest, run: Runner) -> Response |
     Returns
     -------
     Response or None
-        None for modules that are no filterbank.
+        None for modules that are no filterbank, and for a single sample.
     """
     formula = FORMULAS.get(manifest.module)
     if formula is None or manifest.sampling_rate is None:
@@ -71,6 +71,8 @@ def measure_response(module: Any, manifest: Manifest, run: Runner) -> Response |
     answer = run({port.name: impulse})[manifest.outputs[0].name][0]
     found = np.fft.rfft(answer.astype(np.float64) / IMPULSE, axis=-1)
     samples = port.shape[-1]
+    if samples < 2:
+        return None  # no frequency but 0
     frequencies = np.arange(samples // 2 + 1, dtype=np.float64)
     frequencies *= manifest.sampling_rate / samples
     omega: Real = 2.0 * np.pi * frequencies / manifest.sampling_rate

@@ -186,13 +186,16 @@ def _find(path_or_name: str | Path, models_dir: str | Path | None) -> Path:
 
 def _parse(path: Path) -> dict[str, object]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        # Editors on Windows put a byte order mark in front.
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise SpecError(f"{path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise SpecError(f"{path}: not UTF-8 text ({error.reason})") from error
     except tomllib.TOMLDecodeError as error:
         raise SpecError(f"{path}: not TOML: {error}") from error
+    except RecursionError as error:
+        raise SpecError(f"{path}: not a model file: tables or lists are nested too deep") from error
 
 
 def exported_modules() -> dict[str, type[Any]]:

@@ -14,7 +14,12 @@ from amt_export.errors import SpecError
 
 def is_number(value: object) -> bool:
     """Tell whether a TOML value is a finite integer or float (a boolean is neither)."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer that no float holds
+        return False
 
 
 def is_positive_int(value: object) -> bool:
