@@ -142,13 +142,18 @@ def check_audio_model(manifest: Manifest) -> Port:
     Raises
     ------
     AudioError
-        For other models.
+        For other models, and for those at a rate that no file has: 16000.5 Hz.
     """
     port = manifest.inputs[0]
     if len(manifest.inputs) > 1 or port.name != "audio" or manifest.sampling_rate is None:
         names = ", ".join(port.name for port in manifest.inputs)
         raise AudioError(
             f"{manifest.name} takes {names}, not audio; choose a model that takes audio"
+        )
+    if not float(manifest.sampling_rate).is_integer():
+        raise AudioError(
+            f"{manifest.name} runs at {manifest.sampling_rate:g} Hz, and sounds are resampled to whole rates; "
+            "choose a model of a whole fs"
         )
     return port
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -87,6 +88,9 @@ def test_what_a_recording_cannot_be(wav, tmp_path):
         Recorder(text, manifest())
     with pytest.raises(AudioError, match="takes psd, not audio"):
         Recorder(wav(noise(100)), manifest(name="psd"))
+    odd = replace(manifest(), sampling_rate=16000.5)
+    with pytest.raises(AudioError, match=r"runs at 16000\.5 Hz, and sounds .* whole rates"):
+        Recorder(wav(noise(100)), odd)
     with pytest.raises(AudioError, match="is silent"):
         Recorder(wav(np.zeros(100)), manifest(), 60.0)
 

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 DESCRIPTION = """\
 Verify published folders: size and hash of every artifact, the manifest and
 the interface in it, and its outputs on the folder's own test vectors, which
-the float64 module answered. (Pictures and parity.md are for readers: not part
-of it.) With torch installed they are compared with
-the eager module on the whole signal suite, too.
+the float64 module answered. With torch installed they are compared with the
+eager module on the whole signal suite, too. (Pictures and parity.md are for
+readers, and not looked at.)
 
 Needs numpy, and onnxruntime for ONNX; a format whose runtime is not installed
 is listed as not run, with the reason.
