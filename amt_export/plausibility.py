@@ -12,7 +12,13 @@ LONGEST = 2**26
 
 
 def implausible(manifest: Any) -> str | None:
-    """The first value of a `Manifest` that cannot be, as a message, or None."""
+    """The first value of a `Manifest` that cannot be, as a message, or None.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        With all values of the right type, see `amt_export.records.decode`.
+    """
     return next(_problems(manifest), None)
 
 

@@ -42,7 +42,14 @@ class Product(NamedTuple):
 
 
 def add_in_place(model: ir.Model) -> None:
-    """Rewrite large sums with a product in them, but for outputs: these are written anew anyway."""
+    """Rewrite large sums with a product in them, but for outputs: these are written anew anyway.
+
+    Parameters
+    ----------
+    model : ir.Model
+        Changed in place. Only sums of two float32 values of one static shape are touched, with a product of
+        rows (1, F or 1, K, j) and tables (F, j, n); nothing raises where there is none.
+    """
     for node in list(model.graph):
         if node.op_type == "Add" and _is_large_inside(node.outputs[0]):
             # Of two products the one that reads less.
