@@ -92,7 +92,9 @@ class Groups(NamedTuple):
     forgets: bool
 
 
-def grouping(count: int, remembered: Callable[[int], int] | None = None) -> Groups:
+def grouping(
+    count: int, remembered: Callable[[int], int] | None = None, goes_on: bool = False
+) -> Groups:
     """Choose groups for so many blocks.
 
     Parameters
@@ -101,6 +103,8 @@ def grouping(count: int, remembered: Callable[[int], int] | None = None) -> Grou
         Blocks at once; 0 for any number.
     remembered : callable, optional
         How many groups of so many blocks are remembered: see `memory`. By default all.
+    goes_on : bool
+        Whether the state behind the last group is found like those at the start of groups.
 
     Returns
     -------
@@ -116,7 +120,7 @@ def grouping(count: int, remembered: Callable[[int], int] | None = None) -> Grou
         if needed <= min(groups, FORGETS):
             return Groups([*radices, needed], True)
         if groups <= LOOK_BACK:
-            return Groups([*radices, groups], False)
+            return Groups([*radices, groups + 1 if goes_on else groups], False)
         radices.append(_divisor(groups, COARSE if radices else FINE))
         group, groups = group * radices[-1], -(-groups // radices[-1])
 

@@ -52,8 +52,8 @@ class Response(NamedTuple):
 
 def respond(blocks: Tensor, tables: BlockTables, start: Tensor) -> Response:
     """T x and the states of a filter that is fed blocks; see `filter_blocks`."""
-    # Lean sums need one grid for all blocks that they add up without a cut.
-    peak = peak_of(blocks) if tables.lean else torch.amax(torch.abs(blocks), -1, keepdim=True)
+    # One grid for all blocks: lean sums add them up without a cut.
+    peak = peak_of(blocks)
     rows = cut([blocks], len(tables.impulse), peak, tables.lean)
     if len(tables.reach) == len(rows):
         reached = times(rows, tables.reach)
@@ -122,6 +122,7 @@ class BlockFilter(nn.Module):
         self.terms, self.lean = 1, False
         self.size = 1
         self.count = 0  # blocks at once, where that is known
+        self.goes_on = False  # whether somebody wants the state behind them
         self.radices, self.forgets = grouping(0)
         self.rows, self.columns = [1], [1]
 
@@ -136,7 +137,7 @@ class BlockFilter(nn.Module):
         self.terms, self.lean = Sums(1, False) if like.dtype == torch.float64 else sums
         self.size = system.b.shape[-1]
         remembered = None if trained else lambda blocks: memory(system, block * blocks, like.dtype)
-        self.radices, self.forgets = grouping(self.count, remembered)
+        self.radices, self.forgets = grouping(self.count, remembered, self.goes_on)
         with torch.no_grad():
             found = packed(self.settled(system, block, like.dtype))
         self.rows, self.columns = found.rows, found.columns

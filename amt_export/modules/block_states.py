@@ -9,7 +9,7 @@ from typing import List, Tuple  # noqa: UP035  (TorchScript reads these)
 import torch
 from torch import Tensor
 
-from amt_export.design.expansion import cut, in_parts, side_by_side, times, with_terms
+from amt_export.design.expansion import cut, peak_of, side_by_side, times, with_terms
 from amt_export.modules.block_layout import blocks_of, pad_end
 from amt_export.modules.block_tables import BlockTables, carried, states_apart
 
@@ -34,13 +34,6 @@ def _apart(rows: Tensor, count: int) -> List[Tensor]:  # noqa: UP006
     return [rows[..., i * size : (i + 1) * size] for i in range(count)] if count > 1 else [rows]
 
 
-def _cut_in_rows(terms: List[Tensor]) -> List[Tensor]:  # noqa: UP006
-    """Terms (B, F, K, n) as parts to be multiplied, each row on one grid: its sums then are exact."""
-    if len(terms) == 1:
-        return terms
-    return cut(terms, len(terms), torch.amax(torch.abs(terms[0]), -1, keepdim=True), False)
-
-
 def _members(terms: List[Tensor], level: int, tables: BlockTables, peak: Tensor) -> List[Tensor]:  # noqa: UP006
     """States (B, F, K, s) in groups (B, F, groups, r s), as parts to be multiplied.
 
@@ -51,7 +44,11 @@ def _members(terms: List[Tensor], level: int, tables: BlockTables, peak: Tensor)
     if tables.lean:
         rows = with_terms(terms[0], parts, parts, peak, True) if level == 1 else terms[0]
         return [_grouped(rows, radix)]
-    return _cut_in_rows([_grouped(term, radix) for term in terms])
+    return cut([_grouped(term, radix) for term in terms], parts, peak, False)
+
+
+def _higher(peak: Tensor, states: Tensor) -> Tensor:
+    return torch.maximum(peak, peak_of(states))
 
 
 def _handed_on(
@@ -85,33 +82,29 @@ def _recent(line: Tensor, count: int) -> Tensor:
     return torch.index_select(padded, 2, places).reshape(batch, channels, rows, count * size)
 
 
-def _cut_together(groups: Tensor, radix: int, terms: int, peak: Tensor, lean: bool) -> Tensor:
-    """States in groups (B, F, groups, r P s), as parts to be multiplied, each group on one grid."""
-    if terms == 1:
-        return groups
-    batch, channels, count, width = groups.shape
-    apart = groups.reshape(batch, channels, count, radix, width // radix)
-    return with_terms(apart, terms, terms, peak.unsqueeze(-1), lean).reshape(
-        batch, channels, count, width
-    )
-
-
-def _remembered(added: Tensor, start: Tensor, tables: BlockTables, peak: Tensor) -> Tensor:
+def _remembered(
+    added: List[Tensor],  # noqa: UP006
+    start: Tensor,
+    tables: BlockTables,
+    peak: Tensor,
+    through: bool,
+) -> Tuple[Tensor, Tensor]:  # noqa: UP006
     """The top level: states at the start of all its groups, from what each adds to the state behind it.
 
-    `added` (B, F, groups, P s) and `start` (B, F, 1, P s) -> (B, F, groups, P s), as products are.
+    `added`, terms (B, F, groups, s), and `start` (B, F, 1, P s) -> (B, F, groups, P s), as products are; or the
+    state behind the last group as well. And the peak up to here.
     """
-    top, lean = len(tables.radices) - 1, tables.lean
-    reach, groups = tables.radices[top], added.shape[2]
-    terms = len(tables.impulse) if top < 2 else carried(len(tables.impulse), lean)
-    line = torch.cat([start, added[:, :, : groups - 1]], dim=2)
-    if lean and top == 0:  # nothing is cut: the sound was
-        recent = _recent(line, reach)
-    elif reach >= groups:  # all look back on the first, so one grid does for all
-        recent = _recent(with_terms(line, terms, terms, peak, lean), reach)
-    else:
-        recent = _cut_together(_recent(line, reach), reach, terms, peak, lean)
-    return recent @ tables.top
+    top, lean, parts = len(tables.radices) - 1, tables.lean, len(tables.impulse)
+    groups = added[0].shape[2] if through else added[0].shape[2] - 1
+    begin = _apart(start, states_apart(parts, lean))
+    line = [torch.cat([begin[k], added[k][:, :, :groups]], dim=2) for k in range(len(added))]
+    if not lean and parts > 1:
+        peak = _higher(peak, line[0]) if top > 0 else peak_of(line[0])
+        line = cut(line, parts, peak, False)
+    elif lean and top > 0:  # where there are no groups nothing is cut: the sound was
+        terms = parts if top < 2 else carried(parts, True)
+        line = [with_terms(line[0], terms, terms, peak, True)]
+    return _recent(side_by_side(line), tables.radices[top]) @ tables.top, peak
 
 
 def _one_go(
@@ -119,45 +112,56 @@ def _one_go(
     start: Tensor,
     tables: BlockTables,
     peak: Tensor,
-) -> List[Tensor]:  # noqa: UP006
-    """`block_states` for as many blocks as all groups together hold; `start` (B, F, 1, Q s)."""
+) -> Tuple[List[Tensor], Tensor]:  # noqa: UP006
+    """`block_states` for as many blocks as all groups together hold; states are (B, F, 1, Q s)."""
     parts, lean = len(tables.impulse), tables.lean
     held, top = carried(parts, lean), len(tables.radices) - 1
     kinds = states_apart(parts, lean)
     if reached[0].shape[2] == 1:
-        if lean:
-            return [with_terms(start, held, parts, peak, True)]
-        return in_parts(start, parts, parts, peak, False)
+        found = with_terms(start, held, parts, peak, lean)
+        states = [found] if lean else _apart(found, parts)
+        return states, _behind(states, reached, tables, peak)
     inner: List[List[Tensor]] = []  # noqa: UP006
     counts: List[int] = []  # noqa: UP006
+    full = True  # no group has empty places
     # Up: what each group, and each group of groups, hands to the next.
     terms = reached
     for level in range(top):
+        if parts > 1 and not lean:
+            peak = _higher(peak, terms[0]) if level > 0 else peak_of(terms[0])
         counts.append(terms[0].shape[2])
+        full = full and counts[level] % tables.radices[level] == 0
         inside, terms = _handed_on(_members(terms, level, tables, peak), level, tables)
         inner.append(inside)
         if lean and level == 1:
             terms = [with_terms(terms[0], parts, held, peak, True)]
-    counts.append(terms[0].shape[2])
+    groups = terms[0].shape[2]
+    counts.append(groups)
     if lean and top < 2:
         start = with_terms(start, held, parts, peak, True)
-    found = _remembered(side_by_side(terms), start, tables, peak)
+    # Whoever goes on from the last of full groups has its state from the same product.
+    through = full and (tables.forgets or groups < tables.radices[top])
+    found, peak = _remembered(terms, start, tables, peak, through)
+    last = found[:, :, groups:]
+    found = found[:, :, :groups]
     if lean and top == 2:
         found = with_terms(found, held, parts, peak, True)
-    states = [found] if lean else _cut_in_rows(_apart(found, parts))
+    states = [found] if lean else cut(_apart(found, parts), parts, peak, False)
     # Down: from the state at the start of a group to the states of its members.
     for back in range(1, top + 1):
         level = top - back
         radix = tables.radices[level]
         brought = times(states, tables.started[level])
         inside = [inner[level][k] + brought[k] for k in range(kinds)]
-        groups = [torch.cat([states[k], inside[k]], dim=-1) for k in range(kinds)]
-        if not lean:  # a group has one grid
-            groups = _cut_in_rows(groups)
-        states = [_in_a_row(part, radix, counts[level]) for part in groups]
+        together = [torch.cat([states[k], inside[k]], dim=-1) for k in range(kinds)]
+        if not lean:
+            together = cut(together, parts, peak, False)
+        states = [_in_a_row(part, radix, counts[level]) for part in together]
         if lean and level == 2:
             states = [with_terms(states[0], held, parts, peak, True)]
-    return states
+    if through:
+        return states, with_terms(last, parts, 1, peak, True) if lean and top < 2 else last
+    return states, _behind(states, reached, tables, peak)
 
 
 def _behind(
@@ -166,7 +170,7 @@ def _behind(
     tables: BlockTables,
     peak: Tensor,
 ) -> Tensor:
-    """State behind the last block (B, F, 1, Q s)."""
+    """State behind the last block (B, F, 1, Q s), from the one at its start."""
     last, parts = states[0].shape[2] - 1, len(tables.impulse)
     state = side_by_side(states)[:, :, last:] @ tables.onward
     state = state + side_by_side([term[:, :, last:] for term in reached])
@@ -191,7 +195,7 @@ def block_states(
     tables : BlockTables
         More blocks than its groups hold are taken in several goes.
     peak : Tensor [shape=(B, F or 1, 1, 1)]
-        Of the sound.
+        Of the sound, now and before: states are not larger.
 
     Returns
     -------
@@ -214,8 +218,7 @@ def block_states(
     states = [term[:, :, :0] for term in reached]
     for begin in range(0, count, most):
         piece = [term[:, :, begin : begin + most] for term in reached] if count > most else reached
-        found = _one_go(piece, last, tables, peak)
-        last = _behind(found, piece, tables, peak)
+        found, last = _one_go(piece, last, tables, peak)
         if begin > 0:
             found = [torch.cat([states[i], found[i]], dim=2) for i in range(kinds)]
         states = found

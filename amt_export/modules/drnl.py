@@ -292,7 +292,7 @@ class DRNLFilterbank(DRNLParameters):
         """The filters' own blocks divide the stream's."""
         self.block = stream_block(block)
         for keeper in (self.linear, self.before, self.behind):
-            keeper.count = block // self.block
+            keeper.count, keeper.goes_on = block // self.block, True
 
     def choose_block(self, samples: int | None) -> None:
         """A block that divides the audio spares padding and cutting."""

@@ -199,7 +199,7 @@ class GammatoneFilterbank(AuditoryModule):
     def choose_stream_block(self, block: int) -> None:
         """The filter's own blocks divide the stream's."""
         self.block = stream_block(block)
-        self.filter.count = block // self.block
+        self.filter.count, self.filter.goes_on = block // self.block, True
 
     def choose_block(self, samples: int | None) -> None:
         """A block that divides the audio spares padding and cutting."""
