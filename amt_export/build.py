@@ -78,8 +78,10 @@ def build_module(
     return module.eval()
 
 
-def build_stream(spec: ModelSpec, module: AuditoryModule) -> StreamForm | None:
-    """The streaming form that a model file asks for, if it does.
+def build_stream(
+    spec: ModelSpec, module: AuditoryModule, float64: bool = True
+) -> StreamForm | None:
+    """The streaming form that a model file asks for, if it does; with float64 inside where that helps.
 
     Raises
     ------
@@ -91,7 +93,7 @@ def build_stream(spec: ModelSpec, module: AuditoryModule) -> StreamForm | None:
     if "audio" not in spec.inputs:
         raise SpecError(f"{spec.path}: [stream]: {spec.module} takes no audio, so nothing streams")
     try:
-        return StreamForm(module, spec.stream_block, spec.inputs["audio"])
+        return StreamForm(module, spec.stream_block, spec.inputs["audio"], float64)
     except ValueError as error:
         raise SpecError(f"{spec.path}: [stream] block = {spec.stream_block}: {error}") from error
 

@@ -79,6 +79,8 @@ class StreamInfo:
         dropped: its frame k is the stream's frame ``skip + k``.
     inputs, outputs : tuple of Port
         Of one call, without the states. Outputs are joined along their axis "time" or "frame".
+    float64 : bool
+        Whether the artifacts compute in float64 between float32 inputs and outputs (Core ML's never do).
     """
 
     block: int
@@ -87,6 +89,7 @@ class StreamInfo:
     skip: int = 0
     inputs: tuple[Port, ...] = ()
     outputs: tuple[Port, ...] = ()
+    float64: bool = False
 
 
 @dataclass(frozen=True)

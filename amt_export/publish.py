@@ -92,6 +92,7 @@ def publish(
         frozen = (module.frozen(samples), double.frozen(samples))
         forms = Forms(module, double, *frozen, build_stream(spec, module))
         programs = _capture(spec, forms)
+        narrow = _capture_narrow(spec, forms, chosen)
         manifest = _describe(spec, forms, programs["whole"])
         if checkpoint is not None:
             values = Checkpoint(sha256_of(checkpoint), checkpoint_prefix, module.learnable)
@@ -101,7 +102,8 @@ def publish(
         for form, program in programs.items():
             for name in chosen:
                 progress(f"{spec.name}: exporting {name}", (1 + len(files)) / (2 * steps))
-                files.append(_export(name, form, program, manifest.of(form), folder))
+                captured = program if FORMATS[name].float64 else narrow.get(form, program)
+                files.append(_export(name, form, captured, manifest.of(form), folder))
         _inspect(spec.name, folder)
         manifest = replace(manifest, files=tuple(files))
         proof = prove_model(spec, forms, manifest, folder, progress)
@@ -128,6 +130,16 @@ def _capture(spec: ModelSpec, forms: Forms) -> dict[str, Program]:
     if (form := forms.stream) is not None:
         programs["stream"] = capture(form, form.silence(), form.input_names, form.output_names)
     return programs
+
+
+def _capture_narrow(spec: ModelSpec, forms: Forms, chosen: Sequence[str]) -> dict[str, Program]:
+    """What formats without float64 have in place of programs that use it inside."""
+    if forms.stream is None or not forms.stream.widens or all(FORMATS[n].float64 for n in chosen):
+        return {}
+    form = build_stream(spec, forms.module, float64=False)
+    if form is None:
+        return {}
+    return {"stream": capture(form, form.silence(), form.input_names, form.output_names)}
 
 
 def _describe(spec: ModelSpec, forms: Forms, program: Program) -> Manifest:
@@ -189,6 +201,7 @@ def _describe_stream(spec: ModelSpec, forms: Forms) -> StreamInfo | None:
         skip=module.skip(),
         inputs=(Port(port.name, form.shape, spec.dtype, port.unit, port.axes, port.floor),),
         outputs=_outputs(spec, module, results),
+        float64=form.widens,
     )
 
 

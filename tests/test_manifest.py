@@ -87,6 +87,7 @@ EXAMPLE = {
                 "axes": ["batch", "channel", "time"],
             }
         ],
+        "float64": False,
     },
     "files": [
         {

@@ -121,8 +121,10 @@ def subject_of(
         spec = load_spec(model).resized(samples=samples)
     module = build_module(spec, None, checkpoint, checkpoint_prefix)
     whole, ports = module.frozen(input_length(spec)), module.output_ports
-    subject = _stream if form == "stream" else _whole
-    program, inputs = subject(spec, module, whole)
+    if form == "stream":
+        program, inputs = _stream(spec, module, whole, FORMATS[format].float64)
+    else:
+        program, inputs = _whole(spec, module, whole)
     with tempfile.TemporaryDirectory() as temporary:
         if published:
             artifact = folder / entry.path
@@ -155,10 +157,10 @@ def _whole(
 
 
 def _stream(
-    spec: ModelSpec, module: AuditoryModule, whole: AuditoryModule
+    spec: ModelSpec, module: AuditoryModule, whole: AuditoryModule, float64: bool
 ) -> tuple[Program, Inputs]:
     """The program of one block, and of each signal of the suite a block with the states before it."""
-    form = build_stream(spec, module)
+    form = build_stream(spec, module, float64)
     if form is None:
         raise SpecError(
             f"{spec.path}: has no streaming form; [stream] block = N in the model file asks for one"

@@ -91,6 +91,8 @@ class Graph:
         Of every value whose type is known, numpy's names.
     external : dict of str
         Constant to the file that holds it.
+    float64 : bool
+        Whether its manifest says that it computes in float64 inside.
     """
 
     file: str
@@ -102,6 +104,7 @@ class Graph:
     constants: dict[str, npt.NDArray[np.generic]] = field(default_factory=dict)
     dtypes: dict[str, str] = field(default_factory=dict)
     external: dict[str, str] = field(default_factory=dict)
+    float64: bool = False
 
     def producers(self) -> dict[str, Node]:
         """The node that gives each value."""

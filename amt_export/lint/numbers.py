@@ -168,8 +168,8 @@ def _precision(graph: Graph) -> Iterator[Finding]:
         (("float64",), "float64", "cast it before export; Core ML and many GPUs have no float64"),
         (HALF, "precision", "3 digits are left; export with float32 weights and arithmetic"),
     ):
-        if taken & set(dtypes) and rule == "float64":
-            continue  # the whole model is meant so
+        if rule == "float64" and (graph.float64 or taken & set(dtypes)):
+            continue  # it is meant so
         places = [name for name, dtype in graph.dtypes.items() if dtype in dtypes]
         if places:
             producer = graph.producers().get(places[0])

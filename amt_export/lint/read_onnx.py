@@ -11,6 +11,7 @@ import numpy as np
 
 from amt_export.errors import ArtifactError, require
 from amt_export.lint.graph import Graph, Interface, Node, kind_of
+from amt_export.manifest import METADATA_KEY, Manifest
 
 
 def read_onnx(path: Path) -> Graph:
@@ -40,10 +41,23 @@ def read_onnx(path: Path) -> Graph:
     inputs = [value for value in model.graph.input if value.name not in initializers]
     graph.inputs = [_interface(value) for value in inputs]
     graph.outputs = [_interface(value) for value in model.graph.output]
+    graph.float64 = _says_float64(model)
     _read_graph(model.graph, graph, "")
     for function in model.functions:
         _read_nodes(function.node, graph, f"{function.name}/")
     return graph
+
+
+def _says_float64(model: Any) -> bool:
+    """Whether it is a stream whose manifest says so."""
+    texts = [entry.value for entry in model.metadata_props if entry.key == METADATA_KEY]
+    if not texts or len(model.graph.input) < 2:
+        return False
+    try:
+        stream = Manifest.from_json(texts[0], METADATA_KEY).stream
+    except ArtifactError:
+        return False
+    return stream is not None and stream.float64
 
 
 def _read_graph(proto: Any, graph: Graph, where: str) -> None:

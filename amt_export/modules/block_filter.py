@@ -26,6 +26,9 @@ from amt_export.modules.block_tables import BlockTables, carried, in_order, look
 # flat optimum of ONNX Runtime (30-channel gammatone at 16 kHz, 50-channel DRNL at 44.1 kHz).
 BLOCK = 32
 
+# float64 needs no expansions: its own rounding is 2^-29 of float32's.
+ONE_TERM = Sums(1, False)
+
 
 def divisor_block(samples: int) -> int:
     """A block of 32 to 64 samples that divides `samples`, the cheapest; 32 if there is none.
@@ -52,6 +55,9 @@ class Response(NamedTuple):
 
 def respond(blocks: Tensor, tables: BlockTables, start: Tensor) -> Response:
     """T x and the states of a filter that is fed blocks; see `filter_blocks`."""
+    dtype, held, kept = tables.top.dtype, start.shape[2], start.dtype
+    if dtype != kept:
+        blocks, start = blocks.to(dtype), summed(start, dtype)
     # One grid for all blocks: lean sums add them up without a cut.
     peak = peak_of(blocks)
     rows = cut([blocks], len(tables.impulse), peak, tables.lean)
@@ -60,11 +66,31 @@ def respond(blocks: Tensor, tables: BlockTables, start: Tensor) -> Response:
     else:
         reached = [side_by_side(rows) @ tables.reach[0]]
     states, last = block_states(reached, start, tables, peak)
+    if dtype != kept:
+        last = in_terms(last, held, kept)
     return Response(times(rows, tables.impulse), states, last)
 
 
+def summed(state: Tensor, dtype: torch.dtype) -> Tensor:
+    """The state (B, F, 1, s) in a wider dtype, from terms (B, F, Q, s)."""
+    terms = state.to(dtype)
+    whole = terms[:, :, :1]
+    for i in range(1, state.shape[2]):
+        whole = whole + terms[:, :, i : i + 1]
+    return whole
+
+
+def in_terms(state: Tensor, count: int, dtype: torch.dtype) -> Tensor:
+    """The state (B, F, 1, s) as `count` terms of a narrower dtype (B, F, Q, s)."""
+    rest, terms = state, [state.to(dtype)]
+    for i in range(count - 1):
+        rest = rest - terms[i].to(state.dtype)
+        terms.append(rest.to(dtype))
+    return torch.cat(terms, dim=2) if count > 1 else terms[0]
+
+
 def added_up(response: Response, tables: BlockTables) -> Tensor:
-    """The filtered signal (B, F, K L), T x + O h.
+    """The filtered signal (B, F, K L), T x + O h, in the tables' dtype.
 
     Laid out before it is added: the sum then is the output, and not one more copy.
     """
@@ -76,10 +102,12 @@ def added_up(response: Response, tables: BlockTables) -> Tensor:
 def added_up_with(
     response: Response, tables: BlockTables, other: Response, other_tables: BlockTables
 ) -> Tensor:
-    """Sum of the signals of two filters (B, F, K L), the other one in one term.
+    """Sum of the signals of two filters (B, F, K L), the other one in one term and of its dtype.
 
     What the states of both make in the last term is one product: that is a pass less over the whole signal.
     """
+    if tables.top.dtype != other_tables.top.dtype:
+        return added_up(response, tables).to(other_tables.top.dtype) + added_up(other, other_tables)
     direct = [from_blocks(term) for term in response.direct]
     ringing = times(response.states, tables.observe[:-1])
     both = torch.cat([tables.observe[-1], other_tables.observe[0]], dim=1)
@@ -96,7 +124,8 @@ def filter_blocks(blocks: Tensor, tables: BlockTables, start: Tensor) -> Tuple[T
         One signal per channel, or one for all.
     tables : BlockTables
     start : Tensor [shape=(B, F, Q, s)]
-        State before the first sample, Q terms whose sum it is; zeros for silence.
+        State before the first sample, Q terms whose sum it is; zeros for silence. Its dtype is that of the
+        results; where that of the tables is wider, everything in between is computed in it.
 
     Returns
     -------
@@ -105,11 +134,16 @@ def filter_blocks(blocks: Tensor, tables: BlockTables, start: Tensor) -> Tuple[T
         State after the last block, to go on from.
     """
     response = respond(blocks, tables, start)
-    return added_up(response, tables), response.last
+    return added_up(response, tables).to(start.dtype), response.last
 
 
 class BlockFilter(nn.Module):
-    """Keeper of the tables of one filter: numbers in the module's dtype, and where they stand, not saved."""
+    """Keeper of the tables of one filter: numbers, and where they stand, not saved.
+
+    They are in the module's dtype; or in float64, for a float32 stream that needs more than one term and has
+    leave to. Its blocks are small: float64 costs less there than float32 terms, each of which is a few more
+    operators.
+    """
 
     numbers: Tensor
     where: Tensor
@@ -123,8 +157,15 @@ class BlockFilter(nn.Module):
         self.size = 1
         self.count = 0  # blocks at once, where that is known
         self.goes_on = False  # whether somebody wants the state behind them
+        self.may_widen = False  # whether float64 is allowed
+        self.held = 1  # terms of the state that is handed on
+        self.dtype = torch.float32  # of that state
         self.radices, self.forgets = grouping(0)
         self.rows, self.columns = [1], [1]
+
+    def stream(self, count: int, may_widen: bool) -> None:
+        """Prepare for so many blocks at once, from any state and to the next; `design` comes after it."""
+        self.count, self.goes_on, self.may_widen = count, True, may_widen
 
     def design(
         self, system: StateSpace, block: int, like: Tensor, sums: Sums, trained: bool = False
@@ -133,8 +174,12 @@ class BlockFilter(nn.Module):
 
         For `sums` see `design.rounding`. A trained filter may come to remember for longer than it does now.
         """
-        # float64 needs no expansions: its own rounding is 2^-29 of float32's.
-        self.terms, self.lean = Sums(1, False) if like.dtype == torch.float64 else sums
+        if like.dtype == torch.float64:
+            sums = ONE_TERM
+        self.held, self.dtype = carried(sums.terms, sums.lean), like.dtype
+        if self.may_widen and like.dtype == torch.float32 and sums.terms > 1:
+            like, sums = like.to(torch.float64), ONE_TERM
+        self.terms, self.lean = sums
         self.size = system.b.shape[-1]
         remembered = None if trained else lambda blocks: memory(system, block * blocks, like.dtype)
         self.radices, self.forgets = grouping(self.count, remembered, self.goes_on)
@@ -159,8 +204,8 @@ class BlockFilter(nn.Module):
         return torch.zeros(
             batch,
             self.numbers.shape[0],
-            carried(self.terms, self.lean),
+            self.held,
             self.size,
-            dtype=self.numbers.dtype,
+            dtype=self.dtype,
             device=self.numbers.device,
         )

@@ -116,7 +116,6 @@ def _one_go(
     """`block_states` for as many blocks as all groups together hold; states are (B, F, 1, Q s)."""
     parts, lean = len(tables.impulse), tables.lean
     held, top = carried(parts, lean), len(tables.radices) - 1
-    kinds = states_apart(parts, lean)
     if reached[0].shape[2] == 1:
         found = with_terms(start, held, parts, peak, lean)
         states = [found] if lean else _apart(found, parts)
@@ -147,21 +146,35 @@ def _one_go(
     if lean and top == 2:
         found = with_terms(found, held, parts, peak, True)
     states = [found] if lean else cut(_apart(found, parts), parts, peak, False)
-    # Down: from the state at the start of a group to the states of its members.
-    for back in range(1, top + 1):
-        level = top - back
-        radix = tables.radices[level]
-        brought = times(states, tables.started[level])
-        inside = [inner[level][k] + brought[k] for k in range(kinds)]
-        together = [torch.cat([states[k], inside[k]], dim=-1) for k in range(kinds)]
-        if not lean:
-            together = cut(together, parts, peak, False)
-        states = [_in_a_row(part, radix, counts[level]) for part in together]
-        if lean and level == 2:
-            states = [with_terms(states[0], held, parts, peak, True)]
+    states = _spread(states, inner, counts, tables, peak)
     if through:
         return states, with_terms(last, parts, 1, peak, True) if lean and top < 2 else last
     return states, _behind(states, reached, tables, peak)
+
+
+def _spread(
+    states: List[Tensor],  # noqa: UP006
+    inner: List[List[Tensor]],  # noqa: UP006
+    counts: List[int],  # noqa: UP006
+    tables: BlockTables,
+    peak: Tensor,
+) -> List[Tensor]:  # noqa: UP006
+    """Down: from states at the start of the largest groups to those of all members.
+
+    `inner` has what members add inside their groups, and `counts` how many members there are, level by level.
+    """
+    parts, lean, top = len(tables.impulse), tables.lean, len(tables.radices) - 1
+    for back in range(1, top + 1):
+        level = top - back
+        brought = times(states, tables.started[level])
+        inside = [inner[level][k] + brought[k] for k in range(len(states))]
+        together = [torch.cat([states[k], inside[k]], dim=-1) for k in range(len(states))]
+        if not lean:
+            together = cut(together, parts, peak, False)
+        states = [_in_a_row(part, tables.radices[level], counts[level]) for part in together]
+        if lean and level == 2:
+            states = [with_terms(states[0], carried(parts, lean), parts, peak, True)]
+    return states
 
 
 def _behind(

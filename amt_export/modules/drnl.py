@@ -277,7 +277,7 @@ class DRNLFilterbank(DRNLParameters):
         blocks = to_blocks(audio.unsqueeze(1), self.block)
         linear, before, behind = self.tables()
         resonant = respond(blocks, before, states[1])
-        velocity = added_up(resonant, before)
+        velocity = added_up(resonant, before).to(audio.dtype)
         compressed = quarter_power_stick(velocity) if self.in_knees else self.compressed(velocity)
         amplified = respond(blocks, linear, states[0])
         nonlinear = respond(to_blocks(compressed, self.block), behind, states[2])
@@ -292,7 +292,7 @@ class DRNLFilterbank(DRNLParameters):
         """The filters' own blocks divide the stream's."""
         self.block = stream_block(block)
         for keeper in (self.linear, self.before, self.behind):
-            keeper.count, keeper.goes_on = block // self.block, True
+            keeper.stream(block // self.block, self.may_widen and self.terms is None)
 
     def choose_block(self, samples: int | None) -> None:
         """A block that divides the audio spares padding and cutting."""

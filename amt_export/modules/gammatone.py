@@ -199,7 +199,7 @@ class GammatoneFilterbank(AuditoryModule):
     def choose_stream_block(self, block: int) -> None:
         """The filter's own blocks divide the stream's."""
         self.block = stream_block(block)
-        self.filter.count, self.filter.goes_on = block // self.block, True
+        self.filter.stream(block // self.block, self.may_widen and self.terms is None)
 
     def choose_block(self, samples: int | None) -> None:
         """A block that divides the audio spares padding and cutting."""

@@ -18,6 +18,8 @@ class StreamForm(nn.Module):
         Samples of a call, N.
     shape : sequence of int
         Of the module's audio input; its last size is replaced by N.
+    float64 : bool, optional
+        Whether it may compute in float64 between inputs and outputs, see `AuditoryModule.frozen`.
 
     Attributes
     ----------
@@ -34,9 +36,11 @@ class StreamForm(nn.Module):
         If the module has no such streaming form.
     """
 
-    def __init__(self, module: AuditoryModule, block: int, shape: tuple[int, ...]) -> None:
+    def __init__(
+        self, module: AuditoryModule, block: int, shape: tuple[int, ...], float64: bool = True
+    ) -> None:
         super().__init__()
-        self.module = module.frozen(stream=block)
+        self.module = module.frozen(stream=block, float64=float64)
         self.shape = (*shape[:-1], block)
         self.meanings = tuple(state.meaning for state in module.states)
         names = [f"state_{state.name}" for state in module.states]
@@ -50,6 +54,12 @@ class StreamForm(nn.Module):
     def rest(self) -> tuple[Tensor, ...]:
         """States before the first block."""
         return tuple(self.module.rest(self.shape[0]))
+
+    @property
+    def widens(self) -> bool:
+        """Whether it computes in float64 what comes and goes in float32."""
+        inner = any(buffer.dtype == torch.float64 for buffer in self.buffers())
+        return inner and self.rest()[0].dtype != torch.float64
 
     def silence(self) -> tuple[Tensor, ...]:
         """A block of silence and the states before it: arguments of `forward`."""
