@@ -216,10 +216,10 @@ def test_check_proves_the_stream_again_and_sees_what_is_wrong(streaming, tmp_pat
 
 def test_exporting_again_gives_the_same_bytes(streaming, tmp_path):
     spec, folder = specs()["gammatone"], streaming("gammatone")
-    form = build_stream(spec, build_module(spec))
-    program = capture(form, form.silence(), form.input_names, form.output_names)
     metadata = {METADATA_KEY: load_manifest(folder).of("stream").embedded_json()}
     for kind in ("onnx", "exported_program", "coreml"):
+        form = build_stream(spec, build_module(spec), FORMATS[kind].float64)
+        program = capture(form, form.silence(), form.input_names, form.output_names)
         name = f"gammatone.stream{FORMATS[kind].suffix}"
         FORMATS[kind].export(program, tmp_path / name, metadata)
         assert sha256_of(tmp_path / name) == sha256_of(folder / name), name

@@ -28,7 +28,7 @@ class TorchValues:
     output_names : tuple of str
         Published names of its outputs, in order.
     dtype : torch.dtype
-        What floating-point numbers are computed in; float64 for the truth.
+        What it was exported in, or float64 for the truth.
     """
 
     def __init__(
@@ -77,7 +77,8 @@ class TorchValues:
                 arguments.append(torch.from_numpy(np.ascontiguousarray(next(given))))
             else:
                 arguments.append(stored[str(spec.target)])
-        return [_cast(argument, self._dtype) for argument in arguments]
+        # What is in the exported dtype stays as it is: streams keep some tables in float64.
+        return [_wide(a) for a in arguments] if self._dtype is torch.float64 else arguments
 
 
 class _Recorder(Interpreter):
@@ -115,9 +116,9 @@ def _widened(argument: Any) -> Any:
     return torch.float64 if argument is torch.float32 else argument
 
 
-def _cast(argument: Any, dtype: torch.dtype) -> Any:
+def _wide(argument: Any) -> Any:
     return (
-        argument.to(dtype)
+        argument.double()
         if isinstance(argument, Tensor) and argument.is_floating_point()
         else argument
     )

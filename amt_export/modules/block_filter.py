@@ -58,8 +58,8 @@ def respond(blocks: Tensor, tables: BlockTables, start: Tensor) -> Response:
     dtype, held, kept = tables.top.dtype, start.shape[2], start.dtype
     if dtype != kept:
         blocks, start = blocks.to(dtype), summed(start, dtype)
-    # One grid for all blocks: lean sums add them up without a cut.
-    peak = peak_of(blocks)
+    # Lean sums need one grid for all blocks that they add up without a cut.
+    peak = peak_of(blocks) if tables.lean else torch.amax(torch.abs(blocks), -1, keepdim=True)
     rows = cut([blocks], len(tables.impulse), peak, tables.lean)
     if len(tables.reach) == len(rows):
         reached = times(rows, tables.reach)

@@ -9,7 +9,7 @@ from typing import List, Tuple  # noqa: UP035  (TorchScript reads these)
 import torch
 from torch import Tensor
 
-from amt_export.design.expansion import cut, peak_of, side_by_side, times, with_terms
+from amt_export.design.expansion import cut, in_parts, side_by_side, times, with_terms
 from amt_export.modules.block_layout import blocks_of, pad_end
 from amt_export.modules.block_tables import BlockTables, carried, states_apart
 
@@ -34,6 +34,13 @@ def _apart(rows: Tensor, count: int) -> List[Tensor]:  # noqa: UP006
     return [rows[..., i * size : (i + 1) * size] for i in range(count)] if count > 1 else [rows]
 
 
+def _cut_in_rows(terms: List[Tensor]) -> List[Tensor]:  # noqa: UP006
+    """Terms (B, F, K, n) as parts to be multiplied, each row on one grid: its sums then are exact."""
+    if len(terms) == 1:
+        return terms
+    return cut(terms, len(terms), torch.amax(torch.abs(terms[0]), -1, keepdim=True), False)
+
+
 def _members(terms: List[Tensor], level: int, tables: BlockTables, peak: Tensor) -> List[Tensor]:  # noqa: UP006
     """States (B, F, K, s) in groups (B, F, groups, r s), as parts to be multiplied.
 
@@ -44,11 +51,7 @@ def _members(terms: List[Tensor], level: int, tables: BlockTables, peak: Tensor)
     if tables.lean:
         rows = with_terms(terms[0], parts, parts, peak, True) if level == 1 else terms[0]
         return [_grouped(rows, radix)]
-    return cut([_grouped(term, radix) for term in terms], parts, peak, False)
-
-
-def _higher(peak: Tensor, states: Tensor) -> Tensor:
-    return torch.maximum(peak, peak_of(states))
+    return _cut_in_rows([_grouped(term, radix) for term in terms])
 
 
 def _handed_on(
@@ -82,29 +85,36 @@ def _recent(line: Tensor, count: int) -> Tensor:
     return torch.index_select(padded, 2, places).reshape(batch, channels, rows, count * size)
 
 
+def _cut_together(groups: Tensor, radix: int, terms: int, peak: Tensor, lean: bool) -> Tensor:
+    """States in groups (B, F, groups, r P s), as parts to be multiplied, each group on one grid."""
+    if terms == 1:
+        return groups
+    batch, channels, count, width = groups.shape
+    apart = groups.reshape(batch, channels, count, radix, width // radix)
+    return with_terms(apart, terms, terms, peak.unsqueeze(-1), lean).reshape(
+        batch, channels, count, width
+    )
+
+
 def _remembered(
-    added: List[Tensor],  # noqa: UP006
-    start: Tensor,
-    tables: BlockTables,
-    peak: Tensor,
-    through: bool,
-) -> Tuple[Tensor, Tensor]:  # noqa: UP006
+    added: Tensor, start: Tensor, tables: BlockTables, peak: Tensor, through: bool
+) -> Tensor:
     """The top level: states at the start of all its groups, from what each adds to the state behind it.
 
-    `added`, terms (B, F, groups, s), and `start` (B, F, 1, P s) -> (B, F, groups, P s), as products are; or the
-    state behind the last group as well. And the peak up to here.
+    `added` (B, F, groups, P s) and `start` (B, F, 1, P s) -> (B, F, groups, P s), as products are; with the one
+    behind the last group, if `through`.
     """
-    top, lean, parts = len(tables.radices) - 1, tables.lean, len(tables.impulse)
-    groups = added[0].shape[2] if through else added[0].shape[2] - 1
-    begin = _apart(start, states_apart(parts, lean))
-    line = [torch.cat([begin[k], added[k][:, :, :groups]], dim=2) for k in range(len(added))]
-    if not lean and parts > 1:
-        peak = _higher(peak, line[0]) if top > 0 else peak_of(line[0])
-        line = cut(line, parts, peak, False)
-    elif lean and top > 0:  # where there are no groups nothing is cut: the sound was
-        terms = parts if top < 2 else carried(parts, True)
-        line = [with_terms(line[0], terms, terms, peak, True)]
-    return _recent(side_by_side(line), tables.radices[top]) @ tables.top, peak
+    top, lean = len(tables.radices) - 1, tables.lean
+    reach, groups = tables.radices[top], added.shape[2]
+    terms = len(tables.impulse) if top < 2 else carried(len(tables.impulse), lean)
+    line = torch.cat([start, added if through else added[:, :, : groups - 1]], dim=2)
+    if lean and top == 0:  # nothing is cut: the sound was
+        recent = _recent(line, reach)
+    elif reach >= line.shape[2]:  # all look back on the first, so one grid does for all
+        recent = _recent(with_terms(line, terms, terms, peak, lean), reach)
+    else:
+        recent = _cut_together(_recent(line, reach), reach, terms, peak, lean)
+    return recent @ tables.top
 
 
 def _one_go(
@@ -117,8 +127,8 @@ def _one_go(
     parts, lean = len(tables.impulse), tables.lean
     held, top = carried(parts, lean), len(tables.radices) - 1
     if reached[0].shape[2] == 1:
-        found = with_terms(start, held, parts, peak, lean)
-        states = [found] if lean else _apart(found, parts)
+        alone = in_parts(start, held, parts, peak, lean)
+        states = [side_by_side(alone)] if lean else alone
         return states, _behind(states, reached, tables, peak)
     inner: List[List[Tensor]] = []  # noqa: UP006
     counts: List[int] = []  # noqa: UP006
@@ -126,8 +136,6 @@ def _one_go(
     # Up: what each group, and each group of groups, hands to the next.
     terms = reached
     for level in range(top):
-        if parts > 1 and not lean:
-            peak = _higher(peak, terms[0]) if level > 0 else peak_of(terms[0])
         counts.append(terms[0].shape[2])
         full = full and counts[level] % tables.radices[level] == 0
         inside, terms = _handed_on(_members(terms, level, tables, peak), level, tables)
@@ -140,12 +148,12 @@ def _one_go(
         start = with_terms(start, held, parts, peak, True)
     # Whoever goes on from the last of full groups has its state from the same product.
     through = full and (tables.forgets or groups < tables.radices[top])
-    found, peak = _remembered(terms, start, tables, peak, through)
+    found = _remembered(side_by_side(terms), start, tables, peak, through)
     last = found[:, :, groups:]
     found = found[:, :, :groups]
     if lean and top == 2:
         found = with_terms(found, held, parts, peak, True)
-    states = [found] if lean else cut(_apart(found, parts), parts, peak, False)
+    states = [found] if lean else _cut_in_rows(_apart(found, parts))
     states = _spread(states, inner, counts, tables, peak)
     if through:
         return states, with_terms(last, parts, 1, peak, True) if lean and top < 2 else last
@@ -169,8 +177,8 @@ def _spread(
         brought = times(states, tables.started[level])
         inside = [inner[level][k] + brought[k] for k in range(len(states))]
         together = [torch.cat([states[k], inside[k]], dim=-1) for k in range(len(states))]
-        if not lean:
-            together = cut(together, parts, peak, False)
+        if not lean:  # a group has one grid
+            together = _cut_in_rows(together)
         states = [_in_a_row(part, tables.radices[level], counts[level]) for part in together]
         if lean and level == 2:
             states = [with_terms(states[0], carried(parts, lean), parts, peak, True)]
@@ -208,7 +216,7 @@ def block_states(
     tables : BlockTables
         More blocks than its groups hold are taken in several goes.
     peak : Tensor [shape=(B, F or 1, 1, 1)]
-        Of the sound, now and before: states are not larger.
+        Of the sound.
 
     Returns
     -------
