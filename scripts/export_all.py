@@ -9,6 +9,7 @@ import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import torch
@@ -33,8 +34,8 @@ SPEECH_LEVEL = 65.0  # dB SPL: somebody talking at a metre
 MOST_AT_ONCE = 4  # more than that only wait for memory
 EACH = 5 << 30  # bytes; a process that builds the largest models keeps up to 4.4 GB
 SLOW = ("moore2016_excitation_32k", "moore2016_frontend_32k", "moore2016_spectrum_32k")
-stopped: list[str] = []
-"""What this process was building when it was interrupted: it begins nothing more."""
+stopped: list[Event] = []
+"""In a process that builds: set when Ctrl-C was pressed. One that was still starting has not heard it."""
 PICTURES = {
     "gammatone_speech_16k": "speech_gammatone.png",
     "drnl_casp_44k": "speech_drnl.png",
@@ -46,13 +47,16 @@ def main() -> int:
     started = time.monotonic()
     artifacts, failed = 0, []
     paths = sorted(model_files(ROOT / "models"), key=_slow_first)
+    context = multiprocessing.get_context("spawn")
+    stop = context.Event()
     # Models are independent, and one uses little more than one processor: several at once, one thread each.
     with (
         bar("models") as report,
         ProcessPoolExecutor(
             at_once(),
-            multiprocessing.get_context("spawn"),
+            context,
             prepare,
+            (stop,),
         ) as pool,
     ):
         # The processes start here and inherit this: only in a build does Ctrl-C mean anything to them.
@@ -76,6 +80,7 @@ def main() -> int:
                     failed.append(running[future])
                 artifacts += len(files)
         except KeyboardInterrupt:
+            stop.set()
             pool.shutdown(cancel_futures=True)
             raise
     page = ARTIFACTS / "parity.html"
@@ -96,8 +101,9 @@ def at_once() -> int:
     return max(1, min(os.cpu_count() or 1, memory // EACH, MOST_AT_ONCE))
 
 
-def prepare() -> None:
-    """Set up a process that builds one model after the other."""
+def prepare(stop: Event) -> None:
+    """Set up a process that builds one model after the other, until it is to stop."""
+    stopped.append(stop)
     torch.set_num_threads(1)
     prepare_for_long_work()
 
@@ -115,21 +121,26 @@ def build(path: Path) -> tuple[list[str], list[str], str]:
     files: list[str] = []
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        if stopped:  # the pool had handed this one out already
-            raise KeyboardInterrupt
         with interruptible():
+            go_on()  # the pool may have handed this one out already
             spec = load_spec(path)
-            manifest = publish(spec, ARTIFACTS, progress=lambda *_: stop_if_interrupted())
+            manifest = publish(spec, ARTIFACTS, progress=go_on)
             files = lines(manifest)
             pictures = [draw(path.stem)] if path.stem in PICTURES else []
         return files, pictures, ""
     except AmtExportError as error:
         return files, [], str(error)
     except KeyboardInterrupt:  # the main process says so; here what was begun has been cleared away
-        stopped.append(path.stem)
         return files, [], f"{path.stem}: interrupted"
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def go_on(*_: object) -> None:
+    """Raise KeyboardInterrupt if Ctrl-C was pressed, here or in the process that waits for all builds."""
+    stop_if_interrupted()
+    if any(stop.is_set() for stop in stopped):
+        raise KeyboardInterrupt
 
 
 def _slow_first(path: Path) -> tuple[bool, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import runpy
 import shutil
@@ -93,6 +94,19 @@ def test_a_picture_of_the_recording_is_drawn(script):
     assert pictures == ["speech_22k.wav through good.onnx: artifacts/good.png"]
     assert problem == ""
     assert (script.parents[1] / "artifacts" / "good.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_process_that_has_not_heard_ctrl_c_builds_nothing_either(script):
+    """One that was still starting, when the pool had handed it a model already."""
+    found = found_in(script)
+    event = multiprocessing.get_context("spawn").Event()
+    found["prepare"].__globals__["prepare_for_long_work"] = lambda: None  # the tests go on after this
+    found["prepare"](event)
+    path = model_file(script, "good", 2e-6)
+    assert found["build"](path)[2] == ""
+    event.set()
+    assert found["build"](path) == ([], [], "good: interrupted")
+    assert [p.name for p in (script.parents[1] / "artifacts").iterdir()] == ["good"]
 
 
 def test_ctrl_c_ends_all_builds_with_one_line(script):
