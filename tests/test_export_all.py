@@ -100,7 +100,9 @@ def test_a_process_that_has_not_heard_ctrl_c_builds_nothing_either(script):
     """One that was still starting, when the pool had handed it a model already."""
     found = found_in(script)
     event = multiprocessing.get_context("spawn").Event()
-    found["prepare"].__globals__["prepare_for_long_work"] = lambda: None  # the tests go on after this
+    found["prepare"].__globals__["prepare_for_long_work"] = lambda: (
+        None
+    )  # the tests go on after this
     found["prepare"](event)
     path = model_file(script, "good", 2e-6)
     assert found["build"](path)[2] == ""
