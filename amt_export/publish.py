@@ -31,6 +31,7 @@ from amt_export.manifest import (
     sha256_of,
 )
 from amt_export.modules.base import AuditoryModule
+from amt_export.modules.streaming import StreamForm
 from amt_export.parity.compare import failing, parity_error
 from amt_export.parity.load import open_artifact
 from amt_export.parity.model import Forms, Progress, Proof, prove_model
@@ -90,9 +91,9 @@ def publish(
         # The same values in float64, with what rounding took from those that were not loaded.
         double = copy.deepcopy(module).to(torch.float64)
         frozen = (module.frozen(samples), double.frozen(samples))
-        forms = Forms(module, double, *frozen, build_stream(spec, module))
+        forms = Forms(module, double, *frozen, *_streams(spec, module, chosen))
         programs = _capture(spec, forms)
-        narrow = _capture_narrow(spec, forms, chosen)
+        narrow = {} if forms.narrow is None else {"stream": _blocks(forms.narrow)}
         manifest = _describe(spec, forms, programs["whole"])
         if checkpoint is not None:
             values = Checkpoint(sha256_of(checkpoint), checkpoint_prefix, module.learnable)
@@ -128,18 +129,22 @@ def _capture(spec: ModelSpec, forms: Forms) -> dict[str, Program]:
         # The module refuses the shapes, e.g. audio shorter than a frame.
         raise SpecError(f"{spec.path}: [inputs]: {error}") from error
     if (form := forms.stream) is not None:
-        programs["stream"] = capture(form, form.silence(), form.input_names, form.output_names)
+        programs["stream"] = _blocks(form)
     return programs
 
 
-def _capture_narrow(spec: ModelSpec, forms: Forms, chosen: Sequence[str]) -> dict[str, Program]:
-    """What formats without float64 have in place of programs that use it inside."""
-    if forms.stream is None or not forms.stream.widens or all(FORMATS[n].float64 for n in chosen):
-        return {}
-    form = build_stream(spec, forms.module, float64=False)
-    if form is None:
-        return {}
-    return {"stream": capture(form, form.silence(), form.input_names, form.output_names)}
+def _streams(
+    spec: ModelSpec, module: AuditoryModule, chosen: Sequence[str]
+) -> tuple[StreamForm | None, StreamForm | None]:
+    """The streaming form, with float64 inside if a format may have it; and without, if others may not."""
+    kinds = {FORMATS[name].float64 for name in chosen}
+    form = build_stream(spec, module, float64=True in kinds)
+    needed = form is not None and form.widens and False in kinds
+    return form, build_stream(spec, module, float64=False) if needed else None
+
+
+def _blocks(form: StreamForm) -> Program:
+    return capture(form, form.silence(), form.input_names, form.output_names)
 
 
 def _describe(spec: ModelSpec, forms: Forms, program: Program) -> Manifest:

@@ -68,6 +68,15 @@ def test_terms_of_a_row_are_cut_together():
     assert relative(value(parts), x.double() + small.double()) < 1e-10
 
 
+@pytest.mark.parametrize("count", [3, 4, 5, 6])
+def test_terms_that_overlap_lose_nothing_that_a_term_could_hold(count):
+    """As sums of products do: each term has all of its 24 bits, and the next one begins within them."""
+    terms = [(2.0 ** (-8 * k) * noise(2, 50, seed=k)).float() for k in range(count)]
+    parts = cut(terms, count, peak_of(terms[0]), False)
+    assert len(parts) == count
+    assert relative(value(parts), value(terms)) < max(2.0 ** (-8 * count - 14), 2.0**-51)
+
+
 def test_silence_and_nan_stay_what_they_are():
     assert all(torch.count_nonzero(part) == 0 for part in parts_of(torch.zeros(2, 4), 3))
     broken = torch.tensor([[[1.0, float("nan")]], [[1.0, 2.0]]])

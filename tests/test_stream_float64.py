@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
+from amt_export.cli.main import main
 from amt_export.design.blocks import block_operators, grouping
 from amt_export.design.blocks import settled as settled_tables
 from amt_export.design.rounding import Sums
@@ -112,6 +113,25 @@ def test_distant_tones_are_closer_to_float64(frequency):
     assert wide < narrow
 
 
+@pytest.mark.parametrize(
+    ("fs", "fc", "order", "block"),
+    [
+        (8000, [3600.0], 3, 502),
+        (8000, [100.0, 400.0, 3600.0], 2, 199),
+        (11025, [4410.0, 5512.5], 3, 149),
+    ],
+)
+def test_long_blocks_of_a_stream_need_it_too(fs, fc, order, block):
+    """Blocks with no small divisor are the filter's own, and one term sums as many numbers."""
+    bank = GammatoneFilterbank(torch.tensor(fc), fs, n=order).eval()
+    precise = GammatoneFilterbank(torch.tensor(fc), fs, n=order, dtype=FLOAT64).eval()
+    form, exact = StreamForm(bank, block, (1, block)), StreamForm(precise, block, (1, block))
+    assert form.widens
+    time = torch.arange(4 * block, dtype=FLOAT64) / fs
+    audio = (0.1 * torch.sin(2 * torch.pi * 125.0 * time)).float()[None]
+    assert relative(form.run(audio)[0], exact.run(audio.double())[0]) < 2e-6
+
+
 @given(
     value=st.floats(-1e6, 1e6).filter(lambda x: abs(x) > 1e-6),
     count=st.integers(1, 3),
@@ -193,6 +213,27 @@ def test_core_ml_has_float32_terms(folder):
     assert "float64" in READERS[".onnx"](folder / "ears.stream.onnx").dtypes.values()
     proved = {row.format for row in load_manifest(folder).parity if row.form == "stream"}
     assert proved >= {"coreml", "onnx"}
+
+
+def test_both_streams_are_proved_against_float64(folder, capsys):
+    rows = load_manifest(folder).parity
+    eager = {
+        row.provider: row.worst for row in rows if (row.format, row.form) == ("reference", "stream")
+    }
+    assert list(eager) == ["torch", "float32"]
+    assert 0 < eager["torch"] < eager["float32"] < 2e-6
+    assert main(["info", str(folder)]) == 0
+    assert "no latency; float64 inside" in capsys.readouterr().out
+    assert "reference, stream (float32)" in (folder / "parity.md").read_text()
+
+
+def test_core_ml_alone_has_no_float64(tmp_path):
+    spec = replace(small_specs()["gammatone"].resized(samples=600), name="ears", stream_block=96)
+    manifest = publish(spec, tmp_path, formats=["coreml"])
+    assert manifest.stream is not None
+    assert not manifest.stream.float64
+    eager = [row.provider for row in manifest.parity if row.format == "reference"]
+    assert eager == ["torch", "torch"]
 
 
 @pytest.mark.parametrize("name", ["ears.onnx", "ears.stream.onnx"])

@@ -108,6 +108,7 @@ def _print_stream(manifest: Manifest, console: Console) -> None:
     stream, rate = manifest.stream, manifest.sampling_rate
     title = f"stream: blocks of {_duration(stream.block, rate)}"
     title += f", latency {_duration(stream.latency, rate)}" if stream.latency else ", no latency"
+    title += "; float64 inside" if stream.float64 else ""
     if stream.skip:
         title += f"\nthe first {stream.skip} frames of a stream lie before the signal"
     table = plain_table(title, ("state", "becomes", "shape", "meaning"))

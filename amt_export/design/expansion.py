@@ -102,7 +102,7 @@ def cut(
     shift, fewer, finer : float
         Constants; TorchScript reads no globals.
     """
-    rest = terms[0]
+    rest, lost = terms[0], torch.zeros_like(peak)
     parts: List[Tensor] = []  # noqa: UP006
     # Adding and taking off a number of this size rounds to multiples of 2^-8 of the peak.
     # (As large as the peak: with a scalar ONNX Runtime takes the numbers of (..., 1, 1) one by one.)
@@ -111,10 +111,18 @@ def cut(
         part = (rest + step) - step
         parts.append(part)
         rest = rest - part
-        if i + 1 < len(terms):
+        if count > 2 and i + 1 < len(terms):
+            # What this sum loses would be more than the next term but one has.
+            further = terms[i + 1] + lost
+            whole = rest + further
+            lost = lost_in_sum(rest, further, whole)
+            rest = whole
+        elif i + 1 < len(terms):
             rest = rest + terms[i + 1]
+        elif count > 2:
+            rest, lost = rest + lost, torch.zeros_like(peak)
         step = finer * step
-    parts.append(rest)
+    parts.append(rest + lost if count > 2 else rest)
     return parts
 
 

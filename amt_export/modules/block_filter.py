@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from amt_export.design.blocks import BlockOperators, block_operators, grouping, memory, settled
 from amt_export.design.expansion import cut, peak_of, side_by_side, times, total
-from amt_export.design.rounding import Sums
+from amt_export.design.rounding import Sums, sums_needed
 from amt_export.design.state_space import StateSpace
 from amt_export.modules.block_layout import LANES, from_blocks
 from amt_export.modules.block_states import block_states
@@ -166,6 +166,14 @@ class BlockFilter(nn.Module):
     def stream(self, count: int, may_widen: bool) -> None:
         """Prepare for so many blocks at once, from any state and to the next; `design` comes after it."""
         self.count, self.goes_on, self.may_widen = count, True, may_widen
+
+    def sums(self, system: StateSpace, fs: float, block: int, terms: int | None) -> Sums:
+        """Sums that a filter needs, unless they are told; see `design.rounding`.
+
+        A stream's own block may be longer than those of whole signals. Less is rounded then, but in sums over
+        more samples, which `tone_error` does not count: so it gets no credit for it.
+        """
+        return sums_needed(system, fs, min(block, BLOCK) if self.goes_on else block, terms)
 
     def design(
         self, system: StateSpace, block: int, like: Tensor, sums: Sums, trained: bool = False

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from amt_export.design.blocks import stream_block
 from amt_export.design.drnl import MODELS, PARAMETERS, SUBJECTS, drnl_parameters, resonance
-from amt_export.design.rounding import Sums, checked_terms, sums_needed
+from amt_export.design.rounding import Sums, checked_terms
 from amt_export.design.settling import settling_time
 from amt_export.design.state_space import StateSpace, amplified, driven
 from amt_export.modules.base import AuditoryModule, as_batch, exact
@@ -225,7 +225,10 @@ class DRNLFilterbank(DRNLParameters):
             # The linear path amplifies by up to 1e3 what its gammatone leaves of a distant tone, and the
             # compression lifts what the other one leaves; rounding included. Behind the compression nothing
             # is gained by more terms: what comes in is itself rounded to float32.
-            needed = [sums_needed(s, self.fs, self.block, self.terms) for s in (linear, before)]
+            needed = [
+                keeper.sums(system, self.fs, self.block, self.terms)
+                for keeper, system in ((self.linear, linear), (self.before, before))
+            ]
             sums = max(needed, key=lambda sums: (sums.terms, not sums.lean))
             self.linear.design(linear, self.block, self.fc, sums, self.learnable)
             # In units of the knee the published compression is two square roots. float64 keeps to its exponent,

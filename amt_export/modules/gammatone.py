@@ -8,7 +8,7 @@ from torch import Tensor
 from amt_export.design.blocks import stream_block
 from amt_export.design.gammatone import default_betamul, gammatone_bandwidth, gammatone_pole
 from amt_export.design.polynomial import cascade_basis, expanded, from_coefficients
-from amt_export.design.rounding import checked_terms, sums_needed
+from amt_export.design.rounding import checked_terms
 from amt_export.design.settling import settling_time
 from amt_export.design.state_space import StateSpace, one_pole_cascade
 from amt_export.modules.base import AuditoryModule, as_batch, exact
@@ -159,7 +159,7 @@ class GammatoneFilterbank(AuditoryModule):
         """Set the block operators from the parameters."""
         with torch.no_grad():
             system = self.system()
-            sums = sums_needed(system, self.fs, self.block, self.terms)
+            sums = self.filter.sums(system, self.fs, self.block, self.terms)
             self.filter.design(system, self.block, self.fc, sums, self.learnable)
 
     def tables(self) -> BlockTables:

@@ -32,6 +32,8 @@ class Forms:
         Both of them frozen.
     stream : StreamForm or None
         For blocks.
+    narrow : StreamForm or None
+        The same without float64 inside, where a format needs it so.
     """
 
     module: AuditoryModule
@@ -39,6 +41,7 @@ class Forms:
     exported: AuditoryModule
     reference: AuditoryModule
     stream: StreamForm | None
+    narrow: StreamForm | None = None
 
 
 @dataclass(frozen=True)
@@ -92,10 +95,12 @@ def prove_model(
     truth = Expected(reference, ports, tolerance("reference"))
     eager = prove_eager(forms.exported, cases["whole"], truth)
     rows, worst = list(eager.rows), {"reference": eager.worst}
-    if forms.stream is not None:
-        blocks = streamed(manifest, eager_runner(forms.stream, forms.stream.output_names))
-        known, version = settled_cases(manifest, reference), Version("reference", "stream", "torch")
-        rows += compare(blocks, known, ports, version, tolerance("reference"))
+    for form, computed in ((forms.stream, "torch"), (forms.narrow, "float32")):
+        if form is not None:
+            blocks = streamed(manifest, eager_runner(form, form.output_names))
+            known = settled_cases(manifest, reference)
+            version = Version("reference", "stream", computed)
+            rows += compare(blocks, known, ports, version, tolerance("reference"))
     cases["stream"] = settled_cases(manifest, cases["whole"]) if forms.stream is not None else []
     for step, entry in enumerate(manifest.files):
         progress(f"{spec.name}: checking {entry.format}", 0.5 + 0.5 * (1 + step) / (1 + steps))
