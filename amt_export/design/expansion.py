@@ -122,7 +122,7 @@ def cut(
         elif count > 2:
             rest, lost = rest + lost, torch.zeros_like(peak)
         step = finer * step
-    parts.append(rest + lost if count > 2 else rest)
+    parts.append(rest)
     return parts
 
 
