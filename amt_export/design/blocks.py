@@ -104,13 +104,14 @@ def grouping(
     remembered : callable, optional
         How many groups of so many blocks are remembered: see `memory`. By default all.
     goes_on : bool
-        Whether the state behind the last group is found like those at the start of groups.
+        Whether the state behind the last group is found like those at the start of groups: where none is
+        forgotten, it looks back on one more.
 
     Returns
     -------
     Groups
         The product of its radices is at least `count`, and `count` if there are factors of up to 7 (so that
-        nothing is padded), unless it forgets.
+        nothing is padded), unless it forgets or goes on.
     """
     count = count or MANY
     radices = list[int]()

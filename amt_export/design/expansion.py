@@ -111,16 +111,13 @@ def cut(
         part = (rest + step) - step
         parts.append(part)
         rest = rest - part
-        if count > 2 and i + 1 < len(terms):
-            # What this sum loses would be more than the next term but one has.
-            further = terms[i + 1] + lost
+        if count > 2:  # a further part has room for what this sum loses
+            further = terms[i + 1] + lost if i + 1 < len(terms) else lost
             whole = rest + further
             lost = lost_in_sum(rest, further, whole)
             rest = whole
         elif i + 1 < len(terms):
             rest = rest + terms[i + 1]
-        elif count > 2:
-            rest, lost = rest + lost, torch.zeros_like(peak)
         step = finer * step
     parts.append(rest)
     return parts

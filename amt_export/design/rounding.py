@@ -90,6 +90,10 @@ class Sums(NamedTuple):
     lean: bool
 
 
+ONE_TERM = Sums(1, False)
+"""Plain sums: of float64, whose own rounding is 2^-29 of float32's, and of filters that need no more."""
+
+
 def sums_needed(system: StateSpace, fs: float, block: int, terms: int | None = None) -> Sums:
     """Sums of the filter, 1 to 6 terms or lean, that keep all tones to TARGET.
 
@@ -107,7 +111,7 @@ def sums_needed(system: StateSpace, fs: float, block: int, terms: int | None = N
         return Sums(terms, False)
     excess = math.log2(max(tone_error(system, fs, block) / TARGET, 1.0))
     if excess <= 0:
-        return Sums(1, False)
+        return ONE_TERM
     # `tone_error` falls with the root of the block, what lean sums leave does not.
     longer = 0.5 * math.log2(max(block / LEAN_BLOCK, 1.0))
     if excess + longer <= LEAN_GAIN:

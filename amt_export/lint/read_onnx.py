@@ -41,23 +41,22 @@ def read_onnx(path: Path) -> Graph:
     inputs = [value for value in model.graph.input if value.name not in initializers]
     graph.inputs = [_interface(value) for value in inputs]
     graph.outputs = [_interface(value) for value in model.graph.output]
-    graph.float64 = _says_float64(model)
+    graph.float64 = _says_float64(model, {value.name for value in inputs})
     _read_graph(model.graph, graph, "")
     for function in model.functions:
         _read_nodes(function.node, graph, f"{function.name}/")
     return graph
 
 
-def _says_float64(model: Any) -> bool:
-    """Whether it is a stream whose manifest says so."""
-    texts = [entry.value for entry in model.metadata_props if entry.key == METADATA_KEY]
-    if not texts or len(model.graph.input) < 2:
-        return False
-    try:
-        stream = Manifest.from_json(texts[0], METADATA_KEY).stream
-    except ArtifactError:
-        return False
-    return stream is not None and stream.float64
+def _says_float64(model: Any, inputs: set[str]) -> bool:
+    """Whether its manifest says so, and it is the stream that this is said of: it takes the states."""
+    for entry in model.metadata_props:
+        if entry.key == METADATA_KEY:
+            with contextlib.suppress(ArtifactError):
+                stream = Manifest.from_json(entry.value, METADATA_KEY).stream
+                if stream is not None and inputs.issuperset(state.input for state in stream.states):
+                    return stream.float64
+    return False
 
 
 def _read_graph(proto: Any, graph: Graph, where: str) -> None:

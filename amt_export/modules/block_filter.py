@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from amt_export.design.blocks import BlockOperators, block_operators, grouping, memory, settled
 from amt_export.design.expansion import cut, peak_of, side_by_side, times, total
-from amt_export.design.rounding import Sums, sums_needed
+from amt_export.design.rounding import ONE_TERM, Sums, sums_needed
 from amt_export.design.state_space import StateSpace
 from amt_export.modules.block_layout import LANES, from_blocks
 from amt_export.modules.block_states import block_states
@@ -25,9 +25,6 @@ from amt_export.modules.block_tables import BlockTables, carried, in_order, look
 # Longer blocks cost more in the impulse matrix, shorter ones more in the states; from 30 to 64 samples are a
 # flat optimum of ONNX Runtime (30-channel gammatone at 16 kHz, 50-channel DRNL at 44.1 kHz).
 BLOCK = 32
-
-# float64 needs no expansions: its own rounding is 2^-29 of float32's.
-ONE_TERM = Sums(1, False)
 
 
 def divisor_block(samples: int) -> int:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from amt_export.design.blocks import stream_block
 from amt_export.design.drnl import MODELS, PARAMETERS, SUBJECTS, drnl_parameters, resonance
-from amt_export.design.rounding import Sums, checked_terms
+from amt_export.design.rounding import ONE_TERM, checked_terms
 from amt_export.design.settling import settling_time
 from amt_export.design.state_space import StateSpace, amplified, driven
 from amt_export.modules.base import AuditoryModule, as_batch, exact
@@ -240,7 +240,7 @@ class DRNLFilterbank(DRNLParameters):
                 before = amplified(before, 1.0 / found)
                 behind = driven(behind, found * exact(self.a, self._designed["a"]))
             self.before.design(before, self.block, self.fc, sums, self.learnable)
-            self.behind.design(behind, self.block, self.fc, Sums(1, False), self.learnable)
+            self.behind.design(behind, self.block, self.fc, ONE_TERM, self.learnable)
         self.keep_compression()
 
     def tables(self) -> tuple[BlockTables, BlockTables, BlockTables]:
