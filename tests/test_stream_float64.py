@@ -224,7 +224,9 @@ def test_both_streams_are_proved_against_float64(folder, capsys):
     assert 0 < eager["torch"] < eager["float32"] < 2e-6
     assert main(["info", str(folder)]) == 0
     assert "no latency; float64 inside" in capsys.readouterr().out
-    assert "reference, stream (float32)" in (folder / "parity.md").read_text()
+    page = (folder / "parity.md").read_text()
+    assert "reference, stream (float32)" in page
+    assert "`float32`: the stream as formats without float64 have it" in page
 
 
 def test_core_ml_alone_has_no_float64(tmp_path):
@@ -234,6 +236,7 @@ def test_core_ml_alone_has_no_float64(tmp_path):
     assert not manifest.stream.float64
     eager = [row.provider for row in manifest.parity if row.format == "reference"]
     assert eager == ["torch", "torch"]
+    assert "`float32`" not in (tmp_path / "ears" / "parity.md").read_text()
 
 
 @pytest.mark.parametrize("says", [None, False])

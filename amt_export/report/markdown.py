@@ -14,6 +14,10 @@ from its blocks and compared like the whole form. ONNX files run on the full sui
 them by default, and in the other settings below on {few}; `worst` is the worst of all of them.
 """
 
+NARROW = """\
+`float32`: the stream as formats without float64 have it; the others compute in float64 inside.
+"""
+
 INTERPRETER = """\
 `interpreter`: not run by Core ML, which only Apple machines have; the saved package was
 evaluated in numpy, as its operations are documented.
@@ -51,6 +55,8 @@ def parity_markdown(manifest: Manifest, captions: Mapping[str, str] | None = Non
     ]
     if decides:
         paragraphs.append(FLIPS.format(unit=_unit(manifest)).strip())
+    if any(row.provider == "float32" for row in manifest.parity):
+        paragraphs.append(NARROW.strip())
     if any(row.verified_by == "interpreter" for row in manifest.parity):
         paragraphs.append(INTERPRETER.strip())
     paragraphs += _not_run(manifest)
