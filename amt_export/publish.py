@@ -14,7 +14,6 @@ from pathlib import Path
 import torch
 
 from amt_export import __version__
-from amt_export.build import DTYPES, build_module, build_stream, input_length
 from amt_export.errors import LintError, PublishError, SpecError
 from amt_export.export import FORMATS, Program, capture
 from amt_export.lint import READERS, errors_of, lint
@@ -30,13 +29,14 @@ from amt_export.manifest import (
     bytes_of,
     sha256_of,
 )
+from amt_export.model_file import ModelSpec
+from amt_export.model_file.building import DTYPES, build_module, build_stream, input_length
 from amt_export.modules.base import AuditoryModule
-from amt_export.modules.streaming import StreamForm
-from amt_export.parity.compare import failing, parity_error
-from amt_export.parity.load import open_artifact
-from amt_export.parity.model import Forms, Progress, Proof, prove_model
+from amt_export.modules.stream_form import StreamForm
 from amt_export.report import Pictures, draw, measure_response, parity_markdown
-from amt_export.spec import ModelSpec
+from amt_export.verify.parity.compare import failing, parity_error
+from amt_export.verify.parity.load import open_artifact
+from amt_export.verify.parity.model import Forms, Progress, Proof, prove_model
 
 VERSIONED = ("torch", "onnx", "onnxruntime", "coremltools", "numpy")
 
@@ -60,7 +60,7 @@ def publish(
     formats : sequence of str, optional
         Instead of those of the model file.
     checkpoint, checkpoint_prefix
-        See `amt_export.build.build_module`.
+        See `amt_export.model_file.building.build_module`.
     progress : callable, optional
         Told what is being done and the share that is done; what it raises ends the build, and nothing
         is published.

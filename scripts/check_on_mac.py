@@ -22,7 +22,7 @@ UNITS = ("CPU_ONLY", "CPU_AND_GPU", "ALL")
 COLUMNS = ("format, provider", "output", "worst", "signal", "allowed", "verified by", "ok")
 TO_THE_RIGHT = ("worst", "allowed")
 
-# The metric is that of amt_export.parity.metric; a test compares the two.
+# The metric is that of amt_export.verify.parity.metric; a test compares the two.
 TIME_AXES = ("time", "frame")  # along these an output is a course in time; the others are channels
 QUIET = 0.01  # a channel quieter than this share of the whole row is measured against that
 RANGE_DB = 80.0  # levels further below their frame's maximum do not count

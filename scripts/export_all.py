@@ -15,17 +15,17 @@ from pathlib import Path
 import torch
 
 from amt_export import plot, runtime
-from amt_export.audio import for_model, read_audio
-from amt_export.cli.complaint import complain
+from amt_export.audio.calibration import for_model, read_audio
+from amt_export.cli.allocator import prepare_for_long_work
 from amt_export.cli.interruption import interruptible, stop_if_interrupted
-from amt_export.cli.long_work import prepare_for_long_work
-from amt_export.cli.progress import bar
-from amt_export.cli.tables import count, difference, size
+from amt_export.cli.terminal.errors import complain
+from amt_export.cli.terminal.progress import bar
+from amt_export.cli.terminal.tables import count, difference, size
 from amt_export.errors import AmtExportError
 from amt_export.manifest import Manifest
+from amt_export.model_file import load_spec, model_files
 from amt_export.publish import publish
 from amt_export.report import published_folders, read_published, write_page
-from amt_export.spec import load_spec, model_files
 
 ROOT = Path(__file__).resolve().parents[1]
 ARTIFACTS = ROOT / "artifacts"

@@ -17,14 +17,14 @@ import numpy as np
 import torch
 
 from amt_export import runtime
-from amt_export.build import build_module
-from amt_export.cli.progress import Report
 from amt_export.cli.streams import StreamTimes
-from amt_export.cli.tables import number
+from amt_export.cli.terminal.progress import Report
+from amt_export.cli.terminal.tables import number
 from amt_export.cli.timing import measure
 from amt_export.manifest import MANIFEST_NAME, Manifest, load_manifest
-from amt_export.parity.metric import difference
-from amt_export.spec.published import spec_of
+from amt_export.model_file.building import build_module
+from amt_export.model_file.published import spec_of
+from amt_export.verify.parity.metric import difference
 
 ROOT = Path(__file__).resolve().parents[1]
 ARTIFACTS = ROOT / "artifacts"

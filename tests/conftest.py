@@ -20,11 +20,11 @@ from filelock import FileLock
 from filter_checks import Golden, load_golden, resized_specs, small_specs
 
 from amt_export import runtime
-from amt_export.cli.long_work import prepare_for_long_work
+from amt_export.cli.allocator import prepare_for_long_work
 from amt_export.cli.main import main
-from amt_export.parity.compare import Case
+from amt_export.model_file import ModelSpec, load_spec
 from amt_export.publish import publish
-from amt_export.spec import ModelSpec, load_spec
+from amt_export.verify.parity.compare import Case
 
 # Two test processes with all cores each would only wait for each other; and sums keep their order.
 torch.set_num_threads(1)

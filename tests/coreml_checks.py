@@ -15,16 +15,16 @@ import numpy as np
 import torch
 from torch import nn
 
-from amt_export.coreml_reference import OPERATIONS, Interpreter, open_package
-from amt_export.coreml_reference.signature import Values
+from amt_export.coreml_interpreter import OPERATIONS, Interpreter, open_package
+from amt_export.coreml_interpreter.signature import Values
 from amt_export.errors import ArtifactError
 from amt_export.export import capture
 from amt_export.export.coreml import export_coreml
 from amt_export.manifest import METADATA_KEY
 from amt_export.modules.base import AuditoryModule
-from amt_export.parity.cases import cases_of, eager_runner, suite_inputs
-from amt_export.parity.check import VECTOR_SIGNALS
-from amt_export.parity.compare import Case, Version, compare
+from amt_export.verify.parity.cases import cases_of, eager_runner, suite_inputs
+from amt_export.verify.parity.check import VECTOR_SIGNALS
+from amt_export.verify.parity.compare import Case, Version, compare
 
 with contextlib.redirect_stderr(io.StringIO()):
     import coremltools as ct

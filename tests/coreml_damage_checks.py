@@ -9,7 +9,7 @@ import pytest
 from coreml_checks import mb, save_program
 from filter_checks import noise
 
-from amt_export.coreml_reference import Interpreter
+from amt_export.coreml_interpreter import Interpreter
 from amt_export.errors import ArtifactError
 
 X = noise(3, 4).float().numpy()

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from filter_checks import model_file, small_specs
 
-from amt_export.spec import ModelSpec, load_spec
+from amt_export.model_file import ModelSpec, load_spec
 
 SIGNAL = "noise_94dB"
 NUMBERS = "filter.numbers"

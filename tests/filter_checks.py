@@ -13,13 +13,13 @@ import torch
 from scipy import signal
 from torch import Tensor, nn
 
-from amt_export.design.state_space import (
+from amt_export.model_file import ModelSpec, load_spec
+from amt_export.recurrence.state_space import (
     StateSpace,
     butterworth_lowpass,
     one_pole_cascade,
     series,
 )
-from amt_export.spec import ModelSpec, load_spec
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = Path(__file__).parent / "golden"

@@ -12,8 +12,8 @@ import onnxruntime
 import torch
 from torch import Tensor, nn
 
+from amt_export.export.capture import capture
 from amt_export.export.onnx import export_onnx
-from amt_export.export.program import capture
 
 GOLDEN = Path(__file__).parent / "golden"
 STATE_DICTS = json.loads((GOLDEN / "state_dicts.json").read_text())

@@ -12,13 +12,13 @@ import torch
 from filter_checks import noise, small_specs
 from folder_checks import artifact, coreml
 
-from amt_export.build import build_module
 from amt_export.export import capture
+from amt_export.export.capture import quiet_torch
 from amt_export.export.coreml import export_coreml
 from amt_export.export.onnx import OPSET, export_onnx
-from amt_export.export.program import quiet_torch
 from amt_export.manifest import load_manifest
-from amt_export.parity.coreml_interface import KNOWN_OPERATORS, check_interface
+from amt_export.model_file.building import build_module
+from amt_export.verify.parity.coreml_interface import KNOWN_OPERATORS, check_interface
 
 # What our graphs consist of. No recurrence, no transform, no Pow (slow) and no Reciprocal.
 OPERATORS = {

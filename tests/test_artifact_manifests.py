@@ -11,10 +11,10 @@ import torch
 from filter_checks import small_specs
 from folder_checks import artifact, coreml
 
-from amt_export.build import build_module
 from amt_export.export import FORMATS
-from amt_export.export.program import quiet_torch
+from amt_export.export.capture import quiet_torch
 from amt_export.manifest import METADATA_KEY, load_manifest
+from amt_export.model_file.building import build_module
 
 
 def test_a_folder_holds_what_its_manifest_says(folder):

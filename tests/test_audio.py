@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from amt_export.audio import (
+from amt_export.audio.calibration import (
     FULL_SCALE_DB,
     Recording,
     for_model,
@@ -16,9 +16,9 @@ from amt_export.audio import (
     read_audio,
     resample,
 )
+from amt_export.audio.reader import Recorder
 from amt_export.errors import AudioError, MissingDependencyError
 from amt_export.manifest import Manifest, Port
-from amt_export.recording import Recorder
 
 FS = 16000
 MONO, STEREO = ("batch", "time"), ("batch", "ear", "time")

@@ -10,30 +10,30 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import signal
 
-from amt_export.design.blocks import (
-    block_operators,
-    impulse_response,
-    settled,
-)
 from amt_export.design.rounding import Sums
-from amt_export.design.state_space import (
-    amplified,
-)
-from amt_export.modules.block_filter import (
-    BLOCK,
-    BlockFilter,
-    divisor_block,
-    filter_blocks,
-)
-from amt_export.modules.block_layout import (
+from amt_export.numerics.blocks import (
     from_blocks,
     pad_end,
     shortened,
     to_blocks,
     toeplitz,
 )
-from amt_export.modules.block_states import block_states
-from amt_export.modules.block_tables import in_order, laid_out, looked_up, packed
+from amt_export.recurrence.linear_filter import (
+    BLOCK,
+    BlockFilter,
+    divisor_block,
+    filter_blocks,
+)
+from amt_export.recurrence.operators import (
+    block_operators,
+    impulse_response,
+    settled,
+)
+from amt_export.recurrence.prefix_scan import block_states
+from amt_export.recurrence.state_space import (
+    amplified,
+)
+from amt_export.recurrence.tables import in_order, laid_out, looked_up, packed
 
 FLOAT64 = torch.float64
 FS = 16000.0

@@ -9,11 +9,17 @@ from filter_checks import noise, recursion, relative, system_of
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from amt_export.design.blocks import block_operators, grouping, impulse_response, memory, settled
 from amt_export.design.rounding import Sums
-from amt_export.modules.block_filter import BlockFilter, filter_blocks
-from amt_export.modules.block_layout import to_blocks
-from amt_export.modules.block_tables import laid_out
+from amt_export.numerics.blocks import to_blocks
+from amt_export.recurrence.linear_filter import BlockFilter, filter_blocks
+from amt_export.recurrence.operators import (
+    block_operators,
+    grouping,
+    impulse_response,
+    memory,
+    settled,
+)
+from amt_export.recurrence.tables import laid_out
 
 FLOAT64 = torch.float64
 ONE, LEAN = Sums(1, False), Sums(2, True)

@@ -8,9 +8,9 @@ from filter_checks import noise
 from folder_checks import keep_only, sign, spoil_channel
 
 from amt_export.errors import ParityError
-from amt_export.parity import check_folder, failing
-from amt_export.parity.metric import by_channel
-from amt_export.ports import Port
+from amt_export.manifest.ports import Port
+from amt_export.verify.parity import check_folder, failing
+from amt_export.verify.parity.metric import by_channel
 
 
 def test_the_worst_channel_is_named(writable):

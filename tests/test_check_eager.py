@@ -11,13 +11,13 @@ import torch
 from filter_checks import small_specs
 from folder_checks import keep_only, write
 
-from amt_export import build
-from amt_export.build import build_module
 from amt_export.errors import ArtifactError, ParityError
 from amt_export.manifest import Checkpoint, load_manifest, sha256_of
-from amt_export.parity import check_folder, failing
-from amt_export.parity.signals import suite
+from amt_export.model_file import building as build
+from amt_export.model_file.building import build_module
 from amt_export.publish import publish
+from amt_export.verify.parity import check_folder, failing
+from amt_export.verify.parity.signals import suite
 
 
 def test_eager_torch_hears_the_whole_suite(published):
@@ -45,7 +45,7 @@ def test_eager_torch_of_other_values_is_noticed(writable, monkeypatch):
         fc = (1.001 * low, high)
         return real(replace(spec, parameters=spec.parameters | {"fc": fc}), *rest)
 
-    monkeypatch.setattr("amt_export.parity.eager.build_module", other)
+    monkeypatch.setattr("amt_export.verify.parity.eager.build_module", other)
     with pytest.raises(ParityError, match="onnx differs from eager torch") as caught:
         check_folder(folder)
     assert len(failing(caught.value.rows)) == 1
@@ -87,9 +87,9 @@ def test_a_model_without_checkpoint_says_nothing_of_one(published):
 
 
 def test_eager_on_another_device(monkeypatch):
-    from amt_export.parity.cases import cases_of, eager_runner, suite_inputs
-    from amt_export.parity.eager import prove_eager
-    from amt_export.parity.prove import Expected
+    from amt_export.verify.parity.cases import cases_of, eager_runner, suite_inputs
+    from amt_export.verify.parity.eager import prove_eager
+    from amt_export.verify.parity.prove import Expected
 
     spec = small_specs()["gammatone"]
     module = build_module(spec).frozen(2000)
@@ -104,7 +104,7 @@ def test_eager_on_another_device(monkeypatch):
     (usual,) = prove_eager(module, own, expected).rows
     assert usual.provider == "torch"
     assert "CUDA" in usual.skipped[0].reason
-    monkeypatch.setattr("amt_export.parity.eager.cuda_device", lambda: "cpu")
+    monkeypatch.setattr("amt_export.verify.parity.eager.cuda_device", lambda: "cpu")
     rows = prove_eager(module, own, expected).rows
     assert [row.provider for row in rows] == ["torch", "cuda"]
     assert rows[0].worst == rows[1].worst

@@ -10,7 +10,7 @@ from folder_checks import keep_only, sign, write
 
 from amt_export.errors import ArtifactError
 from amt_export.manifest import load_manifest
-from amt_export.parity import check_folder
+from amt_export.verify.parity import check_folder
 
 
 def rename_output(model: onnx.ModelProto) -> None:

@@ -14,11 +14,11 @@ import pytest
 from coreml_checks import edited, weight_file
 from mac_checks import script
 
-from amt_export.coreml_reference import Interpreter
+from amt_export.coreml_interpreter import Interpreter
 from amt_export.manifest import sha256_of
-from amt_export.parity import check_folder
+from amt_export.model_file import load_spec
 from amt_export.publish import publish
-from amt_export.spec import load_spec
+from amt_export.verify.parity import check_folder
 
 
 class ComputeUnit(enum.Enum):

@@ -9,9 +9,9 @@ import torch
 
 from amt_export.errors import BackendError, ParityError
 from amt_export.manifest import load_manifest
-from amt_export.parity import check_folder, failing, load, prove, settings
-from amt_export.parity.settings import OTHERS, Setup
-from amt_export.parity.signals import suite
+from amt_export.verify.parity import check_folder, failing, load, prove, settings
+from amt_export.verify.parity.settings import OTHERS, Setup
+from amt_export.verify.parity.signals import suite
 
 
 def test_every_level_and_thread_count_is_measured(published):

@@ -12,9 +12,9 @@ import torch
 from filter_checks import noise, relative, small_specs
 from torch import nn
 
-from amt_export.build import build_module
-from amt_export.checkpoint import load_checkpoint
 from amt_export.errors import CheckpointError
+from amt_export.model_file.building import build_module
+from amt_export.model_file.checkpoint import load_checkpoint
 from amt_export.modules import DRNLFilterbank, FastDRNLFilterbank, GammatoneFilterbank
 from amt_export.publish import publish
 

@@ -291,7 +291,7 @@ def test_bench_measures_what_runs(copied, capsys, monkeypatch):
 
 
 def test_a_table_shows_every_kind_of_difference(capsys):
-    from amt_export.cli.tables import output, parity_table
+    from amt_export.cli.terminal.tables import output, parity_table
 
     rows = [
         ParityRow(

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from amt_export.modules import DRNLFilterbank
-from amt_export.modules.compression import broken_stick, knees, quarter_power_stick
+from amt_export.modules.filterbanks.compression import broken_stick, knees, quarter_power_stick
 
 CASP = {"fc": (250.0, 8000.0), "fs": 44100}
 FLOAT64 = torch.float64

@@ -19,13 +19,13 @@ from folder_checks import sign
 from torch import nn
 
 from amt_export.cli.main import main
-from amt_export.coreml_reference import open_package
+from amt_export.coreml_interpreter import open_package
 from amt_export.errors import ArtifactError, ParityError
 from amt_export.export import FORMATS, capture
 from amt_export.manifest import load_manifest
-from amt_export.parity import check_folder
+from amt_export.model_file import load_spec
 from amt_export.publish import publish
-from amt_export.spec import load_spec
+from amt_export.verify.parity import check_folder
 
 MAC = sys.platform == "darwin"  # where packages are run by Core ML itself
 

@@ -10,7 +10,7 @@ import pytest
 from coreml_checks import constants, edited, weight_file
 from coreml_damage_checks import refused
 
-from amt_export.coreml_reference import Interpreter, open_package
+from amt_export.coreml_interpreter import Interpreter, open_package
 from amt_export.errors import ArtifactError
 
 

@@ -7,7 +7,7 @@ from coreml_checks import argument, block_of, constants, edited, numbers
 from coreml_damage_checks import X, refused
 from coremltools.proto import MIL_pb2
 
-from amt_export.coreml_reference import Interpreter
+from amt_export.coreml_interpreter import Interpreter
 from amt_export.errors import ArtifactError
 
 SPOILERS = {}

@@ -9,9 +9,9 @@ from coreml_checks import call, exported
 from filter_checks import noise
 from torch import nn
 
-from amt_export.coreml_reference import OPERATIONS
-from amt_export.coreml_reference.signature import MismatchError
-from amt_export.parity.coreml_interface import KNOWN_OPERATORS
+from amt_export.coreml_interpreter import OPERATIONS
+from amt_export.coreml_interpreter.signature import MismatchError
+from amt_export.verify.parity.coreml_interface import KNOWN_OPERATORS
 
 X = noise(2, 3, 4).float().numpy()
 Y = noise(3, 1, seed=1).float().numpy()

@@ -26,10 +26,10 @@ from coreml_modules import MODULES
 from filter_checks import noise
 from torch import nn
 
-from amt_export.coreml_reference import Interpreter, open_package
+from amt_export.coreml_interpreter import Interpreter, open_package
 from amt_export.errors import ArtifactError
 from amt_export.export import capture
-from amt_export.export.program import quiet_torch
+from amt_export.export.capture import quiet_torch
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from amt_export.coreml_reference.signature import MismatchError
+from amt_export.coreml_interpreter.signature import MismatchError
 
 X = noise(2, 3, 4).float().numpy()
 Y = noise(3, 1, seed=1).float().numpy()

@@ -9,7 +9,7 @@ import pytest
 from coreml_checks import mb, save_program
 from coreml_damage_checks import X
 
-from amt_export.coreml_reference import Interpreter
+from amt_export.coreml_interpreter import Interpreter
 from amt_export.errors import InputError
 
 

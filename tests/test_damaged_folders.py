@@ -10,14 +10,14 @@ import torch
 from filter_checks import small_specs
 from folder_checks import sign
 
-from amt_export.build import build_module
 from amt_export.errors import ArtifactError, ParityError
 from amt_export.export import FORMATS
 from amt_export.manifest import load_manifest
-from amt_export.parity import check_folder
-from amt_export.parity.cases import cases_of, eager_runner, suite_inputs
-from amt_export.parity.check import VECTOR_SIGNALS, load_vectors
-from amt_export.parity.compare import failing
+from amt_export.model_file.building import build_module
+from amt_export.verify.parity import check_folder
+from amt_export.verify.parity.cases import cases_of, eager_runner, suite_inputs
+from amt_export.verify.parity.check import VECTOR_SIGNALS, load_vectors
+from amt_export.verify.parity.compare import failing
 
 
 @pytest.mark.parametrize("file", ["gammatone.onnx", "gammatone.ts.pt", "gammatone.pt2"])

@@ -16,8 +16,8 @@ from amt_export.design.compensated import Exact, cut, difference, from_left, par
 from amt_export.design.drnl import drnl_parameters, resonance
 from amt_export.design.gammatone import default_betamul, gammatone_pole
 from amt_export.design.polynomial import cascade_basis, expanded, from_coefficients
-from amt_export.design.settling import settling_time
-from amt_export.design.state_space import (
+from amt_export.recurrence.settling import settling_time
+from amt_export.recurrence.state_space import (
     StateSpace,
     amplified,
     butterworth_lowpass,

@@ -13,14 +13,14 @@ from coreml_checks import constants, edited, weight_file
 from divergence_checks import NUMBERS, SIGNAL, perturb
 from torch import nn
 
-from amt_export.build import build_module
-from amt_export.divergence import diverge, subject, subject_of
 from amt_export.errors import ArtifactError, SpecError
 from amt_export.export import capture
 from amt_export.export.onnx import export_onnx, named_program
 from amt_export.manifest import Checkpoint, load_manifest
-from amt_export.ports import Port
+from amt_export.manifest.ports import Port
+from amt_export.model_file.building import build_module
 from amt_export.publish import publish
+from amt_export.verify.divergence import diverge, subject, subject_of
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from divergence_checks import NUMBERS, SIGNAL, perturb
 
 from amt_export.cli.main import main
-from amt_export.divergence import diverge, subject_of
+from amt_export.verify.divergence import diverge, subject_of
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from amt_export.divergence.search import _chunks, relative
-from amt_export.divergence.torch_values import TorchValues
 from amt_export.export import capture
+from amt_export.verify.divergence.search import _chunks, relative
+from amt_export.verify.divergence.torch_values import TorchValues
 
 
 class Mixed(nn.Module):

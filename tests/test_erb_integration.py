@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from spectral_checks import assert_captured, assert_effects, assert_state_dict, golden
 
 from amt_export.erb import f2erbrate
-from amt_export.modules.erb_integration import SILENCE, ERBIntegration
+from amt_export.modules.excitation.erb_integration import SILENCE, ERBIntegration
 
 
 def psd(batch: int = 2, frames: int = 3, bins: int = 1025) -> torch.Tensor:

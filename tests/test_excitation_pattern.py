@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spectral_checks import assert_captured, assert_effects, assert_state_dict, golden, ignored
 
-from amt_export.modules.excitation_pattern import ExcitationPattern
+from amt_export.modules.excitation.excitation_pattern import ExcitationPattern
 
 SUMMATIONS = ["power", "natural"]
 

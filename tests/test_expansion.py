@@ -24,8 +24,8 @@ from amt_export.design.expansion import (
 )
 from amt_export.design.gammatone import gammatone_bandwidth, gammatone_pole
 from amt_export.design.rounding import Sums, answers, gramian, sums_needed, tone_error
-from amt_export.design.state_space import StateSpace, one_pole_cascade
 from amt_export.modules import DRNLFilterbank, GammatoneFilterbank
+from amt_export.recurrence.state_space import StateSpace, one_pole_cascade
 
 FLOAT32 = torch.float32
 

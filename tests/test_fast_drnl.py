@@ -11,8 +11,8 @@ from fast_drnl_checks import CASP, FLOAT64, SHORT, by_convolution
 from filter_checks import noise, relative
 from scipy import signal
 
-from amt_export.design.good_thomas import best_torus
 from amt_export.modules import DRNLFilterbank, FastDRNLFilterbank
+from amt_export.numerics.good_thomas import best_torus
 
 CASES = ("drnl_nh", "drnl_hix", "drnl_jepsen")
 

@@ -4,13 +4,13 @@ import pytest
 import torch
 from spectral_checks import STATE_DICTS, assert_captured, assert_same, golden
 
-from amt_export.modules.erb_integration import ERBIntegration
-from amt_export.modules.excitation_pattern import ExcitationPattern
-from amt_export.modules.glasberg_front_end import Glasberg2002FrontEnd
-from amt_export.modules.moore_excitation import Moore2016ExcitationPattern
-from amt_export.modules.moore_front_end import Moore2016FrontEnd
-from amt_export.modules.moore_spectrum import Moore2016Spectrum
-from amt_export.modules.multires_fft import MultiResolutionFFT
+from amt_export.modules.excitation.erb_integration import ERBIntegration
+from amt_export.modules.excitation.excitation_pattern import ExcitationPattern
+from amt_export.modules.excitation.moore2016 import Moore2016ExcitationPattern
+from amt_export.modules.front_ends.glasberg2002 import Glasberg2002FrontEnd
+from amt_export.modules.front_ends.moore2016 import Moore2016FrontEnd
+from amt_export.modules.spectra.moore2016 import Moore2016Spectrum
+from amt_export.modules.spectra.multires_fft import MultiResolutionFFT
 
 
 def mono(samples: int = 5000) -> torch.Tensor:

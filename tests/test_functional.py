@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from amt_export.export.functional import functional
-from amt_export.export.program import quiet_torch
+from amt_export.export.capture import quiet_torch
+from amt_export.export.to_aten import functional
 from amt_export.modules import DRNLFilterbank, Moore2016FrontEnd
 
 aten = torch.ops.aten

@@ -8,8 +8,8 @@ from filter_checks import assert_forms_are_eager, noise, relative
 from gammatone_checks import FLOAT64, FORMS, SPEECH
 
 from amt_export.modules import GammatoneFilterbank
-from amt_export.modules.block_filter import filter_blocks
-from amt_export.modules.block_layout import to_blocks
+from amt_export.numerics.blocks import to_blocks
+from amt_export.recurrence.linear_filter import filter_blocks
 
 
 @pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amt_export.design.compensated import parts
-from amt_export.design.good_thomas import (
+from amt_export.numerics.good_thomas import (
     PreciseTorus,
     best_torus,
     halved,

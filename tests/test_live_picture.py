@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from amt_export.cli.cochlea import INK, LABELS, SCALE, Picture
+from amt_export.cli.terminal.cochlea import INK, LABELS, SCALE, Picture
 
 
 def picture(columns=40, rows=10, colours=True) -> Picture:

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from amt_export.cli import long_work
+from amt_export.cli import allocator as long_work
 
 SIZE = 8 << 20  # bytes of an array
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mac_checks import script
 
-from amt_export.modules.ports import Port
-from amt_export.parity.metric import difference
+from amt_export.manifest.ports import Port
+from amt_export.verify.parity.metric import difference
 
 # The metric is the one of the package
 

@@ -10,8 +10,8 @@ from plot_checks import FRAMES, FS, SAMPLES, SUBBANDS, manifest, ridge
 
 from amt_export.errors import InputError
 from amt_export.manifest import Port
-from amt_export.meter import MAX_COLUMNS, Meter, Outline, columns_for, gathered
 from amt_export.plot import column_panels, panels
+from amt_export.plot.level_columns import MAX_COLUMNS, Meter, Outline, columns_for, gathered
 
 WAVE = Port("y", (1, 3, 1), "float32", "Pa", SAMPLES)
 LEVEL = Port("e", (1, 1, 3), "float32", "dB SPL", FRAMES)

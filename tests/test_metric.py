@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from filter_checks import noise
 
-from amt_export.modules.ports import Port
-from amt_export.parity.compare import Case, Version, compare, failing, parity_error
-from amt_export.parity.metric import difference
+from amt_export.manifest.ports import Port
+from amt_export.verify.parity.compare import Case, Version, compare, failing, parity_error
+from amt_export.verify.parity.metric import difference
 
 LINEAR = Port("y", ("batch", "channel", "time"), "Pa")
 LEVEL = Port("e", ("batch", "frame", "channel"), "dB SPL", "db", floor=-100.0)

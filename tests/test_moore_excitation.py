@@ -19,9 +19,9 @@ from spectral_checks import (
     ignored,
 )
 
-from amt_export.modules.moore_excitation import ROWS, Moore2016ExcitationPattern
+from amt_export.model_file import FORMATS, load_spec
+from amt_export.modules.excitation.moore2016 import ROWS, Moore2016ExcitationPattern
 from amt_export.publish import publish
-from amt_export.spec import FORMATS, load_spec
 
 
 def components(rows: int = 5, count: int = 40) -> tuple[torch.Tensor, torch.Tensor]:

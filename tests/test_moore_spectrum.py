@@ -12,7 +12,7 @@ from spectral_checks import (
     ignored,
 )
 
-from amt_export.modules.moore_spectrum import Moore2016Spectrum
+from amt_export.modules.spectra.moore2016 import Moore2016Spectrum
 
 NAMES = ["freqs_left", "levels_left", "freqs_right", "levels_right"]
 

@@ -12,8 +12,8 @@ from spectral_checks import (
     relative,
 )
 
-from amt_export.modules.erb_integration import ERBIntegration
-from amt_export.modules.multires_fft import MultiResolutionFFT
+from amt_export.modules.excitation.erb_integration import ERBIntegration
+from amt_export.modules.spectra.multires_fft import MultiResolutionFFT
 
 MERGES = ["aligned", "torch_amt"]
 EDGES = [0.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0]

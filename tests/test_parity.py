@@ -14,17 +14,17 @@ import torch
 from filter_checks import FILTERBANKS, model_file, resized_specs, small_specs
 from folder_checks import sign
 
-from amt_export.build import build_module
 from amt_export.errors import ParityError
 from amt_export.export import FORMATS, capture
-from amt_export.export.program import quiet_torch
+from amt_export.export.capture import quiet_torch
 from amt_export.manifest import METADATA_KEY, load_manifest, sha256_of
-from amt_export.modules.ports import Port
-from amt_export.parity import check_folder
-from amt_export.parity.compare import failing
-from amt_export.parity.signals import suite
+from amt_export.manifest.ports import Port
+from amt_export.model_file import load_spec
+from amt_export.model_file.building import build_module
 from amt_export.publish import publish
-from amt_export.spec import load_spec
+from amt_export.verify.parity import check_folder
+from amt_export.verify.parity.compare import failing
+from amt_export.verify.parity.signals import suite
 
 LINEAR = Port("y", ("batch", "channel", "time"), "Pa")
 LEVEL = Port("e", ("batch", "frame", "channel"), "dB SPL", "db", floor=-100.0)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from plot_checks import FC, FS
 
-from amt_export.dots import MAX_COLUMNS, Dots
 from amt_export.manifest import Manifest, Port
 from amt_export.plot import DYNAMIC_RANGE, cams, cochleagram, panels
+from amt_export.plot.component_points import MAX_COLUMNS, Dots
 
 
 def components(*dots, frames=50, size=6):

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from amt_export import runtime
-from amt_export.build import build_module
-from amt_export.parity.signals import suite
+from amt_export.model_file import load_spec
+from amt_export.model_file.building import build_module
 from amt_export.publish import publish
-from amt_export.spec import load_spec
+from amt_export.verify.parity.signals import suite
 
 SAMPLES = 20000  # several windows of 9000, the last one not full
 

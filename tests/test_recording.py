@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_audio import MONO, STEREO, manifest
 
-from amt_export.audio import for_model, read_audio
+from amt_export.audio.calibration import for_model, read_audio
+from amt_export.audio.reader import Recorder
 from amt_export.errors import AudioError, MissingDependencyError
-from amt_export.recording import Recorder
 
 
 def noise(*shape: int) -> np.ndarray:

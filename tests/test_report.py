@@ -14,16 +14,16 @@ import pytest
 import torch
 from filter_checks import noise, small_specs
 
-from amt_export.build import build_module
 from amt_export.cli.main import main
-from amt_export.evidence import Setting, Skip
 from amt_export.manifest import BEYOND, ParityRow, load_manifest
+from amt_export.manifest.parity_row import Setting, Skip
+from amt_export.model_file.building import build_module
 from amt_export.modules import DRNLFilterbank, FastDRNLFilterbank, GammatoneFilterbank
-from amt_export.parity.cases import eager_runner
-from amt_export.parity.compare import Worst
 from amt_export.report import draw, measure_response, parity_markdown, read_published
 from amt_export.report.chart import Axis, Chart, decade_axis, frequency_axis
 from amt_export.report.page import Published, parity_page
+from amt_export.verify.parity.cases import eager_runner
+from amt_export.verify.parity.compare import Worst
 
 DOUBLE = torch.float64
 

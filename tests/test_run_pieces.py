@@ -13,8 +13,9 @@ import soundfile
 from cli_checks import SPEECH, environment, failed, noise
 from stream_checks import publish_fir, publish_frames
 
-from amt_export import recording, runtime
-from amt_export.audio import for_model, read_audio
+from amt_export import runtime
+from amt_export.audio.calibration import for_model, read_audio
+from amt_export.audio.calibration import reader as recording
 from amt_export.cli import sinks
 from amt_export.cli.main import main
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from amt_export.parity.cases import audio_cases
-from amt_export.parity.signals import suite
+from amt_export.verify.parity.cases import audio_cases
+from amt_export.verify.parity.signals import suite
 
 
 @pytest.mark.parametrize(("samples", "fs"), [(16000, 16000), (4000, 44100), (7, 32000)])

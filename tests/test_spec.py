@@ -7,7 +7,7 @@ import pytest
 from spec_checks import GOOD, MODULES, minimal
 
 from amt_export.errors import SpecError
-from amt_export.spec import FORMATS, load_spec, model_files
+from amt_export.model_file import FORMATS, load_spec, model_files
 
 MODELS = Path(__file__).parents[1] / "models"
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from spec_checks import GOOD, MODULES, minimal
 
 from amt_export.errors import SpecError
-from amt_export.spec import load_spec
+from amt_export.model_file import load_spec
 
 # (what to replace, by what, the error names it)
 BAD = [

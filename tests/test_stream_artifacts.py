@@ -16,16 +16,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amt_export import runtime
-from amt_export.build import build_module, build_stream
 from amt_export.errors import ParityError, SpecError
 from amt_export.export import FORMATS, capture
-from amt_export.export.program import quiet_torch
+from amt_export.export.capture import quiet_torch
 from amt_export.manifest import METADATA_KEY, Manifest, load_manifest, sha256_of
+from amt_export.model_file import ModelSpec, load_spec, model_files
+from amt_export.model_file.building import build_module, build_stream
 from amt_export.modules import GammatoneFilterbank
-from amt_export.parity import check_folder
-from amt_export.parity.metric import difference
 from amt_export.publish import publish
-from amt_export.spec import ModelSpec, load_spec, model_files
+from amt_export.verify.parity import check_folder
+from amt_export.verify.parity.metric import difference
 
 ALL = ("torchscript", "exported_program", "onnx", "coreml")
 BLOCKS = {"gammatone": 96, "drnl": 64, "multires": 1024}

@@ -15,17 +15,17 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 from amt_export.cli.main import main
-from amt_export.design.blocks import block_operators, grouping
-from amt_export.design.blocks import settled as settled_tables
 from amt_export.design.rounding import Sums
 from amt_export.lint import READERS, lint
 from amt_export.manifest import METADATA_KEY, load_manifest
 from amt_export.modules import DRNLFilterbank, FastDRNLFilterbank, GammatoneFilterbank
-from amt_export.modules.block_filter import BlockFilter, filter_blocks, in_terms, summed
-from amt_export.modules.block_layout import to_blocks
-from amt_export.modules.block_tables import laid_out
-from amt_export.modules.streaming import StreamForm
+from amt_export.modules.stream_form import StreamForm
+from amt_export.numerics.blocks import to_blocks
 from amt_export.publish import publish
+from amt_export.recurrence.linear_filter import BlockFilter, filter_blocks, in_terms, summed
+from amt_export.recurrence.operators import block_operators, grouping
+from amt_export.recurrence.operators import settled as settled_tables
+from amt_export.recurrence.tables import laid_out
 
 FLOAT64 = torch.float64
 BLOCK = 256

@@ -8,6 +8,7 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from amt_export.manifest.ports import Port
 from amt_export.modules import (
     DRNLFilterbank,
     ERBIntegration,
@@ -18,10 +19,9 @@ from amt_export.modules import (
     Moore2016Spectrum,
     MultiResolutionFFT,
 )
-from amt_export.modules.streaming import StreamForm
-from amt_export.parity.cases import audio_cases
-from amt_export.parity.metric import difference
-from amt_export.ports import Port
+from amt_export.modules.stream_form import StreamForm
+from amt_export.verify.parity.cases import audio_cases
+from amt_export.verify.parity.metric import difference
 
 FS = 16000
 NEAR = (700.0, 2500.0)

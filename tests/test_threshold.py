@@ -12,9 +12,9 @@ from threshold_checks import lists, undecided
 
 from amt_export.manifest import ParityRow
 from amt_export.modules import GammatoneFilterbank, Moore2016Spectrum
-from amt_export.parity.cases import module_cases
-from amt_export.parity.compare import Version, compare, failing, parity_error
-from amt_export.parity.threshold import MARGIN_DB, judge
+from amt_export.verify.parity.cases import module_cases
+from amt_export.verify.parity.compare import Version, compare, failing, parity_error
+from amt_export.verify.parity.threshold import MARGIN_DB, judge
 
 PORTS = Moore2016Spectrum.output_ports
 FREQS, LEVELS = PORTS[:2]

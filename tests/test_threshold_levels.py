@@ -11,8 +11,8 @@ import torch
 from threshold_checks import audible_hiss, undecided
 
 from amt_export.modules import Moore2016FrontEnd
-from amt_export.parity.cases import module_cases
-from amt_export.parity.threshold import Bounds, judge
+from amt_export.verify.parity.cases import module_cases
+from amt_export.verify.parity.threshold import Bounds, judge
 
 
 def level_case():

@@ -13,10 +13,10 @@ from folder_checks import sign
 
 from amt_export.errors import ParityError
 from amt_export.manifest import load_manifest
-from amt_export.parity import check_folder
-from amt_export.parity.check import load_vectors
+from amt_export.model_file import load_spec
 from amt_export.publish import publish
-from amt_export.spec import load_spec
+from amt_export.verify.parity import check_folder
+from amt_export.verify.parity.check import load_vectors
 
 SPECTRUM, FRONT_END = "moore2016_spectrum_32k", "moore2016_frontend_32k"
 

@@ -8,9 +8,9 @@ import torch
 from trained_checks import SETUPS, Setup, outputs, psd, saved, torch_amt_names, torchscript
 
 from amt_export import modules
-from amt_export.build import build_module
-from amt_export.checkpoint import is_learnable
 from amt_export.errors import CheckpointError
+from amt_export.model_file.building import build_module
+from amt_export.model_file.checkpoint import is_learnable
 
 
 @pytest.mark.parametrize("learnable", [False, True])

@@ -7,7 +7,7 @@ import pytest
 import torch
 from trained_checks import FILTERBANKS, SETUPS, saved
 
-from amt_export.build import build_module
+from amt_export.model_file.building import build_module
 
 
 @pytest.mark.filterwarnings("ignore")

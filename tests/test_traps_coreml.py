@@ -13,12 +13,12 @@ from filter_checks import ROOT, noise, small_specs
 from torch import nn
 from trap_checks import MODELS, Complex, program_of, publish_with, rules
 
-from amt_export.build import build_module
-from amt_export.coreml_reference import Interpreter
+from amt_export.coreml_interpreter import Interpreter
 from amt_export.errors import LintError
+from amt_export.export.capture import quiet_torch
 from amt_export.export.coreml import export_coreml
-from amt_export.export.program import quiet_torch
 from amt_export.lint import errors_of, lint
+from amt_export.model_file.building import build_module
 
 # 2. coremltools turns 1/x into 1/(x + 1e-4)
 

@@ -12,13 +12,13 @@ from onnx import TensorProto, helper
 from torch import nn
 from trap_checks import MODELS, Complex, program_of, publish_with, rules
 
-from amt_export.build import build_module
 from amt_export.errors import LintError
+from amt_export.export.capture import quiet_torch
 from amt_export.export.onnx import export_onnx
-from amt_export.export.program import quiet_torch
 from amt_export.lint import errors_of, lint
-from amt_export.modules.compression import broken_stick
-from amt_export.parity import load, settings
+from amt_export.model_file.building import build_module
+from amt_export.modules.filterbanks.compression import broken_stick
+from amt_export.verify.parity import load, settings
 
 
 def run_onnx(path, **inputs) -> np.ndarray:

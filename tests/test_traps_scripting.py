@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from amt_export import modules
-from amt_export.export.program import quiet_torch
+from amt_export.export.capture import quiet_torch
 
 # 9. Scripting accepts less than tracing
 

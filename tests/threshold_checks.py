@@ -7,8 +7,8 @@ import torch
 from filter_checks import noise
 
 from amt_export.modules import Moore2016Spectrum
-from amt_export.parity.cases import module_cases
-from amt_export.parity.compare import Case
+from amt_export.verify.parity.cases import module_cases
+from amt_export.verify.parity.compare import Case
 
 
 def audible_hiss(samples: int = 4000) -> np.ndarray:

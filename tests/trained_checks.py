@@ -14,10 +14,10 @@ from filter_checks import GOLDEN, noise
 from torch import Tensor, nn
 
 from amt_export import modules
-from amt_export.build import build_module, input_length
-from amt_export.export.program import Program
+from amt_export.export.capture import Program
 from amt_export.export.torchscript import export_torchscript
-from amt_export.spec import ModelSpec, load_spec
+from amt_export.model_file import ModelSpec, load_spec
+from amt_export.model_file.building import build_module, input_length
 
 NAMES = {
     key: list(entries)

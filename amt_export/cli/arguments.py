@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
 
-from amt_export.cli.complaint import complain
+from amt_export.cli.terminal.errors import complain
 
 USAGE_ERROR = 2
 

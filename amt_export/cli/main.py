@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from amt_export import __version__
-from amt_export.cli.absent import Absent
 from amt_export.cli.arguments import Parser
-from amt_export.cli.complaint import complain
 from amt_export.cli.interruption import interruptible
+from amt_export.cli.terminal.errors import complain
+from amt_export.cli.unavailable import Absent
 from amt_export.errors import AmtExportError
 
 DESCRIPTION = """\
@@ -94,7 +94,10 @@ def _explained(error: Exception) -> str:
 
 def parser() -> Parser:
     """Return the parser of all commands."""
-    from amt_export.cli import bench, build, check, diff, info, linting, listing, reporting, run
+    from amt_export.cli.commands import bench, build, check, diff, info, run
+    from amt_export.cli.commands import lint as linting
+    from amt_export.cli.commands import list as listing
+    from amt_export.cli.commands import report as reporting
 
     live: Any
     try:

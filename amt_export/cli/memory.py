@@ -32,7 +32,7 @@ def opened(folder: Path, entry: FileEntry) -> Callable[..., object]:
         return runtime.load(folder, entry.format)
     # Not a format for apps; the code that checks parity opens it.
     require("torch", "export", f"Running {entry.path}")
-    from amt_export.parity.load import open_artifact
+    from amt_export.verify.parity.load import open_artifact
 
     call, _ = open_artifact(folder, load_manifest(folder), entry)
     return lambda **inputs: call(inputs)

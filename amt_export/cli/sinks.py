@@ -14,13 +14,13 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from amt_export.cli.files import replacing
-from amt_export.cli.progress import bar
-from amt_export.cli.tables import size
+from amt_export.audio.reader import Recorder
+from amt_export.cli.terminal.files import replacing
+from amt_export.cli.terminal.progress import bar
+from amt_export.cli.terminal.tables import size
 from amt_export.errors import PublishError
 from amt_export.manifest import Manifest, Port
-from amt_export.meter import columns_for
-from amt_export.recording import Recorder
+from amt_export.plot.level_columns import columns_for
 from amt_export.runtime.axes import time_axis
 from amt_export.runtime.windows import Framing
 

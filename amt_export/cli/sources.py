@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from amt_export.audio import calibration, full_scale_db
+from amt_export.audio.calibration import calibration, full_scale_db
+from amt_export.audio.reader import Recorder
 from amt_export.errors import AudioError, MissingDependencyError, require
 from amt_export.manifest import Manifest
-from amt_export.recording import Recorder
 
 BEHIND = 1.0
 """s of audio that may wait; more is thrown away, or what is drawn would lag ever more."""

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from amt_export import runtime
-from amt_export.cli.tables import number, plain_table, size
-from amt_export.cli.terminal import Table
+from amt_export.cli.terminal.console import Table
+from amt_export.cli.terminal.tables import number, plain_table, size
 from amt_export.cli.timing import Contender
 from amt_export.manifest import FileEntry, Manifest
 from amt_export.runtime.backends import Backend

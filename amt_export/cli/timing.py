@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from amt_export.cli.progress import Report
+from amt_export.cli.terminal.progress import Report
 
 SLOW = 5.0
 """s; what takes longer is measured once, because repeating it would keep everyone waiting."""

@@ -9,7 +9,7 @@ It costs three products instead of one and is meant for what many channels share
 reorders (x + c) - c loses the gain and nothing else.
 """
 
-from typing import NamedTuple, Tuple  # noqa: UP035  (TorchScript reads it)
+from typing import NamedTuple, Tuple
 
 import torch
 from torch import Tensor
@@ -47,7 +47,7 @@ def parts(matrix: Tensor, dtype: torch.dtype) -> Parts:
     return Parts(head.to(dtype), (matrix - head).to(dtype), matrix.to(dtype))
 
 
-def cut(x: Tensor, shift: float = SHIFT) -> Tuple[Tensor, Tensor]:  # noqa: UP006
+def cut(x: Tensor, shift: float = SHIFT) -> Tuple[Tensor, Tensor]:
     """Head and rest of x (..., N1, N2), on a grid for each of the last two dimensions' matrices."""
     peak = torch.amax(torch.abs(x), dim=[-2, -1], keepdim=True)
     step = shift * peak

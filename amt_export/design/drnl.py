@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from amt_export.design.gammatone import gammatone_pole
-from amt_export.design.state_space import (
+from amt_export.erb import audfiltbw
+from amt_export.recurrence.state_space import (
     StateSpace,
     butterworth_lowpass,
     one_pole_cascade,
     series,
 )
-from amt_export.erb import audfiltbw
 
 SUBJECTS = ("NH", "HIx")
 # Published names, in torch_amt's order.

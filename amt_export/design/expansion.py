@@ -21,7 +21,7 @@ matrix multiplication and its applications", Numerical Algorithms 59 (2012), alg
 "Adaptive precision floating-point arithmetic", Discrete Comput. Geom. 18 (1997), for the term.
 """
 
-from typing import List  # noqa: UP035  (TorchScript reads it)
+from typing import List
 
 import torch
 from torch import Tensor
@@ -37,7 +37,7 @@ SOUND_BITS, REACH_BITS, POWER_BITS, OBSERVE_BITS = 6, 5, 5, 4
 def table_parts(
     table: Tensor,
     count: int,
-    dims: List[int],  # noqa: UP006
+    dims: List[int],
     dtype: torch.dtype,
     bits: int = HEAD_BITS,
 ) -> Tensor:
@@ -60,7 +60,7 @@ def table_parts(
     """
     peak = torch.clamp(torch.amax(table.detach().abs(), dim=dims, keepdim=True), min=1e-30)
     grid = torch.exp2(torch.ceil(torch.log2(peak)))
-    parts: List[Tensor] = []  # noqa: UP006
+    parts: List[Tensor] = []
     rest = table
     for _ in range(count - 1):
         grid = grid * 0.5**bits
@@ -79,14 +79,14 @@ def peak_of(x: Tensor) -> Tensor:
 
 
 def cut(
-    terms: List[Tensor],  # noqa: UP006
+    terms: List[Tensor],
     count: int,
     peak: Tensor,
     lean: bool,
     shift: float = SHIFT,
     fewer: float = 2.0 ** (HEAD_BITS - SOUND_BITS),
     finer: float = 2.0**-HEAD_BITS,
-) -> List[Tensor]:  # noqa: UP006
+) -> List[Tensor]:
     """Cut an expansion into `count` parts with the same sum.
 
     Parameters
@@ -103,7 +103,7 @@ def cut(
         Constants; TorchScript reads no globals.
     """
     rest, lost = terms[0], torch.zeros_like(peak)
-    parts: List[Tensor] = []  # noqa: UP006
+    parts: List[Tensor] = []
     # Adding and taking off a number of this size rounds to multiples of 2^-8 of the peak.
     # (As large as the peak: with a scalar ONNX Runtime takes the numbers of (..., 1, 1) one by one.)
     step = peak * torch.full_like(peak, shift * fewer if lean else shift)
@@ -123,7 +123,7 @@ def cut(
     return parts
 
 
-def in_parts(rows: Tensor, terms: int, count: int, peak: Tensor, lean: bool) -> List[Tensor]:  # noqa: UP006
+def in_parts(rows: Tensor, terms: int, count: int, peak: Tensor, lean: bool) -> List[Tensor]:
     """Another number of terms: (..., k, terms n) -> `count` of (..., k, n); as many at least, or one.
 
     More than one are cut, on a grid for the rows' own peak, or, if lean, for that of the sound: states are not
@@ -144,7 +144,7 @@ def with_terms(rows: Tensor, terms: int, count: int, peak: Tensor, lean: bool) -
     return side_by_side(in_parts(rows, terms, count, peak, lean))
 
 
-def side_by_side(parts: List[Tensor]) -> Tensor:  # noqa: UP006
+def side_by_side(parts: List[Tensor]) -> Tensor:
     """Tensors one after the other along the last dimension."""
     return torch.cat(parts, dim=-1) if len(parts) > 1 else parts[0]
 
@@ -155,7 +155,7 @@ def with_tails(table: Tensor) -> Tensor:
     The sums are of all parts, of all but the first, and so on.
     """
     count = table.shape[0]
-    found: List[Tensor] = [table[k] for k in range(count)]  # noqa: UP006
+    found: List[Tensor] = [table[k] for k in range(count)]
     left = table[count - 1]
     for back in range(1, count):
         left = table[count - 1 - back] + left
@@ -169,10 +169,10 @@ def _tail(table: Tensor, first: int) -> Tensor:
     return table[count + first if first < count - 1 else first]
 
 
-def products(table: Tensor) -> List[Tensor]:  # noqa: UP006
+def products(table: Tensor) -> List[Tensor]:
     """What `times` multiplies by, from a table with tails (2 P - 1, ..., n, m): P of (..., (k + 1) n, m)."""
     count = (table.shape[0] + 1) // 2
-    found: List[Tensor] = []  # noqa: UP006
+    found: List[Tensor] = []
     for k in range(count):
         last = k == count - 1
         found.append(
@@ -181,7 +181,7 @@ def products(table: Tensor) -> List[Tensor]:  # noqa: UP006
     return found
 
 
-def times(parts: List[Tensor], factors: List[Tensor]) -> List[Tensor]:  # noqa: UP006
+def times(parts: List[Tensor], factors: List[Tensor]) -> List[Tensor]:
     """Product of rows in parts (..., n), as `cut` makes them, with a table, as `products` makes it.
 
     Returns
@@ -208,7 +208,7 @@ def joined(table: Tensor) -> Tensor:
     """
     count = (table.shape[0] + 1) // 2
     nothing = torch.zeros_like(table[0])
-    rows: List[Tensor] = []  # noqa: UP006
+    rows: List[Tensor] = []
     for i in range(count):
         row = [table[k - i] if k >= i else nothing for k in range(count - 1)]
         row.append(_tail(table, count - 1 - i))
@@ -216,7 +216,7 @@ def joined(table: Tensor) -> Tensor:
     return torch.cat(rows, dim=-2)
 
 
-def total(first: List[Tensor], second: List[Tensor]) -> Tensor:  # noqa: UP006
+def total(first: List[Tensor], second: List[Tensor]) -> Tensor:
     """Sum of two expansions of the same length, rounded once.
 
     The largest terms come first: they are on grids, so where they cancel little is lost. With more than

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from amt_export.design.dft import dft_columns, hann
+from amt_export.numerics.dft import dft_columns, hann
 
 FS = 32000  # Hz, the only rate the model is defined for
 LENGTH = 2048  # samples in a frame, and of every DFT

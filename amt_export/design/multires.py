@@ -1,11 +1,11 @@
 """Which bins of which window make up a multi-resolution spectrum, and which frames of it."""
 
-from typing import List, Tuple  # noqa: UP035  (TorchScript reads these)
+from typing import List, Tuple
 
 import torch
 from torch import Tensor
 
-from amt_export.design.dft import dft_columns
+from amt_export.numerics.dft import dft_columns
 
 WINDOW_LENGTHS = (2048, 1024, 512, 256, 128, 64)
 # Glasberg & Moore (2002): each window serves from one threshold to the next, in Hz.
@@ -14,10 +14,10 @@ THRESHOLDS = (500.0, 1000.0, 2000.0, 4000.0, 8000.0)
 
 def read_positions(
     thresholds: Tensor,
-    windows: List[int],  # noqa: UP006
+    windows: List[int],
     fs: float,
     aligned: bool,
-) -> Tuple[Tensor, Tensor]:  # noqa: UP006
+) -> Tuple[Tensor, Tensor]:
     """Where on its own grid each window is read for each reference frequency.
 
     Parameters
@@ -44,8 +44,8 @@ def read_positions(
     nyquist = torch.full([1], 0.5 * fs, dtype=torch.float64, device=thresholds.device)
     edges = torch.cat([torch.zeros_like(nyquist), thresholds[: len(windows) - 1], nyquist])
     freqs = reference * (fs / longest)
-    positions: List[Tensor] = []  # noqa: UP006
-    selections: List[Tensor] = []  # noqa: UP006
+    positions: List[Tensor] = []
+    selections: List[Tensor] = []
     for i, window in enumerate(windows):
         low, high = edges[i], edges[i + 1]
         selected = (freqs >= low) & (freqs < high)
@@ -68,7 +68,7 @@ def read_positions(
     return torch.stack(positions), torch.stack(selections)
 
 
-def read_table(position: Tensor, selected: Tensor, top: int) -> Tuple[int, Tensor]:  # noqa: UP006
+def read_table(position: Tensor, selected: Tensor, top: int) -> Tuple[int, Tensor]:
     """Linear interpolation as a matrix over the bins that are needed.
 
     Parameters
@@ -123,7 +123,7 @@ def framed_columns(window: Tensor, first: int, count: int, hop: int, scale: floa
     return columns.transpose(0, 1).reshape(hop, parts * 2 * count)
 
 
-def alignment(samples: int, hop: int, reference_hop: int, like: Tensor) -> Tuple[Tensor, Tensor]:  # noqa: UP006
+def alignment(samples: int, hop: int, reference_hop: int, like: Tensor) -> Tuple[Tensor, Tensor]:
     """Frames of a window whose mean stands for one reference frame.
 
     Those with centres k hop in [t H - H/2, t H + H/2), H the reference hop; the nearest one where

@@ -12,7 +12,7 @@ import math
 import torch
 from torch import Tensor
 
-from amt_export.design.state_space import StateSpace, from_complex
+from amt_export.recurrence.state_space import StateSpace, from_complex
 
 
 def expanded(pole: Tensor, order: int) -> Tensor:

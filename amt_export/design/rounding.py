@@ -15,7 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from amt_export.design.state_space import StateSpace
+from amt_export.recurrence.state_space import StateSpace
 
 # The range of audiometry: tones that a listener is tested with.
 LOWEST, HIGHEST = 125.0, 8000.0  # Hz

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from amt_export.export.capture import Program, capture
 from amt_export.export.coreml import export_coreml
 from amt_export.export.exported_program import export_exported_program
 from amt_export.export.onnx import export_onnx
-from amt_export.export.program import Program, capture
 from amt_export.export.torchscript import export_torchscript
 
 Exporter = Callable[[Program, Path, dict[str, str]], None]

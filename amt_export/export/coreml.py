@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from amt_export.export.program import Program, quiet_torch
+from amt_export.export.capture import Program, quiet_torch
 
 # Of the converter's hundred passes over a program, those that change anything in ours, in its own order. The
 # others look for convolutions, quantized weights, activations of networks and the like, and take half the time.
@@ -95,7 +95,7 @@ def export_coreml(program: Program, path: Path, metadata: dict[str, str]) -> Non
 def validated_once() -> Iterator[None]:
     """Let coremltools validate its program once a conversion, and not before and after each of its passes.
 
-    That took a third of a conversion. What comes out is read, and run, by `amt_export.coreml_reference` anyway.
+    That took a third of a conversion. `amt_export.coreml_interpreter` reads and runs the result anyway.
     """
     from coremltools.converters.mil.mil import Program as MilProgram
 

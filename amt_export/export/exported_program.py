@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from amt_export.export.program import Program, quiet_torch
+from amt_export.export.capture import Program, quiet_torch
 
 
 def export_exported_program(program: Program, path: Path, metadata: dict[str, str]) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch.export import ExportedProgram
 
-from amt_export.export.program import Program, quiet_torch
+from amt_export.export.capture import Program, quiet_torch
 
 OPSET = 18
 # The version of the file format that opset 18 came with. torch writes a newer one, of which nothing is used and

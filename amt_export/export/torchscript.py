@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from amt_export.export.program import Program, quiet_torch
+from amt_export.export.capture import Program, quiet_torch
 
 # Sources and line numbers, for debugging: whose they are is not the app's business.
 DEBUG = ".debug_pkl"

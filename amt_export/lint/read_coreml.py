@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from amt_export.coreml_reference import Package, open_package
+from amt_export.coreml_interpreter import Package, open_package
 from amt_export.errors import ArtifactError
 from amt_export.lint.graph import Graph, Interface, Node, kind_of
 

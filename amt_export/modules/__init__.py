@@ -1,15 +1,15 @@
 """The auditory modules: static torch, exportable to every format."""
 
-from amt_export.modules.drnl import DRNLFilterbank
-from amt_export.modules.erb_integration import ERBIntegration
-from amt_export.modules.excitation_pattern import ExcitationPattern
-from amt_export.modules.fast_drnl import FastDRNLFilterbank
-from amt_export.modules.gammatone import GammatoneFilterbank
-from amt_export.modules.glasberg_front_end import Glasberg2002FrontEnd
-from amt_export.modules.moore_excitation import Moore2016ExcitationPattern
-from amt_export.modules.moore_front_end import Moore2016FrontEnd
-from amt_export.modules.moore_spectrum import Moore2016Spectrum
-from amt_export.modules.multires_fft import MultiResolutionFFT
+from amt_export.modules.excitation.erb_integration import ERBIntegration
+from amt_export.modules.excitation.excitation_pattern import ExcitationPattern
+from amt_export.modules.excitation.moore2016 import Moore2016ExcitationPattern
+from amt_export.modules.filterbanks.drnl import DRNLFilterbank
+from amt_export.modules.filterbanks.fast_drnl import FastDRNLFilterbank
+from amt_export.modules.filterbanks.gammatone import GammatoneFilterbank
+from amt_export.modules.front_ends.glasberg2002 import Glasberg2002FrontEnd
+from amt_export.modules.front_ends.moore2016 import Moore2016FrontEnd
+from amt_export.modules.spectra.moore2016 import Moore2016Spectrum
+from amt_export.modules.spectra.multires_fft import MultiResolutionFFT
 
 __all__ = [
     "DRNLFilterbank",

@@ -2,12 +2,12 @@
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, List, Self, Tuple  # noqa: UP035  (TorchScript reads List, Tuple)
+from typing import Any, ClassVar, List, Self, Tuple
 
 import torch
 from torch import Tensor, nn
 
-from amt_export.modules.ports import Port, State
+from amt_export.manifest.ports import Port, State
 
 
 def as_batch(value: Tensor, rank: int, like: Tensor, name: str) -> Tensor:
@@ -147,11 +147,11 @@ class AuditoryModule(nn.Module):
         """
         raise ValueError(f"{type(self).__name__} has no streaming form")
 
-    def rest(self, batch: int) -> List[Tensor]:  # noqa: UP006
+    def rest(self, batch: int) -> List[Tensor]:
         """States of silence for `step`: zeros, in the order of `states`."""
         raise NotImplementedError
 
-    def step(self, audio: Tensor, states: List[Tensor]) -> Tuple[List[Tensor], List[Tensor]]:  # noqa: UP006
+    def step(self, audio: Tensor, states: List[Tensor]) -> Tuple[List[Tensor], List[Tensor]]:
         """Go on by one block.
 
         Parameters

@@ -1,12 +1,12 @@
 """Modules that cut audio into frames: their stream keeps the samples that the next frames look back to."""
 
-from typing import ClassVar, List, Tuple  # noqa: UP035  (as in `AuditoryModule`)
+from typing import ClassVar, List, Tuple
 
 import torch
 from torch import Tensor
 
+from amt_export.manifest.ports import State
 from amt_export.modules.base import AuditoryModule
-from amt_export.modules.ports import State
 
 
 class FramedModule(AuditoryModule):
@@ -28,7 +28,7 @@ class FramedModule(AuditoryModule):
         """Samples before a block that its frames depend on."""
         return self.latency()
 
-    def stream_frames(self, heard: Tensor, frames: int) -> List[Tensor]:  # noqa: UP006
+    def stream_frames(self, heard: Tensor, frames: int) -> List[Tensor]:
         """Outputs of one block.
 
         Parameters
@@ -51,13 +51,13 @@ class FramedModule(AuditoryModule):
         if block % self.hop():
             raise ValueError(f"the block must be a multiple of the hop, {self.hop()} samples")
 
-    def rest(self, batch: int) -> List[Tensor]:  # noqa: UP006
+    def rest(self, batch: int) -> List[Tensor]:
         """Silence before the first block."""
         like = next(buffer for buffer in self.buffers() if buffer.is_floating_point())
         ears = [2] if "ear" in self.input_ports[0].axes else []
         return [like.new_zeros([batch, *ears, self.past()])]
 
-    def step(self, audio: Tensor, states: List[Tensor]) -> Tuple[List[Tensor], List[Tensor]]:  # noqa: UP006
+    def step(self, audio: Tensor, states: List[Tensor]) -> Tuple[List[Tensor], List[Tensor]]:
         """One frame per hop; see `AuditoryModule.step`."""
         heard = torch.cat([states[0], audio], dim=-1)
         samples = audio.shape[-1]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from amt_export.errors import PublishError, require
 from amt_export.manifest import Manifest
-from amt_export.meter import Columns, Outline, gathered
+from amt_export.plot.level_columns import Columns, Outline, gathered
 from amt_export.plot.panels import Array, Cloud, Panel, cams, column_panels
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ ROWS = 480
 """Rows of an image: channels are interpolated to about the pixels of a panel."""
 
 DOT = 2.5
-"""Points; the diameter of a component's dot, one and a half cells of `amt_export.dots`: no gaps
+"""Points; the diameter of a component's dot, one and a half cells of `plot.component_points`: no gaps
 between neighbours that are not there, and below 500 Hz room between components."""
 
 TICKS = (20, 50, 100, 200, 500, 1000, 2000, 4000, 8000, 16000)

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from amt_export.dots import Dots
 from amt_export.manifest import Manifest, Port
-from amt_export.meter import DENSITIES, WAVES, Columns, Meter, gathered
+from amt_export.plot.component_points import Dots
+from amt_export.plot.level_columns import DENSITIES, WAVES, Columns, Meter, gathered
 
 Array = NDArray[np.float64]
 

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from amt_export.manifest import Manifest, Port
-from amt_export.parity.compare import Worst
 from amt_export.report.chart import Axis, Chart, decade_axis, frequency_axis
 from amt_export.report.response import BAND_DB, Response
+from amt_export.verify.parity.compare import Worst
 
 Array = npt.NDArray[np.float64]
 

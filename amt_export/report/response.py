@@ -19,7 +19,7 @@ from amt_export.design.response import (
     resonator,
 )
 from amt_export.manifest import Manifest
-from amt_export.parity.compare import Runner
+from amt_export.verify.parity.compare import Runner
 
 # So soft that the compression of the DRNL is in its linear limb (knees are at 1e-7 m/s and above), and
 # far above what float32 flushes.

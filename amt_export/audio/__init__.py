@@ -1,0 +1,1 @@
+"""Recordings, read piece by piece, and what their samples mean in pascals."""

@@ -1,0 +1,161 @@
+"""``amt-export build``: export models, check every artifact, publish."""
+
+from __future__ import annotations
+
+import time
+from argparse import Namespace
+from pathlib import Path
+
+from amt_export.cli.allocator import prepare_for_long_work
+from amt_export.cli.arguments import Commands, Parser, one_of, positive
+from amt_export.cli.terminal.errors import complain
+from amt_export.cli.terminal.progress import bar
+from amt_export.cli.terminal.tables import count, output, parity_table, remarks, size, skipped
+from amt_export.errors import AmtExportError, ParityError, require
+from amt_export.manifest import Manifest
+from amt_export.model_file import FORMATS, ModelSpec, load_spec, model_files
+
+DESCRIPTION = """\
+Export models, run every artifact against eager torch, publish DIR/<name>/.
+
+A folder is replaced as a whole, and only when all its artifacts are within
+their tolerances; otherwise, and on Ctrl-C, what was there stays as it was.
+"""
+
+EPILOG = """\
+examples:
+  amt-export build                             every model in models/
+  amt-export build gammatone_speech_16k        one of them, all its formats
+  amt-export build ears.toml --format onnx     a file of your own, ONNX only
+  amt-export build drnl_casp_44k --samples 4410 --batch 8 --out small
+  amt-export build drnl_casp_44k --checkpoint casp.pt --checkpoint-prefix drnl.
+
+The table: `worst` is the largest difference from eager torch over the test
+signals, relative to the peak of its channel (in dB for levels), and `signal`
+the one that caused it. `verified by` interpreter: there is no Mac here, so the
+Core ML package was evaluated in numpy. A folder holds only the formats of its
+last build.
+"""
+
+
+def add(commands: Commands) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "build",
+        help="export models, check every artifact, publish",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+    )
+    parser.add_argument(
+        "models",
+        nargs="*",
+        metavar="MODEL|TOML",
+        help="name in models/, or path of a model file (default: every file in models/)",
+    )
+    parser.add_argument(
+        "--format",
+        action="append",
+        dest="formats",
+        type=one_of(FORMATS, "format"),
+        metavar="F",
+        help=f"only this format; may be repeated: {', '.join(FORMATS)}",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("artifacts"),
+        metavar="DIR",
+        help="publish here, as DIR/<name>/ (default: artifacts)",
+    )
+    parser.add_argument(
+        "--samples", type=positive, metavar="N", help="samples of audio that an artifact takes"
+    )
+    parser.add_argument(
+        "--batch", type=positive, metavar="N", help="signals that an artifact takes at once"
+    )
+    parser.add_argument(
+        "--checkpoint",
+        type=Path,
+        metavar="FILE",
+        help="trained values: a state_dict saved by torch_amt or this package; needs one MODEL",
+    )
+    parser.add_argument(
+        "--checkpoint-prefix",
+        default="",
+        metavar="P",
+        help="take the entries of the checkpoint whose names start so, e.g. drnl.",
+    )
+    parser.set_defaults(command=lambda arguments: run(arguments, parser))
+
+
+def run(arguments: Namespace, parser: Parser) -> int:
+    """Build models one after the other; one that fails does not stop the others.
+
+    Raises
+    ------
+    SpecError
+        If a model file is not valid, before any model is built.
+    """
+    if arguments.checkpoint_prefix and not arguments.checkpoint:
+        parser.error("argument --checkpoint-prefix: needs --checkpoint FILE")
+    if arguments.checkpoint and len(arguments.models) != 1:
+        parser.error("argument --checkpoint: needs exactly one MODEL")
+    require("torch", "export", "Building models")
+    specs = [load_spec(model) for model in arguments.models or model_files()]
+    specs = [spec.resized(arguments.samples, arguments.batch) for spec in specs]
+    names = [spec.name for spec in specs]
+    for name in names:
+        if names.count(name) > 1:
+            parser.error(f"{name}: given twice, but there is only one {arguments.out / name}")
+    if not specs:
+        parser.error("there is no model file in models/; give the path of one")
+
+    prepare_for_long_work()
+    published: list[Manifest] = []
+    for spec in specs:
+        try:
+            published.append(_build(spec, arguments))
+        except AmtExportError as error:
+            if isinstance(error, ParityError):
+                output().print(parity_table(spec.name, error.rows))
+            complain(error)
+    return _summary(published, [spec.name for spec in specs], arguments.out)
+
+
+def _build(spec: ModelSpec, arguments: Namespace) -> Manifest:
+    """Build, check and publish one model, and print its table."""
+    from amt_export.publish import publish
+
+    started = time.monotonic()
+    with bar(spec.name) as report:
+        manifest = publish(
+            spec,
+            arguments.out,
+            formats=tuple(dict.fromkeys(arguments.formats)) if arguments.formats else None,
+            checkpoint=arguments.checkpoint,
+            checkpoint_prefix=arguments.checkpoint_prefix,
+            progress=report,
+        )
+    console = output()
+    console.print(parity_table(spec.name, manifest.parity))
+    for line in (*remarks(manifest.parity), *skipped(manifest.parity)):
+        console.print(line, style="dim")
+    total = size(sum(entry.bytes for entry in manifest.files))
+    seconds = time.monotonic() - started
+    console.print(
+        f"published {arguments.out / spec.name}: {count(len(manifest.files), 'artifact')}, "
+        f"{total}, {seconds:.0f} s\n",
+        soft_wrap=True,
+    )
+    return manifest
+
+
+def _summary(published: list[Manifest], names: list[str], out: Path) -> int:
+    """Print the last line and return the exit code."""
+    done = {manifest.name for manifest in published}
+    artifacts = sum(len(manifest.files) for manifest in published)
+    line = f"{count(len(published), 'model')}, {count(artifacts, 'artifact')} published in {out}"
+    if failed := [name for name in names if name not in done]:
+        line += f"; not published: {', '.join(failed)}"
+    output().print(line, soft_wrap=True)
+    return 1 if failed else 0

@@ -1,0 +1,125 @@
+"""``amt-export info``: what is in a published folder or a single artifact."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Iterable
+from pathlib import Path
+
+from amt_export.cli.arguments import Commands
+from amt_export.cli.terminal.console import Console, Table
+from amt_export.cli.terminal.tables import (
+    output,
+    parity_table,
+    plain_table,
+    ports_table,
+    remarks,
+    shape,
+    size,
+    skipped,
+)
+from amt_export.manifest import FileEntry, Manifest, load_manifest
+from amt_export.manifest.embedded import embedded_manifest, is_artifact
+
+DESCRIPTION = """\
+Show what a model takes and gives, its parameters, its files and their accuracy.
+
+PATH is a published folder, or a single artifact anywhere: each one carries its
+description inside. Nothing is executed, and torch is not needed.
+"""
+
+EPILOG = """\
+examples:
+  amt-export info artifacts/gammatone_speech_16k
+  amt-export info Downloads/drnl_casp_44k.onnx
+  amt-export info MyApp/Resources/drnl_casp_44k.mlpackage
+"""
+
+
+def add(commands: Commands) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "info", help="what is in a folder or an artifact", description=DESCRIPTION, epilog=EPILOG
+    )
+    parser.add_argument(
+        "path",
+        type=Path,
+        metavar="PATH",
+        help="published folder, or an .onnx, .ts.pt, .pt2 or .mlpackage",
+    )
+    parser.set_defaults(command=run)
+
+
+def run(arguments: Namespace) -> int:
+    """Print the description.
+
+    Raises
+    ------
+    ArtifactError
+        If there is none, or it is damaged.
+    """
+    path: Path = arguments.path
+    # A missing folder named as one, and any other file, get the error that fits.
+    single = is_artifact(path) or path.is_file()
+    manifest = embedded_manifest(path) if single else load_manifest(path)
+    console = output()
+    console.print(f"{manifest.name}: {manifest.description}\n", style="bold", soft_wrap=True)
+    console.print(_facts(manifest), "")
+    console.print(ports_table("inputs", manifest.inputs), "")
+    console.print(ports_table("outputs", manifest.outputs))
+    _print_stream(manifest, console)
+    if manifest.files:
+        console.print("", _files(manifest.files))
+    if manifest.parity:
+        console.print("", parity_table("largest difference from eager torch", manifest.parity))
+        for line in (*remarks(manifest.parity), *skipped(manifest.parity)):
+            console.print(line, style="dim")
+    return 0
+
+
+def _facts(manifest: Manifest) -> Table:
+    """Return the single values of a manifest."""
+    rate, fc = manifest.sampling_rate, manifest.centre_frequencies
+    facts = {
+        "module": f"{manifest.module}, {manifest.dtype}",
+        **{f"  {key}": str(value) for key, value in manifest.parameters.items()},
+        "sampling rate": f"{rate:g} Hz" if rate else "",
+        "channels": f"{len(fc)}, {min(fc):.1f} to {max(fc):.1f} Hz" if fc else "",
+        "frames": f"every {_duration(manifest.hop, rate)}" if manifest.hop > 1 else "",
+        "warm-up": _duration(manifest.warm_up, rate) if manifest.warm_up else "",
+        "look-ahead": _duration(manifest.look_ahead, rate) if manifest.look_ahead else "",
+        "built with": ", ".join(f"{name} {version}" for name, version in manifest.versions.items()),
+    }
+    table = plain_table("", ("", ""))
+    table.show_header = False
+    for name, value in facts.items():
+        if value:
+            table.add_row(name, value)
+    return table
+
+
+def _duration(samples: int, rate: float | None) -> str:
+    return f"{samples} samples" + (f" ({1000 * samples / rate:.3g} ms)" if rate else "")
+
+
+def _print_stream(manifest: Manifest, console: Console) -> None:
+    if manifest.stream is None:
+        return
+    stream, rate = manifest.stream, manifest.sampling_rate
+    title = f"stream: blocks of {_duration(stream.block, rate)}"
+    title += f", latency {_duration(stream.latency, rate)}" if stream.latency else ", no latency"
+    title += "; float64 inside" if stream.float64 else ""
+    if stream.skip:
+        title += f"\nthe first {stream.skip} frames of a stream lie before the signal"
+    table = plain_table(title, ("state", "becomes", "shape", "meaning"))
+    for state in stream.states:
+        table.add_row(state.input, state.output, shape(state.shape), state.meaning)
+    console.print("", table)
+
+
+def _files(files: Iterable[FileEntry]) -> Table:
+    table = plain_table("files", ("file", "format", "size", "SHA-256"), right=("size",))
+    for entry in files:
+        # The first twelve digits tell files apart; `check` compares them all.
+        table.add_row(entry.path, entry.format, size(entry.bytes), entry.sha256[:12])
+    return table

@@ -1,0 +1,85 @@
+"""``amt-export report``: all published models on one page."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+
+from amt_export.cli.arguments import Commands, file_ending_in
+from amt_export.cli.terminal.errors import complain
+from amt_export.cli.terminal.tables import count, output, size
+from amt_export.errors import AmtExportError, ArtifactError, PublishError
+from amt_export.report import published_folders, read_published, write_page
+
+DESCRIPTION = """\
+Write one page about all published models: sizes, the worst difference of each
+format and provider, on which signal and in which channel, with the pictures of
+each folder. The page is one HTML file that needs nothing else.
+
+It says what the manifests say; a folder whose files are not those that were
+published is left out. Nothing is executed, and torch is not needed.
+"""
+
+EPILOG = """\
+examples:
+  amt-export report
+  amt-export report /data/artifacts -o parity.html
+"""
+
+
+def add(commands: Commands) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "report",
+        help="all published models on one page",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+    )
+    parser.add_argument(
+        "folder",
+        nargs="?",
+        type=Path,
+        default=Path("artifacts"),
+        metavar="DIR",
+        help="where published folders are (default: artifacts)",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=file_ending_in(".html"),
+        metavar="OUT.html",
+        help="write the page here (default: DIR/parity.html)",
+    )
+    parser.set_defaults(command=run)
+
+
+def run(arguments: Namespace) -> int:
+    """Write the page; folders that are damaged are named, and make the exit code 1.
+
+    Raises
+    ------
+    ArtifactError
+        If there is nothing to write about.
+    PublishError
+        If the page cannot be written.
+    """
+    models, damaged = [], 0
+    for folder in published_folders(arguments.folder):
+        try:
+            models.append(read_published(folder))
+        except AmtExportError as error:
+            complain(error)
+            damaged += 1
+    if not models:
+        raise ArtifactError(f"{arguments.folder}: holds no published models; run amt-export build")
+    page = arguments.output or arguments.folder / "parity.html"
+    try:
+        write_page(page, models)
+    except OSError as error:
+        raise PublishError(f"{page}: {error.strerror or error}; give another place") from error
+    left_out = f", {damaged} left out" if damaged else ""
+    output().print(
+        f"wrote {page}: {count(len(models), 'model')}{left_out}, {size(page.stat().st_size)}",
+        soft_wrap=True,
+    )
+    return 1 if damaged else 0

@@ -1,0 +1,1 @@
+"""What the commands print and where they write: tables, progress, files, errors."""

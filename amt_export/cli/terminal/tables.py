@@ -1,0 +1,171 @@
+"""What the commands print: plain tables that are readable at 80 columns, and a last line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+
+from amt_export.cli.terminal.console import Console, Table, Text
+from amt_export.manifest import BEYOND, ParityRow, Port
+
+
+def output() -> Console:
+    """Return the console of standard output; texts are shown as they are."""
+    return Console(markup=False, highlight=False, emoji=False)
+
+
+def errors() -> Console:
+    """Return the console of standard error.
+
+    It holds on to the stream, so that a bar goes on while a converter's chatter is redirected.
+    """
+    return Console(markup=False, highlight=False, emoji=False, file=sys.stderr)
+
+
+def plain_table(
+    title: str, columns: Sequence[str], right: Iterable[str] = (), gap: int = 2
+) -> Table:
+    """Return an empty table without a frame, the columns in `right` aligned to the right."""
+    table = Table(
+        title=title or None,
+        title_justify="left",
+        title_style="bold",
+        header_style="dim",
+        box=None,
+        padding=(0, gap, 0, 0),
+        pad_edge=False,
+    )
+    for column in columns:
+        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    return table
+
+
+def parity_table(name: str, rows: Iterable[ParityRow]) -> Table:
+    """Return how far each artifact of a model is from eager torch, and what is allowed."""
+    columns = ("format, provider", "output", "worst", "signal", "allowed", "verified by", "ok")
+    table = plain_table(name, columns, right=("worst", "allowed"), gap=1)
+    for row in rows:
+        good = within(row)
+        table.add_row(
+            _place(row),
+            # Where to look, if there is something to look for.
+            row.output if good or row.channel is None else f"{row.output}[{row.channel}]",
+            difference(row.worst, row.kind),
+            row.signal or "-",
+            difference(row.tolerance),
+            row.verified_by,
+            _verdict(row),
+        )
+    return table
+
+
+def _place(row: ParityRow) -> str:
+    return place(row.format, row.form, row.provider)
+
+
+def _verdict(row: ParityRow) -> Text:
+    """Return yes, NO, or, where nothing was executed, nothing."""
+    if row.worst is None:
+        return Text("-")
+    return Text("yes", style="green") if within(row) else Text("NO", style="bold red")
+
+
+def remarks(rows: Iterable[ParityRow]) -> list[str]:
+    """Return what belongs to the numbers of a table, one line each."""
+    rows = list(rows)
+    return [line for line in (_flips(rows), _settings(rows)) if line]
+
+
+def _settings(rows: Iterable[ParityRow]) -> str:
+    """Return in how many settings providers were measured; empty if only with their defaults."""
+    counts = {_place(row): len(row.settings) for row in rows if len(row.settings) > 1}
+    return "; ".join(
+        f"{where}: worst of {number} settings of optimization and threads"
+        for where, number in counts.items()
+    )
+
+
+def _flips(rows: Iterable[ParityRow]) -> str:
+    """Return how many decisions at a threshold were taken otherwise; empty if there were none to take."""
+    counts = [
+        f"{_place(row)} {row.output} {row.flips} of {row.undecided}"
+        for row in rows
+        if row.undecided and row.kind != "frequency"  # which has the same list as its levels
+    ]
+    return f"flips within 0.01 dB of the threshold: {', '.join(counts)}" if counts else ""
+
+
+def skipped(rows: Iterable[ParityRow]) -> list[str]:
+    """Return the providers that a model was not run on, one line a reason."""
+    return not_run_lines(
+        (place(row.format, row.form, skip.provider), skip.reason)
+        for row in rows
+        for skip in row.skipped
+    )
+
+
+def not_run_lines(items: Iterable[tuple[str, str]]) -> list[str]:
+    """Return what was not run, one line a reason.
+
+    Parameters
+    ----------
+    items : iterable of (str, str)
+        What, e.g. ``"onnx CUDA"``, and why not.
+    """
+    by_reason: dict[str, list[str]] = {}
+    for what, reason in items:
+        by_reason.setdefault(reason, []).append(what)
+    return [f"not run: {', '.join(dict.fromkeys(what))}: {why}" for why, what in by_reason.items()]
+
+
+def place(format: str, form: str, provider: str) -> str:
+    """Return what ran and where; torch's own formats run in torch, so that is not said."""
+    words = (format, "" if form == "whole" else form, provider.removesuffix("ExecutionProvider"))
+    return " ".join(word for word in words if word not in ("", "torch", "none"))
+
+
+def within(row: ParityRow) -> bool:
+    """Whether a row is no reason to refuse its artifact; a NaN is one."""
+    return row.within
+
+
+def difference(value: float | None, kind: str = "relative") -> str:
+    """Return a difference as text: a plain number if relative, or with its unit."""
+    if value is None:
+        return "-"
+    if value >= BEYOND:
+        return "inf"
+    text = "0" if value == 0 else f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e+")
+    return f"{text} dB" if kind == "db" else text
+
+
+def number(value: float) -> str:
+    """Return three digits of a number, or all before the point, never an exponent of ten."""
+    return f"{value:.3g}" if 1e-3 < value < 999.5 else f"{value:.0f}"
+
+
+def size(amount: float) -> str:
+    """Return a number of bytes as people read it."""
+    for unit in ("B", "kB", "MB"):
+        if amount < 999.5:
+            return f"{number(amount)} {unit}"
+        amount /= 1000
+    return f"{number(amount)} GB"
+
+
+def shape(sizes: Sequence[int]) -> str:
+    """Return a shape as text."""
+    return f"[{', '.join(map(str, sizes))}]"
+
+
+def ports_table(title: str, ports: Iterable[Port]) -> Table:
+    """Return the arrays at one side of an artifact."""
+    table = plain_table(title, ("name", "shape", "axes", "dtype", "unit"))
+    for port in ports:
+        table.add_row(port.name, shape(port.shape), ", ".join(port.axes), port.dtype, port.unit)
+    return table
+
+
+def count(number: int, noun: str) -> str:
+    """Return e.g. ``1 model``, ``2 models``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,75 @@
+"""What is known of an artifact's numbers: rows of the parity table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from amt_export.manifest.json_records import OMITTED
+
+BEYOND = 1e300
+"""How a parity row says infinite, which JSON cannot; beyond every tolerance as well."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One way in which a provider was set up, and the worst difference it gave on some signals.
+
+    ``name`` is as `amt_export.verify.parity.settings` phrases it, e.g. ``"basic optimization, 1 thread"``.
+    """
+
+    name: str
+    signals: tuple[str, ...]
+    worst: float
+    signal: str
+
+
+@dataclass(frozen=True)
+class Skip:
+    """A place that could not be measured here, and why: nothing is known of the numbers there."""
+
+    provider: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class ParityRow:
+    """The worst difference of one output of one artifact over the signal suite.
+
+    ``worst`` is measured as `amt_export.verify.parity.metric` says, over all ``settings`` of the provider;
+    it, ``signal`` and ``channel`` (an index) are None where nothing was executed
+    (``verified_by="interface"``). ``skipped`` names the other providers of the format that were not measured.
+
+    Where a module decides at a threshold, ``undecided`` says how many decisions lay within 0.01 dB of it, and
+    ``flips`` how many of them were taken otherwise, over all signals; see `amt_export.verify.parity.threshold`.
+    """
+
+    format: str
+    form: str
+    provider: str
+    output: str
+    kind: str
+    worst: float | None
+    signal: str | None
+    tolerance: float
+    verified_by: str
+    channel: int | None = field(default=None, metadata=OMITTED)
+    settings: tuple[Setting, ...] = field(default=(), metadata=OMITTED)
+    skipped: tuple[Skip, ...] = field(default=(), metadata=OMITTED)
+    flips: int = field(default=0, metadata=OMITTED)
+    undecided: int = field(default=0, metadata=OMITTED)
+
+    @property
+    def most_flips(self) -> int:
+        """Flips that are no reason to refuse an artifact: a tenth of what is undecided, and two.
+
+        Levels are equal to a tenth of the margin within which a decision is open; and few decisions
+        make no statistics.
+        """
+        return 2 + self.undecided // 10
+
+    @property
+    def within(self) -> bool:
+        """Whether the row is no reason to refuse its artifact; a NaN is one."""
+        if self.worst is None:
+            return True
+        return self.worst <= self.tolerance and self.flips <= self.most_flips

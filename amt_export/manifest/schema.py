@@ -1,0 +1,320 @@
+"""``manifest.json``: what a published folder contains, as typed, immutable records.
+
+Standard library only: an app reads it, and needs nothing else to trust the files beside it. The
+field order of the records is the key order of the JSON.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from typing import Any, cast
+
+from amt_export.errors import ArtifactError
+from amt_export.manifest.hashing import bytes_of as bytes_of
+from amt_export.manifest.hashing import sha256_of as sha256_of
+from amt_export.manifest.json_records import OMITTED, MismatchError, decode, encode
+from amt_export.manifest.parity_row import BEYOND as BEYOND
+from amt_export.manifest.parity_row import ParityRow as ParityRow
+from amt_export.manifest.parity_row import Setting as Setting
+from amt_export.manifest.parity_row import Skip as Skip
+from amt_export.manifest.validation import implausible
+
+SCHEMA = 1
+MANIFEST_NAME = "manifest.json"
+METADATA_KEY = "amt_export.manifest"
+"""Key under which every format carries :meth:`Manifest.embedded_json`."""
+
+
+@dataclass(frozen=True)
+class Port:
+    """One named array at the interface of an artifact; ``unit`` and ``axes`` describe it.
+
+    ``floor`` is the value of a level that stands for silence; levels there are not compared.
+    ``components`` names a list of components whose frequencies are in one output and their levels in
+    another, slot by slot and packed to the left; what is behind the last one is 0 in both.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    unit: str
+    axes: tuple[str, ...]
+    floor: float | None = field(default=None, metadata=OMITTED)
+    components: str | None = field(default=None, metadata=OMITTED)
+
+
+@dataclass(frozen=True)
+class StateInfo:
+    """One state array of the streaming form: fed to ``input``, returned as ``output``.
+
+    Before the first block every number in it is ``initial``.
+    """
+
+    input: str
+    output: str
+    shape: tuple[int, ...]
+    meaning: str
+    dtype: str = "float32"
+    initial: float = 0.0
+
+
+@dataclass(frozen=True)
+class StreamInfo:
+    """The streaming form: one block of audio and the states in, outputs and the next states out.
+
+    Parameters
+    ----------
+    block : int
+        Samples of a call.
+    latency : int
+        Samples after the place of a frame that must be heard before it is known; 0 where outputs
+        depend on nothing that follows.
+    states : tuple of StateInfo
+        In the order of the artifact's inputs (behind the audio) and outputs (behind the others).
+    skip : int
+        The first so many frames of a stream come before the first one of the whole form and are
+        dropped: its frame k is the stream's frame ``skip + k``.
+    inputs, outputs : tuple of Port
+        Of one call, without the states. Outputs are joined along their axis "time" or "frame".
+    float64 : bool
+        Whether the artifacts compute in float64 between float32 inputs and outputs (Core ML's never do).
+    """
+
+    block: int
+    latency: int
+    states: tuple[StateInfo, ...]
+    skip: int = 0
+    inputs: tuple[Port, ...] = ()
+    outputs: tuple[Port, ...] = ()
+    float64: bool = False
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """One artifact: ``path`` relative to the folder, total ``bytes``, and its hash.
+
+    ``form`` is ``"whole"`` or ``"stream"``; ``reproducible`` says whether building again gives
+    the same bytes.
+    """
+
+    path: str
+    format: str
+    form: str
+    bytes: int
+    sha256: str
+    reproducible: bool
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The file of trained values that a model was built with: its hash, and the prefix of names.
+
+    ``learnable`` says that it was saved by the learnable form of the module, and that this is what was
+    exported: it computes something else where bands are Gaussian or values have limits.
+    """
+
+    sha256: str
+    prefix: str
+    learnable: bool = field(default=False, metadata=OMITTED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """All that is known about a published model.
+
+    Parameters
+    ----------
+    schema : int
+        Version of this layout.
+    name, module, description : str
+        As in the model file.
+    parameters : dict
+        The model file's ``[parameters]``, unchanged.
+    dtype : str
+        Of the exported module: ``"float32"`` or ``"float64"``.
+    sampling_rate : float or None
+        In Hz; None for modules that know no time.
+    centre_frequencies : tuple of float
+        One per channel, in Hz; empty for modules without channels.
+    warm_up, look_ahead : int
+        The frame at sample t depends on the samples t - warm_up to t + look_ahead; what lies
+        before matters no longer. Causal models look 0 samples ahead.
+    padding : str
+        What the model takes the signal to be beyond its ends: ``"zero"`` or ``"reflect"``.
+    hop, frame_length : int
+        Frame k belongs to sample k * hop, and T samples have 1 + (T - frame_length) // hop frames;
+        both 1 for sample-rate outputs; frame_length 0 for centred frames.
+    inputs, outputs : tuple of Port
+        In the order of the artifacts' arguments and results.
+    stream : StreamInfo or None
+        The block-by-block form, if published.
+    checkpoint : Checkpoint or None
+        Given where values come from a file, which ``parameters`` do not hold.
+    files, parity
+        What was published, and how far each artifact is from eager torch. Absent in the copy
+        inside an artifact.
+    versions : dict
+        Package name to version at build time.
+    """
+
+    schema: int = SCHEMA
+    name: str
+    module: str
+    description: str
+    parameters: dict[str, object]
+    dtype: str
+    sampling_rate: float | None
+    centre_frequencies: tuple[float, ...]
+    warm_up: int
+    look_ahead: int = 0
+    padding: str = "zero"
+    hop: int
+    frame_length: int
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    stream: StreamInfo | None = None
+    checkpoint: Checkpoint | None = field(default=None, metadata=OMITTED)
+    files: tuple[FileEntry, ...] = ()
+    parity: tuple[ParityRow, ...] = ()
+    versions: dict[str, str]
+
+    def to_json(self) -> str:
+        """Return the text of ``manifest.json``; equal manifests give equal bytes."""
+        return json.dumps(encode(self), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+    def embedded_json(self) -> str:
+        """Return the JSON carried inside each artifact: all but ``files`` and ``parity``."""
+        content = cast(dict[str, Any], encode(self))
+        del content["files"], content["parity"]
+        return json.dumps(content, ensure_ascii=False, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str, source: str = MANIFEST_NAME) -> Manifest:
+        """Read a manifest, published or embedded.
+
+        Parameters
+        ----------
+        text : str
+            The JSON.
+        source : str
+            Where it comes from, for error messages.
+
+        Raises
+        ------
+        ArtifactError
+            If it is not JSON, of another schema, or a key is missing, of the wrong type or impossible.
+            Unknown keys are ignored.
+        """
+        try:
+            content = json.loads(text)
+        except ValueError as error:
+            raise ArtifactError(f"{source}: not JSON ({error}); build the model again") from error
+        schema = content.get("schema") if isinstance(content, dict) else None
+        if schema != SCHEMA:
+            raise ArtifactError(f"{source}: schema is {schema!r}, this version reads {SCHEMA}")
+        try:
+            manifest = cast(Manifest, decode(content, cls))
+        except MismatchError as error:
+            raise ArtifactError(f"{source}: {error}; build the model again") from error
+        if problem := implausible(manifest):
+            raise ArtifactError(f"{source}: {problem}; build the model again")
+        return manifest
+
+    def streaming(self) -> Manifest:
+        """Return the manifest of the streaming form's own files, states among inputs and outputs.
+
+        Raises
+        ------
+        ArtifactError
+            If there is no streaming form.
+        """
+        if self.stream is None:
+            raise ArtifactError(
+                f"{self.name}: has no streaming form; give its model file a [stream] block and "
+                "build it again"
+            )
+
+        def port(name: str, state: StateInfo) -> Port:
+            return Port(name, state.shape, state.dtype, "", ("state",) * len(state.shape))
+
+        states = self.stream.states
+        return replace(
+            self,
+            inputs=(*self.stream.inputs, *(port(s.input, s) for s in states)),
+            outputs=(*self.stream.outputs, *(port(s.output, s) for s in states)),
+        )
+
+    def of(self, form: str) -> Manifest:
+        """Return the manifest of the files of one form, "whole" or "stream"."""
+        return self.streaming() if form == "stream" else self
+
+    def entry(self, format: str, form: str = "whole") -> FileEntry:
+        """Return the file of one format and form.
+
+        Raises
+        ------
+        ArtifactError
+            If it was not published.
+        """
+        for entry in self.files:
+            if (entry.format, entry.form) == (format, form):
+                return entry
+        published = ", ".join(f"{entry.format} ({entry.form})" for entry in self.files)
+        raise ArtifactError(
+            f"{self.name}: no {format} ({form}) in this folder, only {published or 'nothing'}"
+        )
+
+
+def load_manifest(folder: str | Path) -> Manifest:
+    """Read ``manifest.json`` of a published folder.
+
+    Raises
+    ------
+    ArtifactError
+        If there is none, or it is truncated or foreign.
+    """
+    path = Path(folder) / MANIFEST_NAME
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not text"
+        raise ArtifactError(
+            f"{path}: {reason}; expected a folder published by amt-export build"
+        ) from error
+    return Manifest.from_json(text, str(path))
+
+
+def verify_files(folder: str | Path, entries: Iterable[FileEntry]) -> None:
+    """Check that artifacts are what was published.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The published folder.
+    entries : iterable of FileEntry
+        Which of its files to check: ``manifest.files``, or only the one about to be loaded.
+
+    Raises
+    ------
+    ArtifactError
+        If a file is missing, outside the folder, or its size or hash differs.
+    """
+    for entry in entries:
+        relative = PurePosixPath(entry.path)
+        if relative.is_absolute() or ".." in relative.parts:
+            raise ArtifactError(f"{folder}: {entry.path} points outside the folder")
+        path = Path(folder) / relative
+        if not path.exists():
+            raise ArtifactError(f"{path}: missing; build the model again")
+        size = bytes_of(path)
+        if size != entry.bytes:
+            raise ArtifactError(
+                f"{path}: {size} bytes, published with {entry.bytes}; build the model again"
+            )
+        if sha256_of(path) != entry.sha256:
+            raise ArtifactError(
+                f"{path}: SHA-256 differs from the manifest's; build the model again"
+            )

@@ -1,0 +1,103 @@
+"""From a checked model file to the torch module it means."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from amt_export import modules
+from amt_export.errors import SpecError
+from amt_export.model_file import ModelSpec
+from amt_export.model_file.checkpoint import is_learnable, load_state, read_checkpoint
+from amt_export.modules.base import AuditoryModule
+from amt_export.modules.stream_form import StreamForm
+
+DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+
+def build_module(
+    spec: ModelSpec,
+    dtype: torch.dtype | None = None,
+    checkpoint: Path | None = None,
+    checkpoint_prefix: str = "",
+) -> AuditoryModule:
+    """Construct the module of a model file and load trained values into it.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+    dtype : torch.dtype, optional
+        By default the one that is exported.
+    checkpoint : Path, optional
+        File with a `state_dict`.
+    checkpoint_prefix : str, optional
+        Part of a larger model's names that leads to this module, e.g. "drnl.".
+
+    Returns
+    -------
+    AuditoryModule
+        In eval mode; learnable if a checkpoint was, see `amt_export.model_file.checkpoint.is_learnable`.
+
+    Raises
+    ------
+    SpecError
+        If the constructor refuses a value.
+    CheckpointError
+        If the checkpoint does not fit.
+    """
+    module_class: type[AuditoryModule] = getattr(modules, spec.module)
+    keywords: dict[str, Any] = dict(spec.parameters)
+    if isinstance(keywords.get("fc"), list):
+        keywords["fc"] = torch.tensor(keywords["fc"], dtype=torch.float64)
+    dtype = DTYPES[spec.dtype] if dtype is None else dtype
+
+    def constructed(quiet: bool, **more: Any) -> AuditoryModule:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore" if quiet else "default")
+                # Designed in float64 and cast once; a module without a dtype argument is cast as a whole.
+                return module_class(**keywords, **more).to(dtype)
+        except (ValueError, TypeError) as error:
+            raise SpecError(f"{spec.path}: [parameters]: {error}") from error
+        except (OverflowError, torch.linalg.LinAlgError) as error:  # type: ignore[attr-defined]
+            reason = str(error).splitlines()[0]
+            raise SpecError(
+                f"{spec.path}: [parameters]: too large or too small to design filters with ({reason})"
+            ) from error
+
+    module = constructed(quiet=dtype == torch.float64)  # said once, for the module that is exported
+    if checkpoint is not None:
+        stored = read_checkpoint(checkpoint, checkpoint_prefix)
+        trained = constructed(quiet=True, learnable=True)
+        if is_learnable(stored, module, trained, checkpoint):
+            module = trained
+        load_state(module, stored, checkpoint)
+    return module.eval()
+
+
+def build_stream(
+    spec: ModelSpec, module: AuditoryModule, float64: bool = True
+) -> StreamForm | None:
+    """The streaming form that a model file asks for, if it does; with float64 inside where that helps.
+
+    Raises
+    ------
+    SpecError
+        If the module has no such form.
+    """
+    if spec.stream_block is None:
+        return None
+    if "audio" not in spec.inputs:
+        raise SpecError(f"{spec.path}: [stream]: {spec.module} takes no audio, so nothing streams")
+    try:
+        return StreamForm(module, spec.stream_block, spec.inputs["audio"], float64)
+    except ValueError as error:
+        raise SpecError(f"{spec.path}: [stream] block = {spec.stream_block}: {error}") from error
+
+
+def input_length(spec: ModelSpec) -> int:
+    """Last dimension of the first input, which `AuditoryModule.frozen` prepares for."""
+    return next(iter(spec.inputs.values()))[-1]

@@ -1,0 +1,220 @@
+"""Model files, ``models/<name>.toml``: where they are and what a valid one says."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from amt_export.errors import SpecError
+from amt_export.model_file.interface import constructor_keywords, input_shapes
+from amt_export.model_file.section import Section, choices
+
+FORMATS = ("torchscript", "exported_program", "onnx", "coreml")
+DTYPES = ("float32", "float64")
+SECTIONS = ("model", "parameters", "inputs", "export", "stream", "parity", "parity_db")
+
+# Largest relative difference of linear outputs: a few float32 roundings (6e-8) through the same
+# kernels for torch's own formats, twice that where another runtime orders the sums.
+PARITY = {
+    "torchscript": 1e-6,
+    "exported_program": 1e-6,
+    "onnx": 2e-6,
+    "coreml": 2e-6,
+    "reference": 2e-6,
+}
+PARITY_DB = dict.fromkeys(PARITY, 1e-3)  # of level outputs, in dB
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """What a model file says, checked.
+
+    Parameters
+    ----------
+    name : str
+        The file's stem; published as a folder of this name.
+    module : str
+        Class name in :mod:`amt_export.modules`.
+    description : str
+        One line for people.
+    parameters : dict
+        Keyword arguments of the constructor; ``fc_range`` has become the tuple ``fc``.
+    raw_parameters : dict
+        ``[parameters]`` as written.
+    inputs : dict of tuple of int
+        Static shape of each argument of forward, in its order.
+    formats : tuple of str
+        Some of :data:`FORMATS`.
+    dtype : str
+        Of the exported module: ``"float32"`` or ``"float64"``.
+    stream_block : int or None
+        Samples per call of the streaming form; None for no streaming form.
+    parity, parity_db : dict of float
+        Tolerance per format and for ``"reference"``: relative, and in dB.
+    path : Path
+        The model file.
+    """
+
+    name: str
+    module: str
+    description: str
+    parameters: dict[str, object]
+    raw_parameters: dict[str, object]
+    inputs: dict[str, tuple[int, ...]]
+    formats: tuple[str, ...]
+    dtype: str
+    stream_block: int | None
+    parity: dict[str, float]
+    parity_db: dict[str, float]
+    path: Path
+
+    def resized(self, samples: int | None = None, batch: int | None = None) -> ModelSpec:
+        """Return this model for audio of another length or batch.
+
+        Parameters
+        ----------
+        samples, batch : int, optional
+            Replace the last and the first size of the audio input.
+
+        Raises
+        ------
+        SpecError
+            If the module takes no audio, or a size is not above zero.
+        """
+        if samples is None and batch is None:
+            return self
+        if "audio" not in self.inputs:
+            takes = ", ".join(self.inputs)
+            raise SpecError(f"{self.path}: takes {takes}, not audio: samples and batch stay as set")
+        for what, size in (("samples", samples), ("batch", batch)):
+            if size is not None and size < 1:
+                raise SpecError(f"{self.path}: {what} is {size}; it must be above zero")
+        shape = self.inputs["audio"]
+        resized = (batch or shape[0], *shape[1:-1], samples or shape[-1])
+        return replace(self, inputs={**self.inputs, "audio": resized})
+
+
+def model_files(models_dir: str | Path | None = None) -> list[Path]:
+    """Return the model files of a folder, sorted by name.
+
+    Parameters
+    ----------
+    models_dir : str or Path, optional
+        By default ``models`` in the working directory, or else beside this package's source.
+    """
+    return sorted(_folder(models_dir).glob("*.toml"))
+
+
+def load_spec(
+    path_or_name: str | Path,
+    models_dir: str | Path | None = None,
+    *,
+    modules: Mapping[str, type[Any]] | None = None,
+) -> ModelSpec:
+    """Read and check a model file.
+
+    Parameters
+    ----------
+    path_or_name : str or Path
+        A path ending in ``.toml``, or the name of a file in `models_dir`.
+    models_dir : str or Path, optional
+        As for :func:`model_files`.
+    modules : mapping of str to class, optional
+        The classes a model file may name; by default those of :mod:`amt_export.modules`.
+
+    Raises
+    ------
+    SpecError
+        If anything in it is unknown, of the wrong type or impossible. The message names file,
+        key, value, what is allowed, and the closest match.
+    """
+    path = _find(path_or_name, models_dir)
+    document = Section(path, "", _parse(path))
+    document.only(SECTIONS)
+
+    model = document.section("model", required=True)
+    model.only(("name", "module", "description"))
+    if model.text("name") != path.stem:
+        raise model.error("name", f"must be the name of the file, {path.stem!r}")
+    classes = exported_modules() if modules is None else modules
+    module = model.choice("module", classes)
+
+    parameters = document.section("parameters")
+    export = document.section("export")
+    export.only(("formats", "dtype"))
+    formats = export.subset("formats", FORMATS)
+    dtype = export.choice("dtype", DTYPES, default="float32")
+    if dtype == "float64" and "coreml" in formats:
+        raise export.error("dtype", "Core ML has no float64; leave coreml out of formats")
+
+    return ModelSpec(
+        name=path.stem,
+        module=module,
+        description=model.text("description"),
+        parameters=constructor_keywords(parameters, classes[module]),
+        raw_parameters=parameters.table,
+        inputs=input_shapes(document.section("inputs", required=True), classes[module]),
+        formats=formats,
+        dtype=dtype,
+        stream_block=_stream_block(document),
+        parity=_tolerances(document.section("parity"), PARITY),
+        parity_db=_tolerances(document.section("parity_db"), PARITY_DB),
+        path=path,
+    )
+
+
+def _folder(models_dir: str | Path | None) -> Path:
+    if models_dir is not None:
+        return Path(models_dir)
+    here = Path("models")
+    return here if here.is_dir() else Path(__file__).parents[2] / "models"
+
+
+def _find(path_or_name: str | Path, models_dir: str | Path | None) -> Path:
+    if Path(path_or_name).suffix == ".toml":
+        return Path(path_or_name)
+    known = model_files(models_dir)
+    for path in known:
+        if path.stem == str(path_or_name):
+            return path
+    names = choices(path_or_name, (path.stem for path in known))
+    raise SpecError(f"{path_or_name}: no such model in {_folder(models_dir)}; {names}")
+
+
+def _parse(path: Path) -> dict[str, object]:
+    try:
+        # Editors on Windows put a byte order mark in front.
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise SpecError(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SpecError(f"{path}: not UTF-8 text ({error.reason})") from error
+    except tomllib.TOMLDecodeError as error:
+        raise SpecError(f"{path}: not TOML: {error}") from error
+    except RecursionError as error:
+        raise SpecError(f"{path}: not a model file: tables or lists are nested too deep") from error
+
+
+def exported_modules() -> dict[str, type[Any]]:
+    """The classes that a model file may name, by name."""
+    # Imported here because the modules bring torch, which finding model files does not need.
+    from amt_export import modules
+
+    public = {name: getattr(modules, name) for name in modules.__all__}
+    return {name: value for name, value in public.items() if hasattr(value, "input_ports")}
+
+
+def _stream_block(document: Section) -> int | None:
+    if "stream" not in document.table:
+        return None
+    stream = document.section("stream")
+    stream.only(("block",))
+    return stream.positive_int("block")
+
+
+def _tolerances(section: Section, defaults: dict[str, float]) -> dict[str, float]:
+    section.only(defaults)
+    return {key: section.positive(key, default) for key, default in defaults.items()}

@@ -1,0 +1,1 @@
+"""Excitation patterns: levels along the ERB-number scale."""

@@ -1,0 +1,67 @@
+"""Sums over the components of a frame, for each channel: components x channels, some frames at a time."""
+
+from typing import List, Tuple
+
+import torch
+from torch import Tensor
+
+from amt_export.modules.excitation.row_chunk import rows_at_once
+
+
+# A traced module would have all frames one after the other, a dozen at a time. TorchScript has loops, and one
+# over single frames stays in the cache: twice as fast, and a small file.
+@torch.jit.script_if_tracing  # type: ignore[untyped-decorator]
+def excitation_sums(
+    above: Tensor,
+    below: Tensor,
+    limits: Tensor,
+    power: Tensor,
+    channels: Tensor,
+    cached_rows: int,
+    unrolled_rows: int,
+    least_exponent: float,
+) -> Tuple[Tensor, Tensor]:
+    """What all components of a frame add to each channel, (1 + z) e^-z: the roex filter of Moore et al. (2016).
+
+    Parameters
+    ----------
+    above, below : Tensor [shape=(R, N, 2)]
+        Lines over fc (slope in 1/Hz, offset) whose minimum is u = -1 - z.
+    limits : Tensor [shape=(R, N, 3)]
+        Parabola over fc, below -1 where the channel is out of reach: nothing is added there.
+    power : Tensor [shape=(R, 1, N)]
+        Intensity times -e: (1 + z) e^-z is -e u e^u.
+    channels : Tensor [shape=(3, C)]
+        fc^2, fc in Hz and 1.
+    cached_rows, unrolled_rows : int
+        See `rows_at_once`.
+    least_exponent : float
+        Of e.
+
+    Returns
+    -------
+    weighted, beyond : Tensor [shape=(R, 1, C)]
+        What is added, and e times the intensity that is out of reach.
+    """
+    rows = rows_at_once(above, cached_rows, unrolled_rows)
+    rows = min(rows, above.shape[0])  # coremltools cannot split beyond the end
+    pieces = torch.split(above, rows), torch.split(below, rows), torch.split(limits, rows)
+    powers = torch.split(power, rows)
+    # One small product for each row: a large one writes its result across all of memory, at half the speed.
+    curved = channels.expand(rows, channels.shape[0], channels.shape[1])
+    straight = curved[:, 1:]
+    weighted: List[Tensor] = []
+    beyond: List[Tensor] = []
+    for i in range(len(powers)):
+        held = powers[i].shape[0]
+        if held < rows:
+            curved, straight = curved[:held], straight[:held]
+        out_of_reach = torch.bmm(pieces[2][i], curved)
+        exponent = torch.minimum(
+            torch.bmm(pieces[0][i], straight), torch.bmm(pieces[1][i], straight)
+        )
+        exponent = torch.clamp(torch.minimum(exponent, out_of_reach), min=least_exponent)
+        # One product with a vector for (1 + z) e^-z, and nothing cancels.
+        weighted.append(torch.bmm(powers[i], exponent * torch.exp(exponent)))
+        beyond.append(torch.bmm(powers[i], torch.clamp(out_of_reach, -1.0, 0.0)))
+    return torch.cat(weighted), torch.cat(beyond)

@@ -1,0 +1,248 @@
+"""Excitation pattern of a sparse spectrum after Moore et al. (2016)."""
+
+import math
+from typing import ClassVar, Tuple
+
+import torch
+from torch import Tensor
+
+from amt_export.design.moore_excitation import (
+    LEAST_WEIGHT,
+    STEEP,
+    channel_numbers,
+    channel_powers,
+    sharpness,
+)
+from amt_export.erb import erbrate2f
+from amt_export.manifest.ports import Port
+from amt_export.modules.base import AuditoryModule, exact
+from amt_export.modules.excitation.excitation_sums import excitation_sums
+from amt_export.modules.levels import DB_PER_NEPER, spoiled
+
+# Rows (frames) whose components x channels are in memory at once, 6.9 MB an array in float32. Fewer run
+# faster (one second of audio in ONNX Runtime, one slow core: 6 rows 0.7 s, 12 0.95 s) but make a longer graph,
+# which takes longer to convert and to open.
+ROWS = 12
+# In eager torch: twelve take three times as long in float32, and five times in float64.
+CACHED_ROWS = 1
+# e^-80 is 1e-23 of LEAST_WEIGHT; going on to e^-100 would be slow, denormal float32 arithmetic.
+LEAST_EXPONENT = -80.0
+LEAST_FREQUENCY = 1e-6  # Hz; a component at or below it is padding
+LEAST_LEVEL = -50.0  # dB; so is one at or below this
+LEAST_POWER = 1e-12  # added before the logarithm: -120 dB
+DESIGN = {"level_dep_factor": 0.35, "reference_level": 51.0, "min_p_lower": 0.1}
+
+
+class Moore2016ExcitationPattern(AuditoryModule):
+    """Level in 150 auditory filters (roex) from components of any frequency and level.
+
+    A component at f with level X adds 10^(X/10) (W + 1e-12) to the channel at fc,
+    W = (1 + p |g|) e^(-p |g|), g = (fc - f)/f, p = 4 f / ERB(f) for fc >= f, and below f
+    p = max(p - level_dep_factor (p / p1000) (X - reference_level), min_p_lower); W is 1e-12 further
+    than `spreading_limit_octaves` away. The exponent is the lower of two lines over fc, so both
+    sides come from matrix products with the powers of fc, and so does the limit, a parabola.
+
+    Parameters
+    ----------
+    erb_lower, erb_upper, erb_step : float
+        Channels in Cam, both ends included.
+    spreading_limit_octaves : float
+    learnable : bool
+        Make `level_dep_factor`, `reference_level`, `min_p_lower` parameters, clamped to [0, 1],
+        [30, 70] and [0.01, 1] in the forward.
+    dtype : torch.dtype
+
+    Attributes
+    ----------
+    level_dep_factor, reference_level, min_p_lower : Tensor [scalar], 1/dB, dB SPL and 1
+    _erb_channels, _fc_channels, _p_channels : Tensor [shape=(C,)], Cam, Hz and 1
+        Only the second has an effect.
+
+    Shape
+    -----
+    freqs (..., N) in Hz, levels (..., N) in dB SPL -> excitation (..., C) in dB SPL.
+
+    Raises
+    ------
+    ValueError
+        For values out of range, with the value in the message.
+
+    References
+    ----------
+    .. [1] B. C. J. Moore, B. R. Glasberg, A. Varathanathan and J. Schlittenlacher, "A loudness
+       model for time-varying sounds incorporating binaural inhibition", Trends in Hearing 20
+       (2016).
+    """
+
+    input_ports: ClassVar[tuple[Port, ...]] = (
+        Port("freqs", ("batch", "frame", "component"), "Hz", "frequency"),
+        Port("levels", ("batch", "frame", "component"), "dB SPL", "db"),
+    )
+    output_ports: ClassVar[tuple[Port, ...]] = (
+        Port("excitation", ("batch", "frame", "channel"), "dB SPL", "db", -120.0),
+    )
+
+    level_dep_factor: Tensor
+    reference_level: Tensor
+    min_p_lower: Tensor
+    _fc_channels: Tensor
+    powers: Tensor
+    frozen_numbers: Tensor
+
+    def __init__(
+        self,
+        erb_lower: float = 1.75,
+        erb_upper: float = 39.0,
+        erb_step: float = 0.25,
+        spreading_limit_octaves: float = 4.0,
+        learnable: bool = False,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        super().__init__()
+        numbers = channel_numbers(erb_lower, erb_upper, erb_step)
+        if not 0 < spreading_limit_octaves < math.inf:
+            raise ValueError(
+                f"spreading_limit_octaves is {spreading_limit_octaves}; it must be positive"
+            )
+        self.erb_lower, self.erb_upper, self.erb_step = erb_lower, erb_upper, erb_step
+        self.spreading_limit_octaves = spreading_limit_octaves
+        self.learnable = learnable
+        self.bounded = learnable  # stays when the trained values are frozen
+        self.dtype = dtype
+        self.n_channels = len(numbers)
+        self.rows, self.cached_rows = ROWS, CACHED_ROWS
+        self.reach = 2.0**spreading_limit_octaves
+        self.steep, self.least_weight, self.least_power = STEEP, LEAST_WEIGHT, LEAST_POWER
+        self.least_frequency, self.least_level = LEAST_FREQUENCY, LEAST_LEVEL
+        self.least_exponent, self.db_per_neper = LEAST_EXPONENT, DB_PER_NEPER
+        self.p1000 = float(sharpness(torch.tensor(1000.0, dtype=torch.float64)))
+        for name, value in DESIGN.items():
+            self.declare(name, torch.tensor(value, dtype=torch.float64), learnable, dtype)
+        fc = erbrate2f(numbers)
+        self.declare("_erb_channels", numbers, False, dtype)
+        self.declare("_fc_channels", fc, False, dtype)
+        self.declare("_p_channels", sharpness(fc), False, dtype)
+        self.redesign()
+
+    @torch.no_grad()
+    def redesign(self) -> None:
+        """Set the powers of the channels and the numbers of the frozen form."""
+        fc = exact(self._fc_channels, self._designed["_fc_channels"])
+        self.centres = [float(f) for f in fc]
+        powers = channel_powers(fc).to(self._fc_channels.dtype)
+        self.register_buffer("powers", powers, persistent=False)
+        self.register_buffer("frozen_numbers", self.numbers().clone(), persistent=False)
+
+    def numbers(self) -> Tensor:
+        """level_dep_factor, reference_level and min_p_lower as they count, (3,)."""
+        if hasattr(self, "min_p_lower"):  # a condition that TorchScript decides when it compiles
+            factor, reference, least = (
+                self.level_dep_factor,
+                self.reference_level,
+                self.min_p_lower,
+            )
+            if self.bounded:
+                factor = torch.clamp(factor, 0.0, 1.0)
+                reference = torch.clamp(reference, 30.0, 70.0)
+                least = torch.clamp(least, 0.01, 1.0)
+            return torch.stack([factor, reference, least])
+        return self.frozen_numbers
+
+    def lower_sharpness(self, p: Tensor, levels: Tensor) -> Tensor:
+        """Sharpness on the side below the component.
+
+        Parameters
+        ----------
+        p, levels : Tensor [shapes that broadcast]
+            Sharpness above the component, and its level in dB.
+        """
+        numbers = self.numbers()
+        excess = (levels - numbers[1]) * (numbers[0] / self.p1000)
+        return torch.maximum(p - p * excess, numbers[2])
+
+    def forward(self, freqs: Tensor, levels: Tensor) -> Tensor:
+        """Excitation.
+
+        Parameters
+        ----------
+        freqs, levels : Tensor [shape=(..., N)], Hz and dB SPL
+            At or below 1e-6 Hz or -50 dB it is padding.
+
+        Returns
+        -------
+        Tensor [shape=(..., C)], dB SPL
+            -120 without any component.
+
+        Raises
+        ------
+        ValueError
+            If the shapes differ.
+        """
+        if freqs.is_complex() or levels.is_complex():
+            raise TypeError("freqs or levels is complex; real tensors are needed")
+        if freqs.dim() < 1 or freqs.shape != levels.shape:
+            raise ValueError(f"freqs has shape {freqs.shape}, levels {levels.shape}")
+        count = freqs.shape[-1]
+        above, below, limits, power = self.lines(
+            freqs.to(self.powers.dtype).reshape(-1, count),
+            levels.to(self.powers.dtype).reshape(-1, count),
+        )
+        weighted, beyond = excitation_sums(
+            above,
+            below,
+            limits,
+            power,
+            self.powers,
+            self.cached_rows,
+            self.rows,
+            self.least_exponent,
+        )
+        # Everywhere once, and once more out of reach.
+        floor = beyond - power.sum(2, keepdim=True)
+        total = (weighted + self.least_weight / math.e * floor).squeeze(1)
+        excitation = self.db_per_neper * torch.log(total + self.least_power)
+        return excitation.reshape(freqs.shape[:-1] + excitation.shape[1:])
+
+    def lines(self, freqs: Tensor, levels: Tensor) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
+        """What each component (R, N) contributes to each channel, as coefficients.
+
+        Returns
+        -------
+        above, below : Tensor [shape=(R, N, 2)]
+            Lines over fc (slope, offset) whose minimum is the exponent less 1.
+        limits : Tensor [shape=(R, N, 3)]
+            Parabola over fc, far below 0 where the channel is out of reach.
+        power : Tensor [shape=(R, 1, N)]
+            Intensity times -e, 0 for padding.
+        """
+        padding = torch.logical_or(freqs <= self.least_frequency, levels <= self.least_level)
+        left_out = padding.to(freqs.dtype)
+        kept = -left_out + 1.0  # not 1 - x, which torch takes apart anew in every export
+        power = -math.e * torch.exp(levels * (1.0 / self.db_per_neper))
+        power = spoiled(spoiled(power * kept, power), freqs)
+        # Any frequency will do for padding.
+        f = freqs * kept + 1000.0 * left_out
+        p = sharpness(f)
+        lower = self.lower_sharpness(p, levels)
+        above = torch.stack([-p / f, p - 1.0], dim=2)
+        below = torch.stack([lower / f, -lower - 1.0], dim=2)
+        # (fc/f - 1/reach) (reach - fc/f)
+        # Not a scalar over f: coremltools makes that an inverse, which adds 1e-4 to f.
+        inverse = self.steep**0.5 * (torch.ones_like(f) / f)
+        both = self.steep**0.5 * (self.reach + 1.0 / self.reach)
+        curve = torch.stack(
+            [-inverse * inverse, both * inverse, torch.full_like(f, -self.steep)], dim=2
+        )
+        return above, below, curve, power.unsqueeze(1)
+
+    def centre_frequencies(self) -> list[float]:
+        """In Hz."""
+        return self.centres
+
+    def extra_repr(self) -> str:
+        """Key parameters, as torch prints them."""
+        return (
+            f"erb_range=[{self.erb_lower:g}, {self.erb_upper:g}], erb_step={self.erb_step:g}, "
+            f"n_channels={self.n_channels}, spreading={self.spreading_limit_octaves:g} oct, "
+            f"learnable={self.learnable}"
+        )

@@ -1,0 +1,1 @@
+"""Filterbanks: audio in, one signal per channel out."""

@@ -1,0 +1,138 @@
+"""The front half of the loudness model of Glasberg and Moore (2002) as one graph."""
+
+from typing import Any, ClassVar, List, Self
+
+from torch import Tensor
+
+from amt_export.manifest.ports import Port
+from amt_export.modules.excitation.erb_integration import ERBIntegration
+from amt_export.modules.excitation.excitation_pattern import ExcitationPattern
+from amt_export.modules.framed import FramedModule
+from amt_export.modules.spectra.multires_fft import MultiResolutionFFT
+
+
+class Glasberg2002FrontEnd(FramedModule):
+    """Excitation pattern of Glasberg & Moore (2002): spectrum, ERB bands, spread.
+
+    Parameters
+    ----------
+    fs : float
+        Sampling rate in Hz.
+    learnable : bool
+        Of all parts.
+    multi_fft_kwargs, erb_kwargs, excitation_kwargs : dict, optional
+        More arguments of `MultiResolutionFFT`, `ERBIntegration` and `ExcitationPattern`.
+
+    Shape
+    -----
+    audio (B, T) in Pa -> spread excitation (B, S, 150) in dB SPL; without B when audio has none.
+
+    Raises
+    ------
+    ValueError
+        For values out of range, or parts that do not fit together.
+
+    References
+    ----------
+    .. [1] B. R. Glasberg and B. C. J. Moore, "A model of loudness applicable to time-varying
+       sounds", J. Audio Eng. Soc. 50, 331-342 (2002).
+    """
+
+    input_ports: ClassVar[tuple[Port, ...]] = MultiResolutionFFT.input_ports
+    output_ports: ClassVar[tuple[Port, ...]] = ExcitationPattern.output_ports
+
+    def __init__(
+        self,
+        fs: float = 32000,
+        learnable: bool = False,
+        multi_fft_kwargs: dict[str, Any] | None = None,
+        erb_kwargs: dict[str, Any] | None = None,
+        excitation_kwargs: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        common = {"fs": fs, "learnable": learnable}
+        self.multi_fft = MultiResolutionFFT(**common | (multi_fft_kwargs or {}))
+        self.erb_integration = ERBIntegration(**common | (erb_kwargs or {}))
+        self.excitation_pattern = ExcitationPattern(**common | (excitation_kwargs or {}))
+        self.fs = fs
+        self.learnable = learnable
+        longest = self.multi_fft.longest
+        if longest % 2:
+            raise ValueError(f"window_lengths begins with {longest}; it must be even")
+        bands, channels = self.erb_integration.n_erb_bands, self.excitation_pattern.n_erb_bands
+        if bands != channels:
+            raise ValueError(
+                f"erb_kwargs give {bands} bands, excitation_kwargs {channels} channels"
+            )
+        self.erb_integration.choose_block(longest // 2 + 1)
+        self.erb_integration.redesign()
+
+    def forward(self, audio: Tensor) -> Tensor:
+        """Excitation.
+
+        Parameters
+        ----------
+        audio : Tensor [shape=(B, T) or (T,)], Pa
+
+        Returns
+        -------
+        Tensor [shape=(B, S, E) or (S, E)], dB SPL
+        """
+        psd, _ = self.multi_fft(audio)
+        excitation: Tensor = self.excitation_pattern(self.erb_integration(psd))
+        return excitation
+
+    def choose_stream_block(self, block: int) -> None:
+        """As `MultiResolutionFFT`."""
+        self.multi_fft.choose_stream_block(block)
+
+    def past(self) -> int:
+        """As `MultiResolutionFFT`."""
+        return self.multi_fft.past()
+
+    def stream_frames(self, heard: Tensor, frames: int) -> List[Tensor]:
+        """Outputs of one block; see `FramedModule`."""
+        psd = self.multi_fft.stream_frames(heard, frames)[0]
+        return [self.excitation_pattern(self.erb_integration(psd))]
+
+    def frozen(
+        self, samples: int | None = None, stream: int | None = None, float64: bool = True
+    ) -> Self:
+        """A copy with the current values baked in."""
+        static = super().frozen(samples, stream, float64)
+        static.multi_fft = self.multi_fft.frozen(samples, stream, float64)
+        static.erb_integration = self.erb_integration.frozen()
+        static.excitation_pattern = self.excitation_pattern.frozen()
+        return static
+
+    def centre_frequencies(self) -> list[float]:
+        """In Hz."""
+        return self.excitation_pattern.centre_frequencies()
+
+    def hop(self) -> int:
+        """Samples from one frame to the next."""
+        return self.multi_fft.hop()
+
+    def frame_length(self) -> int:
+        """As `MultiResolutionFFT`."""
+        return self.multi_fft.frame_length()
+
+    def look_ahead(self) -> int:
+        """As `MultiResolutionFFT`."""
+        return self.multi_fft.look_ahead()
+
+    def warm_up(self) -> int:
+        """As `MultiResolutionFFT`."""
+        return self.multi_fft.warm_up()
+
+    def padding(self) -> str:
+        """As `MultiResolutionFFT`."""
+        return self.multi_fft.padding()
+
+    def skip(self) -> int:
+        """As `MultiResolutionFFT`."""
+        return self.multi_fft.skip()
+
+    def latency(self) -> int:
+        """As `MultiResolutionFFT`."""
+        return self.multi_fft.latency()

@@ -1,0 +1,1 @@
+"""Spectra of many time resolutions."""

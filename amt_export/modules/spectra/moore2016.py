@@ -1,0 +1,328 @@
+"""Sparse multi-resolution spectrum of both ears after Moore et al. (2016)."""
+
+import copy
+import math
+from typing import ClassVar, List, Self, Tuple
+
+import torch
+from torch import Tensor
+
+from amt_export.design import moore_spectrum as design
+from amt_export.design.moore_spectrum import serving_window
+from amt_export.manifest.ports import Port
+from amt_export.modules.base import as_batch, exact
+from amt_export.modules.framed import FramedModule
+from amt_export.modules.levels import DB_PER_NEPER
+from amt_export.modules.spectra.ears import by_ear, of_ears
+from amt_export.modules.spectra.packing import packed_order
+from amt_export.modules.spectra.spectrum_bands import SpectrumBands
+from amt_export.modules.spectra.spectrum_by_fft import by_fft
+
+# Slots of the output: the bins in [20, 15000) Hz.
+COMPONENTS = 958
+# dB; below the maximum of a frame, or what 1000 (30 dB) is above it, a component is inaudible.
+THRESHOLD_MAX_MINUS = 60.0
+THRESHOLD_ABSOLUTE = -30.0
+LEAST_MAXIMUM = 1000.0
+LEAST_INTENSITY = 1e-12
+WINDOWS = tuple(f"window_{i}" for i in range(len(design.WINDOW_LENGTHS)))
+
+
+def list_of_components(ear: str) -> tuple[Port, Port]:
+    """The two outputs of one ear."""
+    axes = ("batch", "frame", "component")
+    return (
+        Port(f"freqs_{ear}", axes, "Hz", "frequency", components=ear),
+        Port(f"levels_{ear}", axes, "dB SPL", "db", components=ear),
+    )
+
+
+class Moore2016Spectrum(FramedModule):
+    """Levels of the audible spectral components of both ears, every millisecond.
+
+    Six symmetric Hann windows of 2048 to 64 samples share the middle of each frame; window i gives
+    the bins of its band, intensity (2 |rfft| / 2048)^2 10^(3.32/10) 10^(db_max/10) 2^i. Components
+    within 60 dB of the frame's maximum are packed to the left, in ascending frequency; the rest
+    of the 958 slots is 0 in frequency and level. No FFT: each window is a matrix product of its
+    samples with the bins it serves.
+
+    Parameters
+    ----------
+    fs : float
+        32000 Hz, nothing else.
+    segment_duration : int
+        Hop in ms.
+    db_max : float
+        Level in dB SPL that belongs to a full-scale sine (samples of +-1).
+    learnable : bool
+        Make `freq_limits` and `threshold_max_minus` parameters. They select: no gradient.
+    dtype : torch.dtype
+
+    Attributes
+    ----------
+    freq_limits : Tensor [shape=(6, 2)], Hz
+        Window i serves [low, high); where they overlap the later one counts.
+    threshold_max_minus, threshold_absolute : Tensor [scalar], dB
+        The second is kept for checkpoints.
+    window_0 ... window_5 : Tensor [shape=(2048,)]
+
+    Shape
+    -----
+    audio (B, 2, T), full scale +-1 -> freqs_left, levels_left, freqs_right, levels_right, each
+    (B, S, 958) in Hz and dB SPL; without B when audio is (2, T). S = (T - 2048) // hop. Limits
+    that serve more than 958 bins give as many slots.
+
+    Raises
+    ------
+    ValueError
+        For another sampling rate, or values out of range.
+
+    References
+    ----------
+    .. [1] B. C. J. Moore, B. R. Glasberg, A. Varathanathan and J. Schlittenlacher, "A loudness
+       model for time-varying sounds incorporating binaural inhibition", Trends in Hearing 20
+       (2016).
+    """
+
+    input_ports: ClassVar[tuple[Port, ...]] = (
+        Port("audio", ("batch", "ear", "time"), "full scale"),
+    )
+    output_ports: ClassVar[tuple[Port, ...]] = (
+        *list_of_components("left"),
+        *list_of_components("right"),
+    )
+
+    freq_limits: Tensor
+    threshold_max_minus: Tensor
+    threshold_absolute: Tensor
+    frequencies: Tensor
+    order: Tensor
+    below_maximum: Tensor
+    silence: Tensor
+    numbers: Tensor
+    least: Tensor
+    all_windows: Tensor
+
+    def __init__(
+        self,
+        fs: float = design.FS,
+        segment_duration: int = 1,
+        db_max: float = 93.98,
+        learnable: bool = False,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        super().__init__()
+        if fs != design.FS:
+            raise ValueError(f"fs is {fs}; the model is defined for {design.FS} Hz only")
+        if segment_duration < 1 or segment_duration != int(segment_duration):
+            raise ValueError(f"segment_duration is {segment_duration}; whole ms are needed")
+        if not math.isfinite(db_max):
+            raise ValueError(f"db_max is {db_max}; a level in dB SPL is needed")
+        self.fs = fs
+        self.segment_duration = int(segment_duration)
+        self.hop_length = design.BLOCK * self.segment_duration
+        self.db_max = db_max
+        self.learnable = learnable
+        self.dtype = dtype
+        self.components = COMPONENTS
+        self.least_maximum, self.least_intensity = LEAST_MAXIMUM, LEAST_INTENSITY
+        self.in_order = True
+        self.db_per_neper = DB_PER_NEPER
+        limits = torch.tensor(design.FREQ_LIMITS, dtype=torch.float64)
+        below = torch.tensor(THRESHOLD_MAX_MINUS, dtype=torch.float64)
+        absolute = torch.tensor(THRESHOLD_ABSOLUTE, dtype=torch.float64)
+        self.declare("freq_limits", limits, learnable, dtype)
+        self.declare("threshold_max_minus", below, learnable, dtype)
+        self.declare("threshold_absolute", absolute, False, dtype)
+        for name, length in zip(WINDOWS, design.WINDOW_LENGTHS, strict=True):
+            self.declare(name, design.centred_window(length), False, dtype)
+        self.bands = SpectrumBands(len(design.WINDOW_LENGTHS), self.segment_duration)
+        self.redesign()
+
+    @torch.no_grad()
+    def redesign(self) -> None:
+        """Set the columns of every window for the bins it serves."""
+        like = self.freq_limits
+        limits = exact(self.freq_limits, self._designed["freq_limits"])
+        windows = torch.stack(
+            [exact(getattr(self, name), self._designed[name]) for name in WINDOWS]
+        )
+        analysis = design.analysis(windows, limits, self.db_max)
+        self.bands.set_columns(analysis.columns, like)
+        order = torch.argsort(analysis.places)
+        self.in_order = bool((order == torch.arange(len(order)).to(like.device)).all())
+        frequencies = analysis.frequencies[order].to(like.dtype)
+        # 0 dB, that is intensity 1, where there is no component.
+        least = torch.full_like(frequencies, LEAST_INTENSITY)
+        below = exact(self.threshold_max_minus, self._designed["threshold_max_minus"])
+        self.set_buffer("order", order)
+        self.set_buffer("frequencies", frequencies)
+        self.set_buffer("least", torch.cat([torch.ones_like(least[:1]), least]))
+        self.set_buffer("below_maximum", torch.exp(-below / DB_PER_NEPER).to(like.dtype))
+        self.set_buffer("silence", torch.zeros(1, dtype=like.dtype, device=like.device))
+        self.set_buffer("numbers", torch.arange(1026, dtype=torch.int32, device=like.device))
+        self.set_buffer("all_windows", analysis.windows.to(like.dtype))
+
+    def set_buffer(self, name: str, value: Tensor) -> None:
+        """Keep what forward multiplies with; it is not saved."""
+        self.register_buffer(name, value, persistent=False)
+
+    def frames(self, samples: int) -> int:
+        """Number of frames of audio of this length.
+
+        Raises
+        ------
+        ValueError
+            If there is none.
+        """
+        count = (samples - 2048) // self.hop_length
+        if count < 1:
+            raise ValueError(
+                f"audio has {samples} samples; one frame needs {2048 + self.hop_length}"
+            )
+        return count
+
+    def intensities(self, ear: Tensor) -> Tensor:
+        """Intensity of every component, relevant or not.
+
+        Parameters
+        ----------
+        ear : Tensor [shape=(B, T)]
+
+        Returns
+        -------
+        Tensor [shape=(B, S, N)]
+            At the N `frequencies`.
+        """
+        joined = torch.cat(self.bands(ear, self.frames(ear.shape[1])), dim=2)
+        if self.in_order:
+            return joined
+        return joined.index_select(2, self.order)
+
+    def selected_intensities(self, ear: Tensor) -> Tensor:
+        """The same in all 1024 bins by FFT, for limits that may have changed; not for export."""
+        limits = exact(self.freq_limits, self._designed["freq_limits"])
+        served = serving_window(limits, self.bin_frequencies())
+        return by_fft(ear, self.all_windows, served, self.hop_length, self.frames(ear.shape[1]))
+
+    def served(self) -> int:
+        """Number of bins that the current limits give to a window."""
+        limits = exact(self.freq_limits, self._designed["freq_limits"])
+        return int((serving_window(limits, self.bin_frequencies()) >= 0).sum())
+
+    def bin_frequencies(self) -> Tensor:
+        """Frequencies of bins 1 to 1024 in Hz, float64."""
+        bins = torch.arange(1, 1025, dtype=torch.float64, device=self.silence.device)
+        return bins * (32000.0 / 2048.0)
+
+    def relevance(self, intensity: Tensor, nothing: Tensor) -> Tensor:
+        """What is loud enough in its frame.
+
+        Parameters
+        ----------
+        intensity : Tensor [shape=(B, S, N)]
+        nothing : Tensor [shape=(B, S, 1)]
+            0; NaN in a frame that is not finite, which then has no relevant component.
+
+        Returns
+        -------
+        Tensor [shape=(B, S, N)], bool
+        """
+        below = self.below_maximum
+        if hasattr(self, "threshold_max_minus"):  # noqa: SIM102
+            if self.learnable:
+                stored = exact(self.threshold_max_minus, self._designed["threshold_max_minus"])
+                below = torch.exp(-stored / self.db_per_neper).to(intensity.dtype)
+        largest = torch.clamp(intensity.amax(2, keepdim=True), min=self.least_maximum)
+        return intensity > largest * below + nothing
+
+    def forward(self, audio: Tensor) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Spectrum of both ears.
+
+        Parameters
+        ----------
+        audio : Tensor [shape=(B, 2, T) or (2, T)], full scale +-1
+
+        Returns
+        -------
+        freqs_left, levels_left, freqs_right, levels_right : Tensor [shape=(B, S, 958) or (S, 958)]
+            Hz and dB SPL; zeros behind the last component. All levels of a frame that is not
+            finite are NaN.
+
+        Raises
+        ------
+        ValueError
+            For audio that is not stereo, or shorter than one frame.
+        """
+        signal = as_batch(audio, 3, self.silence, "audio")
+        if signal.shape[1] != 2:
+            raise ValueError(f"audio has {signal.shape[1]} channels; 2 are needed")
+        found = self.both(signal)
+        if audio.dim() == 2:
+            found = [values.squeeze(0) for values in found]
+        return found[0], found[1], found[2], found[3]
+
+    def both(self, signal: Tensor) -> List[Tensor]:
+        """The four outputs (B, S, 958) of both ears (B, 2, T)."""
+        freqs, levels = self.sparse(by_ear(signal))
+        freqs, levels = of_ears(freqs), of_ears(levels)
+        return [freqs[:, 0], levels[:, 0], freqs[:, 1], levels[:, 1]]
+
+    def stream_frames(self, heard: Tensor, frames: int) -> List[Tensor]:  # noqa: ARG002
+        """Outputs of one block; see `FramedModule`."""
+        return self.both(heard)
+
+    def sparse(self, ear: Tensor) -> Tuple[Tensor, Tensor]:
+        """Packed frequencies and levels (B, S, 958) of one ear (B, T), or of more as a batch."""
+        frequencies, least = self.frequencies, self.least
+        if hasattr(self, "freq_limits") and self.learnable:
+            pieces = [self.selected_intensities(ear)]
+            frequencies = self.bin_frequencies().to(pieces[0].dtype)
+            least = torch.cat([least[:1], least[1:2].expand(frequencies.shape[0])])
+        else:
+            pieces = self.bands(ear, self.frames(ear.shape[1]))
+        total = pieces[0].sum(2, keepdim=True)
+        for i in range(1, len(pieces)):
+            total = total + pieces[i].sum(2, keepdim=True)
+        nothing = total - total  # or NaN
+        intensity = torch.cat([nothing] + pieces, dim=2)  # noqa: RUF005  (TorchScript)
+        if not self.in_order and not self.learnable:
+            intensity = intensity.index_select(2, torch.cat([self.order[:1] * 0, self.order + 1]))
+        batch, frames, count = intensity.shape
+        relevant = self.relevance(intensity, nothing)
+        slots = max(self.components, count - 1)
+        order = packed_order(relevant, self.numbers[:count], slots)
+        if hasattr(self, "freq_limits") and self.learnable:  # not all of the 1024 are served
+            order = order[:, :, : max(self.components, self.served())]
+        level = self.db_per_neper * torch.log(intensity + least)
+        padded = torch.cat([self.silence, frequencies]).expand(batch, frames, count)
+        return torch.gather(padded, 2, order), torch.gather(level, 2, order)
+
+    def at_threshold(self, decibels: float) -> Self:
+        """A copy of a frozen module whose relevance threshold is higher."""
+        moved = copy.deepcopy(self)
+        moved.below_maximum = self.below_maximum * 10.0 ** (decibels / 10.0)
+        return moved
+
+    def hop(self) -> int:
+        """Samples from one frame to the next."""
+        return self.hop_length
+
+    def frame_length(self) -> int:
+        """Samples for the first frame: there is one less than fit."""
+        return design.LENGTH + self.hop_length
+
+    def look_ahead(self) -> int:
+        """A frame stands at its first sample."""
+        return design.LENGTH - 1
+
+    def centre_frequencies(self) -> list[float]:
+        """Frequencies of all components in Hz; the output has the relevant ones, packed."""
+        return [float(f) for f in self.frequencies]
+
+    def extra_repr(self) -> str:
+        """Key parameters, as torch prints them."""
+        return (
+            f"fs={self.fs:g}, segment_duration={self.segment_duration} ms, "
+            f"hop={self.hop_length}, db_max={self.db_max:g}, learnable={self.learnable}"
+        )

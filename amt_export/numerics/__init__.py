@@ -1,0 +1,1 @@
+"""Tensors without acoustics: blocks, Toeplitz matrices, Fourier transforms as matrix products."""

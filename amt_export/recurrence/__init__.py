@@ -1,0 +1,1 @@
+"""Recursive filters as matrix products."""

@@ -1,0 +1,1 @@
+"""Whether an artifact computes what eager torch computes, and where it departs."""

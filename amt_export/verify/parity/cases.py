@@ -1,0 +1,188 @@
+"""The inputs of every module on the signal suite, and what its eager forms answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from amt_export.errors import SpecError
+from amt_export.modules import (
+    ERBIntegration,
+    Moore2016ExcitationPattern,
+    Moore2016Spectrum,
+    MultiResolutionFFT,
+)
+from amt_export.modules.base import AuditoryModule
+from amt_export.verify.parity.compare import Arrays, Case, Runner
+from amt_export.verify.parity.signals import REFERENCE_PRESSURE, suite
+from amt_export.verify.parity.threshold import MARGIN_DB, Bounds
+
+# Amplitude 1 of a "full scale" input is 93.98 dB SPL as the RMS of a sine (Moore 2016's db_max).
+FULL_SCALE_PASCAL = 2.0**0.5 * REFERENCE_PRESSURE * 10.0 ** (93.98 / 20.0)
+# One pascal in the unit of the input. The DRNL gets pascals as its golden cases do; with the stapes
+# velocities of quiet speech (-67 dB re 1 (m/s)/Pa) its compression would be in its linear limb.
+UNITS = {"Pa": 1.0, "m/s": 1.0, "full scale": 1.0 / FULL_SCALE_PASCAL}
+
+
+def audio_cases(shape: Sequence[int], fs: float, unit: str) -> dict[str, npt.NDArray[np.float64]]:
+    """The suite as audio of a static shape.
+
+    Rows of a batch (and the two ears) get different signals: row b of signal i is signal i + b, the
+    right ear the one after, 6 dB down. So a model that mixes up rows or ears is found out.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        (B, T) or (B, 2, T).
+    fs : float, Hz
+    unit : str
+        One of UNITS, which the suite's pascals are converted to.
+    """
+    signals = suite(shape[-1], fs)
+    names = list(signals)
+    cases = {}
+    for index, name in enumerate(names):
+        rows = []
+        for row in range(shape[0]):
+            first = signals[names[(index + row) % len(names)]]
+            second = 0.5 * signals[names[(index + row + 1) % len(names)]]
+            rows.append(first if len(shape) == 2 else np.stack([first, second]))
+        cases[name] = (UNITS[unit] * np.stack(rows)).astype(np.float32).astype(np.float64)
+    return cases
+
+
+def suite_inputs(
+    module: AuditoryModule, shapes: Mapping[str, Sequence[int]]
+) -> dict[str, dict[str, npt.NDArray[np.float64]]]:
+    """Inputs by signal and name, for a module built for `shapes`."""
+    if "audio" in shapes:
+        audio = audio_cases(shapes["audio"], module.fs, module.input_ports[0].unit)
+        return {signal: {"audio": value} for signal, value in audio.items()}
+    return module_inputs(module, shapes)
+
+
+def module_inputs(
+    module: AuditoryModule, shapes: Mapping[str, Sequence[int]]
+) -> dict[str, dict[str, npt.NDArray[np.float64]]]:
+    """Inputs that are not audio: what the preceding stage makes of the suite, if the shapes are its own."""
+    batch, frames, size = next(iter(shapes.values()))
+    made: dict[str, dict[str, npt.NDArray[np.float64]]] = {}
+    for signal, audio in _stage_audio(module, batch, frames).items():
+        with torch.no_grad():
+            made[signal] = _preceding(module, torch.from_numpy(audio), size)
+    for signal, arrays in made.items():
+        found = {name: array.shape for name, array in arrays.items()}
+        wanted = {name: tuple(shape) for name, shape in shapes.items()}
+        if found != wanted:
+            raise SpecError(
+                f"[inputs] of {type(module).__name__}: {wanted} are not what its preceding stage "
+                f"gives, {found}; there is nothing to prove it on"
+            )
+        # float32, so that both precisions get the same input
+        made[signal] = {
+            name: array.astype(np.float32).astype(np.float64) for name, array in arrays.items()
+        }
+    return made
+
+
+def _stage_audio(
+    module: AuditoryModule, batch: int, frames: int
+) -> dict[str, npt.NDArray[np.float64]]:
+    """Audio of which the preceding stage makes this many frames."""
+    if isinstance(module, Moore2016ExcitationPattern):
+        # 32 samples a frame at 32 kHz, behind the first 2048
+        return audio_cases((batch, 2, 2048 + 32 * frames), 32000.0, "full scale")
+    # 1024 samples a frame; the centred first one needs more than half a window of 2048.
+    return audio_cases((batch, max(1024 * (frames - 1), 0) + 1023), module.fs, "Pa")
+
+
+def _preceding(
+    module: AuditoryModule, audio: Tensor, size: int
+) -> dict[str, npt.NDArray[np.float64]]:
+    if isinstance(module, Moore2016ExcitationPattern):
+        freqs, levels, _, _ = Moore2016Spectrum(dtype=torch.float64)(audio)
+        return {"freqs": freqs.numpy(), "levels": levels.numpy()}
+    longest = 2 * (size - 1) if isinstance(module, ERBIntegration) else 2048
+    windows = None if longest == 2048 else [longest]
+    psd, freqs = MultiResolutionFFT(int(module.fs), window_lengths=windows).double()(audio)
+    if isinstance(module, ERBIntegration):
+        return {"psd": psd.numpy()}
+    levels = ERBIntegration(int(module.fs)).double()(psd, freqs)
+    return {"levels": levels.numpy()}
+
+
+def eager_runner(module: nn.Module, outputs: Sequence[str], device: str = "cpu") -> Runner:
+    """Run a torch module on arrays, in its own dtype, on the device where its buffers are."""
+
+    def run(inputs: Mapping[str, npt.NDArray[np.floating]]) -> Arrays:
+        tensors = (torch.from_numpy(np.ascontiguousarray(v)).to(device) for v in inputs.values())
+        with torch.no_grad():
+            result = module(*tensors)
+        values: Sequence[Tensor] = (result,) if isinstance(result, Tensor) else result
+        return {name: value.cpu().numpy() for name, value in zip(outputs, values, strict=True)}
+
+    return run
+
+
+def cases_of(
+    inputs: Mapping[str, Mapping[str, npt.NDArray[np.float64]]], run: Runner, dtype: str
+) -> list[Case]:
+    """Cases whose expected outputs are what `run` answers to the inputs cast to `dtype`."""
+    cases = []
+    for signal, arrays in inputs.items():
+        cast = {name: array.astype(dtype) for name, array in arrays.items()}
+        cases.append(Case(signal, cast, dict(run(cast))))
+    return cases
+
+
+def module_cases(
+    inputs: Mapping[str, Mapping[str, npt.NDArray[np.float64]]],
+    module: AuditoryModule,
+    dtype: str,
+    bounded: Sequence[Case] = (),
+) -> list[Case]:
+    """Cases of a frozen module, with their bounds where it decides at a threshold.
+
+    Parameters
+    ----------
+    inputs : mapping
+        Signal to arrays.
+    module : AuditoryModule
+    dtype : str
+        The inputs are cast to it.
+    bounded : sequence of Case, optional
+        The same signals in float64: their bounds will do, as they are far wider than rounding.
+    """
+    names = [port.name for port in module.output_ports]
+    if bounded:
+        cases = cases_of(inputs, eager_runner(module, names), dtype)
+        return [
+            replace(case, bounds=known.bounds) for case, known in zip(cases, bounded, strict=True)
+        ]
+    return [_bounded(signal, arrays, module, dtype) for signal, arrays in inputs.items()]
+
+
+def _bounded(
+    signal: str,
+    arrays: Mapping[str, npt.NDArray[np.float64]],
+    module: AuditoryModule,
+    dtype: str,
+) -> Case:
+    """A case with what else counts as right, if anything does."""
+    names = [port.name for port in module.output_ports]
+    cast = {name: array.astype(dtype) for name, array in arrays.items()}
+    with torch.no_grad():
+        tensors = [torch.from_numpy(array) for array in cast.values()]
+        answers = module.at_thresholds((0.0, MARGIN_DB, -MARGIN_DB), *tensors)
+    if answers is None:
+        return Case(signal, cast, dict(eager_runner(module, names)(cast)))
+    own, strict, lenient = (
+        {name: value.numpy() for name, value in zip(names, answer, strict=True)}
+        for answer in answers
+    )
+    return Case(signal, cast, own, Bounds(strict, lenient))

@@ -1,0 +1,185 @@
+"""Verify a published folder again, from nothing but the folder; needs numpy and whatever runtimes there are."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from amt_export.errors import ArtifactError, BackendError, MissingDependencyError
+from amt_export.manifest import FileEntry, Manifest, ParityRow, load_manifest, verify_files
+from amt_export.manifest.ports import Port
+from amt_export.verify.parity.compare import Case, failing, parity_error
+from amt_export.verify.parity.interface import check_artifact
+from amt_export.verify.parity.prove import Expected, prove, reason_of
+from amt_export.verify.parity.streaming import of_form
+from amt_export.verify.parity.vectors import VECTOR_SIGNALS, VECTORS, load_vectors, save_vectors
+
+__all__ = [
+    "VECTORS",
+    "VECTOR_SIGNALS",
+    "Findings",
+    "NotRun",
+    "check_folder",
+    "load_vectors",
+    "save_vectors",
+]
+
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class NotRun:
+    """A format, or a provider of it, that this machine could not run: nothing is known of it."""
+
+    format: str
+    form: str
+    provider: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What `check_folder` has found.
+
+    Parameters
+    ----------
+    vectors : tuple of ParityRow
+        Differences from the folder's own test vectors, which the float64 module answered.
+    eager : tuple of ParityRow
+        Differences from eager torch on the whole signal suite; empty if `eager_reason` says why.
+    not_run : tuple of NotRun
+        What could not be measured here.
+    eager_reason : str
+        Why there was no comparison with eager torch; empty if there was.
+    """
+
+    vectors: tuple[ParityRow, ...]
+    eager: tuple[ParityRow, ...]
+    not_run: tuple[NotRun, ...]
+    eager_reason: str
+
+    @property
+    def rows(self) -> tuple[ParityRow, ...]:
+        """All comparisons."""
+        return self.vectors + self.eager
+
+
+def _published(manifest: Manifest, format: str, form: str) -> list[ParityRow]:
+    """Rows of a format as built, each output once."""
+    rows = [row for row in manifest.parity if (row.format, row.form) == (format, form)]
+    return list({row.output: row for row in reversed(rows)}.values())[::-1]
+
+
+def check_folder(
+    folder: Path,
+    progress: Progress = lambda _what, _share: None,
+    *,
+    vectors_only: bool = False,
+) -> Findings:
+    """Verify hashes, embedded manifests, interfaces, and numbers.
+
+    The numbers are compared with the folder's own test vectors, which are outputs of the float64 module, so
+    the allowed difference is the artifact's own tolerance and that of its dtype together. Where torch is
+    installed they are compared with the eager module on the whole signal suite as well.
+
+    Parameters
+    ----------
+    folder : Path
+        What `amt-export build` published.
+    progress : callable, optional
+        Told what is being done and the share that is done.
+    vectors_only : bool, optional
+        Leave eager torch out even where torch is installed.
+
+    Returns
+    -------
+    Findings
+        All is well with what was run.
+
+    Raises
+    ------
+    ArtifactError
+        If files are missing, altered or of another model.
+    ParityError
+        If numbers differ; its `rows` are all of them.
+    MissingDependencyError
+        If no format of the folder can be looked at here.
+    """
+    folder = Path(folder)
+    manifest = load_manifest(folder)
+    verify_files(folder, manifest.files)
+    cases = load_vectors(folder, manifest)
+    reason = "left out, as asked" if vectors_only else _no_eager(manifest)
+    suite: list[Case] = []
+    if not reason:
+        progress(f"{manifest.name}: eager torch", 0.0)
+        from amt_export.verify.parity.eager import eager_cases
+
+        suite = eager_cases(manifest, str(folder))
+    ports = _ports(manifest)
+    vectors: list[ParityRow] = []
+    eager: list[ParityRow] = []
+    not_run: list[NotRun] = []
+    for done, entry in enumerate(manifest.files):
+        progress(f"{manifest.name}: {entry.format}", (done + 0.5) / (len(manifest.files) + 1))
+        own, with_dtype = _tolerances(manifest, entry)
+        try:
+            check_artifact(folder, manifest, entry)
+            expected = Expected(of_form(manifest, entry, cases), ports, with_dtype)
+            vectors += prove(folder, manifest, entry, expected).rows
+            if suite:
+                expected = Expected(of_form(manifest, entry, suite), ports, own)
+                eager += prove(folder, manifest, entry, expected).rows
+        except (MissingDependencyError, BackendError) as error:
+            not_run.append(NotRun(entry.format, entry.form, "", reason_of(error)))
+    progress(manifest.name, 1.0)
+    if not vectors:
+        reasons = "; ".join(f"{skip.format}: {skip.reason}" for skip in not_run)
+        raise MissingDependencyError(f"{folder}: nothing can be run here ({reasons})")
+    if failing(vectors + eager):
+        raise parity_error(manifest.name, vectors + eager)
+    skips = {
+        NotRun(row.format, row.form, skip.provider, skip.reason): None
+        for row in vectors
+        for skip in row.skipped
+    }
+    return Findings(tuple(vectors), tuple(eager), (*not_run, *skips), reason)
+
+
+def _no_eager(manifest: Manifest) -> str:
+    """Why a folder cannot be compared with eager torch here; empty if it can."""
+    if manifest.checkpoint is not None:
+        return "built with a checkpoint, whose values the manifest does not hold"
+    try:
+        importlib.import_module("torch")
+    except ImportError as error:
+        return f"torch cannot be imported here ({error})"
+    return ""
+
+
+def _ports(manifest: Manifest) -> list[Port]:
+    kinds = {row.output: row.kind for row in manifest.parity}
+    for port in manifest.outputs:
+        if port.name not in kinds:
+            raise ArtifactError(
+                f"{manifest.name}: the manifest has no parity of {port.name}; build the model again"
+            )
+    return [
+        Port(p.name, p.axes, p.unit, kinds[p.name], p.floor, p.components)  # type: ignore[arg-type]
+        for p in manifest.outputs
+    ]
+
+
+def _tolerances(manifest: Manifest, entry: FileEntry) -> tuple[dict[str, float], dict[str, float]]:
+    """By kind: what the format may add to eager torch, and that with what float32 adds to float64."""
+    own = {row.kind: row.tolerance for row in _published(manifest, entry.format, entry.form)}
+    dtype = {row.kind: row.tolerance for row in _published(manifest, "reference", "whole")}
+    kinds = {row.kind for row in manifest.parity}
+    if missing := kinds - (own.keys() & dtype.keys()):
+        raise ArtifactError(
+            f"{manifest.name}: the manifest has no tolerance of {entry.format} for {missing.pop()} "
+            "outputs; build the model again"
+        )
+    return own, {kind: own[kind] + dtype[kind] for kind in own}

@@ -1,0 +1,75 @@
+"""Whether an artifact is the one its folder describes: its embedded manifest, names, shapes and dtypes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from amt_export.errors import ArtifactError
+from amt_export.manifest import MANIFEST_NAME, METADATA_KEY, FileEntry, Manifest, Port
+from amt_export.manifest.embedded import embedded_text, open_onnx
+
+
+def check_artifact(folder: Path, manifest: Manifest, entry: FileEntry) -> None:
+    """Check one file of a published folder as far as that needs no execution.
+
+    Raises
+    ------
+    ArtifactError
+        If it cannot be read, carries another manifest, or has another interface.
+    MissingDependencyError
+        If the package that reads the format is not installed.
+    """
+    path = folder / entry.path
+    own = manifest.of(entry.form)
+    _check_embedded(path, folder / MANIFEST_NAME, own)
+    if entry.format == "onnx":
+        check_onnx_interface(path, own.inputs, own.outputs)
+
+
+def _check_embedded(path: Path, published: Path, manifest: Manifest) -> None:
+    text = embedded_text(path)
+    try:
+        embedded = json.loads(text)
+    except ValueError as error:
+        raise ArtifactError(f"{path}: its {METADATA_KEY} is not JSON; build it again") from error
+    expected = json.loads(manifest.embedded_json())
+    if embedded != expected:
+        keys = embedded.keys() | expected.keys() if isinstance(embedded, dict) else set()
+        differing = [key for key in sorted(keys) if embedded.get(key) != expected.get(key)]
+        raise ArtifactError(
+            f"{path}: carries another manifest than {published} "
+            f"({', '.join(differing) or 'all of it'}); build the model again"
+        )
+
+
+def check_onnx_interface(path: Path, inputs: Sequence[Port], outputs: Sequence[Port]) -> None:
+    """Compare names, shapes and dtypes of an ONNX file with what they should be.
+
+    Raises
+    ------
+    ArtifactError
+        If ONNX Runtime cannot read it, or they differ.
+    """
+    session = open_onnx(path)
+    for what, ports, found in (
+        ("inputs", inputs, session.get_inputs()),
+        ("outputs", outputs, session.get_outputs()),
+    ):
+        wanted = [_phrase(port.name, port.shape, _onnx_type(port.dtype)) for port in ports]
+        given = [_phrase(value.name, value.shape, value.type) for value in found]
+        if wanted != given:
+            raise ArtifactError(
+                f"{path}: its {what} are {', '.join(given)}; the manifest says {', '.join(wanted)}"
+            )
+
+
+def _onnx_type(dtype: str) -> str:
+    """As ONNX Runtime phrases it."""
+    return {"float32": "tensor(float)", "float64": "tensor(double)"}.get(dtype, dtype)
+
+
+def _phrase(name: str, shape: Sequence[Any], type_: str) -> str:
+    return f"{name} {type_.removeprefix('tensor')}{list(shape)}"

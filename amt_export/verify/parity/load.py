@@ -1,0 +1,134 @@
+"""Open a published artifact of any format from disk, as a function from arrays to arrays."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from amt_export.coreml_interpreter import Interpreter
+from amt_export.errors import ArtifactError, BackendError, require
+from amt_export.manifest import FileEntry, Manifest, Skip
+from amt_export.runtime.backends import OPENERS
+from amt_export.verify.parity.compare import Runner, Version
+from amt_export.verify.parity.coreml_interface import check_interface
+from amt_export.verify.parity.settings import CPU, DEFAULT, OPTIONS, Setup, providers
+from amt_export.verify.parity.streaming import streamed
+
+# Where each format runs first; "torch" is torch on the CPU.
+FIRST = {
+    "onnx": CPU,
+    "torchscript": "torch",
+    "exported_program": "torch",
+    "coreml": "CPU_ONLY" if sys.platform == "darwin" else "numpy",
+}
+CUDA = "cuda"
+
+
+def places(entry: FileEntry) -> tuple[tuple[str, ...], tuple[Skip, ...]]:
+    """Providers that a file is to be measured on, the usual one first, and those that are not here.
+
+    Raises
+    ------
+    MissingDependencyError
+        If the runtime of the format is not installed.
+    """
+    if entry.format == "onnx":
+        return providers()
+    first = FIRST[entry.format]
+    return ((first, CUDA), ()) if entry.format == "torchscript" else ((first,), ())
+
+
+def open_artifact(
+    folder: Path,
+    manifest: Manifest,
+    entry: FileEntry,
+    provider: str | None = None,
+    setup: Setup = DEFAULT,
+) -> tuple[Runner, Version]:
+    """A runner for one file, and how it is verified; a streaming one streams whole signals.
+
+    Core ML runs on macOS only; elsewhere the runner is the reference interpreter.
+
+    Parameters
+    ----------
+    folder : Path
+    manifest : Manifest
+    entry : FileEntry
+    provider : str, optional
+        One of `places(entry)`; by default the first.
+    setup : Setup, optional
+        Of ONNX Runtime.
+
+    Raises
+    ------
+    ArtifactError
+        If it cannot be opened.
+    BackendError
+        If the provider does not start on this machine.
+    MissingDependencyError
+        If the runtime is not installed.
+    """
+    provider = FIRST[entry.format] if provider is None else provider
+    run, version = _open(folder / entry.path, manifest.of(entry.form), entry, provider, setup)
+    return (streamed(manifest, run) if entry.form == "stream" else run), version
+
+
+def _open(
+    path: Path, manifest: Manifest, entry: FileEntry, provider: str, setup: Setup
+) -> tuple[Runner, Version]:
+    """A runner for what one file itself takes and gives."""
+    version = Version(entry.format, entry.form, provider)
+    if entry.format == "coreml":
+        check_interface(path, manifest)
+        interpreter = Interpreter(path)  # a damaged package is refused in our words on a Mac, too
+        if sys.platform != "darwin":
+            return interpreter.run, replace(version, verified_by="interpreter")
+    if entry.format == "exported_program":
+        return _exported_program(path, manifest), version
+    options: dict[str, Any] = {}
+    if entry.format == "onnx":
+        options = {"providers": [(provider, OPTIONS.get(provider, {}))], **setup.options}
+    elif entry.format == "torchscript" and provider == CUDA:
+        options = {"device": cuda_device()}
+    backend = OPENERS[entry.format](path, manifest, **options)
+
+    def run(
+        inputs: Mapping[str, npt.NDArray[np.floating]],
+    ) -> Mapping[str, npt.NDArray[np.floating]]:
+        return backend.run(dict(inputs))
+
+    return run, version
+
+
+def cuda_device() -> str:
+    """The CUDA device of torch.
+
+    Raises
+    ------
+    BackendError
+        If there is none, with the reason.
+    """
+    torch = require("torch", "export", "Running TorchScript artifacts")
+    if torch.cuda.is_available():
+        return CUDA
+    built = "sees no CUDA device" if torch.version.cuda else "is a build without CUDA"
+    raise BackendError(f"torch {torch.__version__} {built}")
+
+
+def _exported_program(path: Path, manifest: Manifest) -> Runner:
+    torch = require("torch", "export", "Running an ExportedProgram")
+    from amt_export.export.capture import quiet_torch
+    from amt_export.verify.parity.cases import eager_runner
+
+    try:
+        with quiet_torch():
+            program = torch.export.load(str(path)).module()
+    except Exception as error:
+        raise ArtifactError(f"{path}: not an ExportedProgram that opens ({error})") from error
+    return eager_runner(program, [port.name for port in manifest.outputs])

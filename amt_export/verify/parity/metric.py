@@ -1,0 +1,120 @@
+"""How far two versions of an output are apart, in the unit that fits it."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from amt_export.manifest.ports import Port
+
+Array = npt.NDArray[np.floating]
+
+# Along these axes an output is a course in time; every other index is a channel of its own.
+TIME_AXES = ("time", "frame")
+# Along these, the same channels come again.
+ROW_AXES = ("batch", "ear")
+# A channel quieter than this share of the loudest one is measured against that.
+QUIET = 0.01
+# Level cells further below their frame's maximum than this do not count, in dB.
+RANGE_DB = 80.0
+
+
+def difference(found: Array, expected: Array, port: Port) -> float:
+    """Largest difference of one output for one signal.
+
+    Parameters
+    ----------
+    found, expected : ndarray [axes of `port`]
+    port : Port
+        Its `kind` says how: "relative", max |difference| of each batch row and channel over the larger
+        of the channel's peak and 1 % of the row's peak; "db", the difference in dB of cells above the
+        floor and within 80 dB of their frame's maximum; "frequency", 0 if equal.
+
+    Returns
+    -------
+    float
+        Infinite where shapes or non-finite values differ.
+    """
+    return float(np.max(by_channel(found, expected, port)))
+
+
+def by_channel(found: Array, expected: Array, port: Port) -> Array:
+    """`difference` of each channel (or bin, or component); one value for outputs without such an axis.
+
+    Returns
+    -------
+    ndarray [shape=(F,)], float64
+    """
+    axis = channel_axis(port)
+    channels = 1 if axis is None else expected.shape[axis]
+    if found.shape != expected.shape:
+        return np.full(channels, np.inf)
+    with np.errstate(over="ignore", invalid="ignore"):
+        gap = found - expected
+    # What is not finite anywhere has made its difference so.
+    finite = np.isfinite(np.max(gap)) and np.isfinite(np.min(gap))
+    errors = (_errors if finite else _broken_errors)(found, expected, gap, port)
+    others = tuple(i for i in range(errors.ndim) if i != axis)
+    largest: Array = np.max(errors, axis=others).reshape(channels).astype(np.float64)
+    return largest
+
+
+def _errors(found: Array, expected: Array, gap: Array, port: Port) -> Array:
+    """Errors of finite outputs that are `gap` apart: of each cell, or each course in time."""
+    if port.kind == "frequency":
+        same = found.astype(np.float32, copy=False) == expected.astype(np.float32, copy=False)
+        return np.where(same, 0.0, np.inf)
+    return _decibels(gap, expected, port) if port.kind == "db" else _relative(gap, expected, port)
+
+
+def _broken_errors(found: Array, expected: Array, _gap: Array, port: Port) -> Array:
+    """Errors where not all is finite: infinite where one is and the other is not, or is something else."""
+    found, expected = found.astype(np.float64), expected.astype(np.float64)
+    finite = np.isfinite(expected)
+    # NaN is not Inf, nor is Inf -Inf.
+    same = (found == expected) | (np.isnan(found) & np.isnan(expected))
+    broken = (finite != np.isfinite(found)) | (~finite & ~same)
+    usable = finite & ~broken
+    found, expected = np.where(usable, found, 0.0), np.where(usable, expected, 0.0)
+    errors = _errors(found, expected, found - expected, port)
+    # A relative error has one value for a whole course in time; a broken cell spoils it.
+    return np.where(broken, np.inf, errors) if broken.any() else errors
+
+
+def course(port: Port) -> tuple[int, ...]:
+    """Axes along which the output is a course in time."""
+    return tuple(i for i, axis in enumerate(port.axes) if axis in TIME_AXES)
+
+
+def channel_axis(port: Port) -> int | None:
+    """The axis that counts channels, bins or components: the last one of no other meaning."""
+    axes = [i for i, axis in enumerate(port.axes) if axis not in TIME_AXES + ROW_AXES]
+    return axes[-1] if axes else None
+
+
+def _relative(gap: Array, expected: Array, port: Port) -> Array:
+    row = tuple(range(1, expected.ndim)) if port.axes[0] == "batch" else tuple(range(expected.ndim))
+    error = _largest(gap, course(port))
+    peak = _largest(expected, course(port))
+    whole = np.max(peak, axis=row, keepdims=True)
+    scale = np.maximum(peak, QUIET * whole)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(error == 0.0, 0.0, error / scale)
+
+
+def _largest(values: Array, axes: tuple[int, ...]) -> Array:
+    """Largest magnitude along some axes, which are kept; without a copy of all values."""
+    top, bottom = (extreme(values, axis=axes, keepdims=True) for extreme in (np.max, np.min))
+    largest: Array = np.maximum(np.abs(top), np.abs(bottom))
+    return largest
+
+
+def _decibels(gap: Array, expected: Array, port: Port) -> Array:
+    return np.where(counted(expected, port), np.abs(gap), 0.0)
+
+
+def counted(levels: Array, port: Port) -> npt.NDArray[np.bool_]:
+    """Which cells of a level output are compared: above the floor, within 80 dB of their frame's maximum."""
+    loudest = np.max(levels, axis=-1, keepdims=True)
+    within: npt.NDArray[np.bool_] = levels > loudest - RANGE_DB
+    return within if port.floor is None else within & (levels > port.floor)

@@ -1,0 +1,127 @@
+"""Measure one artifact everywhere it can run on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from amt_export.errors import AmtExportError, ArtifactError
+from amt_export.manifest import FileEntry, Manifest, ParityRow, Setting, Skip
+from amt_export.manifest.ports import Port
+from amt_export.verify.parity.compare import Case, Runner, Worst, finite, measure, rows_of
+from amt_export.verify.parity.load import open_artifact, places
+from amt_export.verify.parity.settings import DEFAULT, OTHERS, REDUCED_SIGNALS, Setup
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What was measured of one artifact.
+
+    Parameters
+    ----------
+    rows : tuple of ParityRow
+        One for each output and provider.
+    worst : dict of Worst
+        By output, on the usual provider, with the differences of each channel.
+    """
+
+    rows: tuple[ParityRow, ...]
+    worst: dict[str, Worst]
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What an artifact is compared with: cases, the outputs and how far each kind may be off."""
+
+    cases: Sequence[Case]
+    ports: Sequence[Port]
+    tolerance: Mapping[str, float]
+
+
+def prove(folder: Path, manifest: Manifest, entry: FileEntry, expected: Expected) -> Evidence:
+    """Run a file on every provider that starts here, and in every setting of the usual one.
+
+    Raises
+    ------
+    ArtifactError
+        If it cannot be opened, or does not run as the manifest says.
+    BackendError, MissingDependencyError
+        If this machine cannot run the format at all.
+    """
+    (usual, *others), skipped = places(entry)
+    run, version = open_artifact(folder, manifest, entry, usual)
+    worst = _measured(folder / entry.path, run, expected)
+    rows = list(rows_of(worst, expected.ports, version, expected.tolerance))
+    if entry.format == "onnx":
+        rows = _in_all_settings(folder, manifest, entry, expected, rows)
+    skips = list(skipped)
+    elsewhere: list[ParityRow] = []
+    for provider in others:
+        try:
+            run, version = open_artifact(folder, manifest, entry, provider)
+            found = _measured(folder / entry.path, run, expected)
+        except AmtExportError as error:  # the file is good: it has just run
+            skips.append(Skip(provider, reason_of(error)))
+            continue
+        elsewhere += rows_of(found, expected.ports, version, expected.tolerance)
+    rows = [replace(row, skipped=tuple(skips)) for row in rows]
+    return Evidence((*rows, *elsewhere), worst)
+
+
+def _measured(path: Path, run: Runner, expected: Expected) -> dict[str, Worst]:
+    try:
+        return measure(run, expected.cases, expected.ports)
+    except AmtExportError:
+        raise
+    except Exception as error:  # runtimes raise their own kinds
+        raise ArtifactError(
+            f"{path}: does not run as the manifest says ({reason_of(error)})"
+        ) from error
+
+
+def _in_all_settings(
+    folder: Path,
+    manifest: Manifest,
+    entry: FileEntry,
+    expected: Expected,
+    rows: Sequence[ParityRow],
+) -> list[ParityRow]:
+    """Rows of the defaults, made worse by what the other settings give on a signal."""
+    signals = tuple(case.signal for case in expected.cases)
+    merged = [replace(row, settings=(_setting(DEFAULT, signals, row),)) for row in rows]
+    for setup in OTHERS:
+        few = [case for case in expected.cases if case.signal == REDUCED_SIGNALS[setup.threads]]
+        if not few:
+            continue
+        run, version = open_artifact(folder, manifest, entry, setup=setup)
+        found = _measured(folder / entry.path, run, replace(expected, cases=few))
+        merged = [
+            _merged(row, other, setup, tuple(case.signal for case in few))
+            for row, other in zip(
+                merged, rows_of(found, expected.ports, version, expected.tolerance), strict=True
+            )
+        ]
+    return merged
+
+
+def _merged(row: ParityRow, other: ParityRow, setup: Setup, signals: tuple[str, ...]) -> ParityRow:
+    worse = other if (other.worst or 0.0) > (row.worst or 0.0) else row
+    return replace(
+        row,
+        worst=worse.worst,
+        signal=worse.signal,
+        channel=worse.channel,
+        flips=max(row.flips, other.flips),
+        settings=(*row.settings, _setting(setup, signals, other)),
+    )
+
+
+def _setting(setup: Setup, signals: tuple[str, ...], row: ParityRow) -> Setting:
+    return Setting(setup.name, signals, finite(row.worst or 0.0), row.signal or "")
+
+
+def reason_of(error: Exception) -> str:
+    """The last line that a library wrote, which says what is wrong after saying where."""
+    lines = str(error).strip().splitlines()
+    return lines[-1] if lines else type(error).__name__

@@ -1,0 +1,105 @@
+"""The streaming form as one more version of a model: whole signals in, joined outputs out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from amt_export.manifest import FileEntry, Manifest, Port
+from amt_export.runtime.axes import cut, time_axis
+from amt_export.runtime.stream import Stream
+from amt_export.runtime.windows import Framing
+from amt_export.verify.parity.compare import Arrays, Case, Runner
+from amt_export.verify.parity.threshold import Bounds
+
+# What a stream is tried with, in s: dozens of blocks. All of the signal would take four times as long and say
+# the same; that nothing drifts over an hour is measured apart (scripts/measure_streaming.py).
+HEARD = 0.25
+
+
+@dataclass(frozen=True)
+class _Blocks:
+    """A runner of one block with its states, as the backend of a stream."""
+
+    call: Runner
+
+    def run(self, inputs: Mapping[str, npt.NDArray[np.floating]]) -> Arrays:
+        return dict(self.call(inputs))
+
+
+def streamed(manifest: Manifest, block: Runner) -> Runner:
+    """A runner of whole signals from one of blocks: from silence, to the last frame of `HEARD`.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        With a streaming form.
+    block : callable
+        Runs the streaming artifact once: audio and states by name, to outputs and next states.
+    """
+    stream = Stream(manifest, _Blocks(block))
+
+    def run(inputs: Mapping[str, npt.NDArray[np.floating]]) -> Arrays:
+        (audio,) = inputs.values()
+        heard = heard_samples(manifest.sampling_rate, audio.shape[-1])
+        first, last = stream.push(audio[..., :heard]), stream.flush()
+        frames = settled(manifest, heard)
+        return {
+            port.name: cut(_joined(first, last, port), port, frames.start, frames.stop)
+            for port in manifest.outputs
+        }
+
+    return run
+
+
+def heard_samples(sampling_rate: float | None, samples: int) -> int:
+    """Samples of a signal that a stream is tried with: `HEARD`, or all where no rate in Hz is known."""
+    return min(samples, math.ceil(HEARD * sampling_rate)) if sampling_rate else samples
+
+
+def settled(manifest: Manifest, samples: int) -> slice:
+    """Frames of a signal that a stream can know: all, or those that see no mirrored end."""
+    framing = Framing(manifest.hop, manifest.frame_length)
+    frames = framing.frames(samples)
+    if manifest.padding != "reflect":
+        return slice(0, frames)
+    first = -(-manifest.warm_up // manifest.hop)
+    return slice(first, 1 + (samples - manifest.look_ahead) // manifest.hop)
+
+
+def settled_cases(manifest: Manifest, cases: Iterable[Case]) -> list[Case]:
+    """Cases of whole signals as a stream can answer them."""
+    frames = settled(manifest, heard_samples(manifest.sampling_rate, manifest.inputs[0].shape[-1]))
+    ports = {port.name: port for port in manifest.outputs}
+
+    def known(outputs: Mapping[str, npt.NDArray[np.floating]]) -> Arrays:
+        return {n: cut(value, ports[n], frames.start, frames.stop) for n, value in outputs.items()}
+
+    return [
+        replace(
+            case,
+            outputs=known(case.outputs),
+            bounds=case.bounds and Bounds(known(case.bounds.strict), known(case.bounds.lenient)),
+        )
+        for case in cases
+    ]
+
+
+def of_form(manifest: Manifest, entry: FileEntry, cases: Sequence[Case]) -> Sequence[Case]:
+    """Cases as the form of a file can answer them."""
+    return settled_cases(manifest, cases) if entry.form == "stream" else cases
+
+
+def _joined(
+    first: Mapping[str, npt.NDArray[np.floating]],
+    last: Mapping[str, npt.NDArray[np.floating]],
+    port: Port,
+) -> npt.NDArray[np.floating]:
+    axis = time_axis(port)
+    if axis is None:
+        return first[port.name]
+    return np.concatenate([first[port.name], last[port.name]], axis)
