@@ -42,7 +42,7 @@ APPS := build/apps
 
 test-apps: $(APP_MODELS:%=$(APPS)/%/manifest.json)
 	for example in web node cpp; do (cd examples/$$example && npm ci --silent) || exit 1; done
-	$(BIN)/python -m pytest -rs -s tests/test_web.py tests/test_node.py tests/test_cpp.py
+	$(BIN)/python -m pytest -rs -s tests/e2e/test_web.py tests/e2e/test_node.py tests/e2e/test_cpp.py
 
 $(APPS)/%/manifest.json: models/%.toml | $(INSTALLED)
 	$(BIN)/amt-export build $* --format onnx --out $(APPS)

@@ -8,16 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import runtime_checks
 import soundfile
-import spec_checks
-import stream_checks
-import threshold_checks
 import torch
-from cli_checks import BLOCK, SMALL, amt
-from divergence_checks import short_specs
 from filelock import FileLock
-from filter_checks import Golden, load_golden, resized_specs, small_specs
 
 from amt_export import runtime
 from amt_export.cli.allocator import prepare_for_long_work
@@ -25,6 +18,13 @@ from amt_export.cli.main import main
 from amt_export.model_file import ModelSpec, load_spec
 from amt_export.publish import publish
 from amt_export.verify.parity.compare import Case
+from support import model_files as model_files_support
+from support import runtime as runtime_support
+from support import streams as streams_support
+from support import thresholds as thresholds_support
+from support.cli import BLOCK, SMALL, amt
+from support.divergence import short_specs
+from support.filters import Golden, load_golden, resized_specs, small_specs
 
 # Two test processes with all cores each would only wait for each other; and sums keep their order.
 torch.set_num_threads(1)
@@ -91,8 +91,8 @@ def writable(published, tmp_path) -> Callable[[str], Path]:
 @pytest.fixture(scope="session")
 def proven(tmp_path_factory):
     """The Core ML package of a module and its expected answers, made when first asked for."""
-    from coreml_checks import Proven  # coremltools takes seconds to import
-    from coreml_modules import MODULES
+    from support.coreml import Proven  # coremltools takes seconds to import
+    from support.coreml_modules import MODULES
 
     made: dict[str, Proven] = {}
 
@@ -108,7 +108,7 @@ def proven(tmp_path_factory):
 @pytest.fixture
 def package(tmp_path) -> Path:
     """A small Core ML package that a test may damage."""
-    from coreml_damage_checks import small_package  # coremltools takes seconds to import
+    from support.coreml_damage import small_package  # coremltools takes seconds to import
 
     return small_package(tmp_path)
 
@@ -165,7 +165,7 @@ def wav(tmp_path):
 
 @pytest.fixture(scope="module")
 def fir_folder(tmp_path_factory):
-    return stream_checks.publish_fir(tmp_path_factory.mktemp("fir"))
+    return streams_support.publish_fir(tmp_path_factory.mktemp("fir"))
 
 
 @pytest.fixture(scope="module")
@@ -175,27 +175,27 @@ def streaming_model(fir_folder):
 
 @pytest.fixture(scope="module")
 def frames_model(tmp_path_factory):
-    return runtime.load(stream_checks.publish_frames(tmp_path_factory.mktemp("frames")))
+    return runtime.load(streams_support.publish_frames(tmp_path_factory.mktemp("frames")))
 
 
 @pytest.fixture(scope="module")
 def fir_model(tmp_path_factory):
-    return runtime.load(runtime_checks.publish_fir(tmp_path_factory.mktemp("fir")))
+    return runtime.load(runtime_support.publish_fir(tmp_path_factory.mktemp("fir")))
 
 
 @pytest.fixture
 def sum_model(tmp_path):
-    return runtime.load(runtime_checks.publish_sum(tmp_path))
+    return runtime.load(runtime_support.publish_sum(tmp_path))
 
 
 @pytest.fixture
 def load(tmp_path) -> Callable[..., ModelSpec]:
-    """Write a model file for the modules of `spec_checks` and read it."""
+    """Write a model file for the modules of `support.model_files` and read it."""
 
     def load(text, name="bank"):
         path = tmp_path / f"{name}.toml"
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return load_spec(path, modules=spec_checks.MODULES)
+        return load_spec(path, modules=model_files_support.MODULES)
 
     return load
 
@@ -203,4 +203,4 @@ def load(tmp_path) -> Callable[..., ModelSpec]:
 @pytest.fixture(scope="session")
 def case() -> Case:
     """A sound with much to decide at a threshold, its answer, and the bounds of what is decided."""
-    return threshold_checks.spectrum_case()
+    return thresholds_support.spectrum_case()

@@ -1,0 +1,61 @@
+"""Ctrl-C in the middle of a build: one line, and what was published before stays."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+import amt_export.publish
+from amt_export.cli.main import main
+from support.cli import INTERRUPTIBLE, SMALL, environment, state
+
+
+@pytest.mark.parametrize("delay", [0.0, 1.0])
+def test_ctrl_c_leaves_what_was_there(delay, copied, tmp_path):
+    out = copied.parent
+    before = state(out)
+    (tmp_path / "small.toml").write_text(SMALL, encoding="utf-8")
+    command = [sys.executable, "-c", INTERRUPTIBLE, "build", "small.toml", "--out", str(out)]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 60
+    while len(list(out.iterdir())) == 1 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert len(list(out.iterdir())) == 2, "the build has not begun"
+    time.sleep(delay)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    # Python itself ends by the signal where an import was interrupted; for a shell both are 130.
+    assert process.returncode in (130, -signal.SIGINT)
+    assert error == "amt-export: error: interrupted; what was published before is as it was\n"
+    assert state(out) == before
+
+
+def test_ctrl_c_that_a_library_swallows_is_heard_at_the_next_step(
+    copied, tmp_path, monkeypatch, capsys
+):
+    """torch's exporter and others catch everything in places."""
+    before = state(copied.parent)
+    path = tmp_path / "small.toml"
+    path.write_text(SMALL, encoding="utf-8")
+    original = amt_export.publish._inspect
+
+    def swallowing(*arguments):
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        return original(*arguments)
+
+    monkeypatch.setattr(amt_export.publish, "_inspect", swallowing)
+    assert main(["build", str(path), "--format", "onnx", "--out", str(copied.parent)]) == 130
+    expected = "amt-export: error: interrupted; what was published before is as it was\n"
+    assert capsys.readouterr().err == expected
+    assert state(copied.parent) == before
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler, "put back"
+    monkeypatch.undo()
+    assert main(["build", str(path), "--format", "onnx", "--out", str(copied.parent)]) == 0

@@ -1,0 +1,152 @@
+"""`amt-export run`, in a process of its own, with good and with bad input."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from amt_export.cli.main import main
+from amt_export.manifest import MANIFEST_NAME
+from support.cli import SPEECH, amt, environment, refused, without
+
+
+def test_run_writes_numbers_and_a_picture(small, tmp_path):
+    blocked = without(tmp_path, "torch", "onnx", "coremltools", "scipy")
+    files = ("-o", "out.npz", "--plot", "out.png")
+    done = amt("run", small, SPEECH, *files, cwd=tmp_path, first=[blocked])
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert "22050 Hz resampled to 16000 Hz" in done.stdout
+    assert "full-scale sine = 93.98 dB SPL" in done.stdout
+    assert "times real time" in done.stdout
+    assert (tmp_path / "out.png").read_bytes().startswith(b"\x89PNG")
+    with np.load(tmp_path / "out.npz") as data:
+        assert set(data.files) == {"subbands", "fs", "centre_frequencies", "manifest"}
+        assert data["fs"] == 16000
+        assert data["subbands"].shape == (1, 3, round(soundfile.info(SPEECH).duration * 16000))
+        np.testing.assert_allclose(data["centre_frequencies"], [500, 1000, 4000], rtol=1e-6)
+        assert json.loads(str(data["manifest"]))["name"] == "small"
+
+
+def test_run_is_named_after_the_recording_and_calibrated(small, tmp_path, wav):
+    path = wav(np.sin(2 * np.pi * 1000 / 16000 * np.arange(16000)), name="tone.wav")
+    done = amt("run", small, path, "--level", "60", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "file = 60 dB SPL RMS" in done.stdout
+    with np.load(tmp_path / "tone.npz") as data:
+        rms = np.sqrt(np.mean(data["subbands"][0, 1, 8000:] ** 2))
+    assert 20 * np.log10(rms / 2e-5) == pytest.approx(60, abs=0.1)
+
+
+BAD_AUDIO = {
+    "no samples": lambda wav: wav(np.zeros(0)),
+    "a sample is NaN": lambda wav: wav(np.array([0, np.nan, 0])),
+    "infinite": lambda wav: wav(np.array([0.0, np.inf])),
+    "give a WAV": lambda wav: Path(shutil.copy(__file__, wav(np.zeros(9)))),
+    "no such file": lambda wav: Path("gone.wav"),
+}
+
+
+@pytest.mark.parametrize("message", BAD_AUDIO)
+def test_bad_audio_is_one_line(message, small, wav, tmp_path, capsys):
+    out = tmp_path / "out.npz"
+    assert main(["run", str(small), str(BAD_AUDIO[message](wav)), "-o", str(out)]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("amt-export: error: ")
+    assert error.count("\n") == 1
+    assert message in error
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("level", ["nan", "1000", "60"])
+def test_a_level_that_cannot_be(level, small, wav, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["run", str(small), str(wav(np.zeros(1000))), "--level", level]) == 1
+    assert "silent" in (error := capsys.readouterr().err) or "give one from" in error
+    assert not (tmp_path / "input.npz").exists()
+
+
+def test_run_refuses_places_that_it_must_not_write_to(small, wav, tmp_path, capsys):
+    path = wav(np.zeros(100), name="speech.npz")
+    before = path.read_bytes()
+    (tmp_path / "folder.npz").mkdir()
+    for out, message in {
+        path: "would change",
+        small / "vectors.npz": "would change",
+        tmp_path / "gone" / "x.npz": "there is no folder",
+        tmp_path / "folder.npz": "is a folder",
+    }.items():
+        assert main(["run", str(small), str(path), "-o", str(out)]) == 1
+        assert message in capsys.readouterr().err
+    assert path.read_bytes() == before
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["folder.npz", "speech.npz"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no limit on file sizes")
+def test_a_full_disk_leaves_the_earlier_result(small, tmp_path):
+    earlier = tmp_path / "out.npz"
+    earlier.write_bytes(b"earlier")
+    limited = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (10000, 10000)); "
+        "from amt_export.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", limited, "run", str(small), str(SPEECH), "-o", str(earlier)],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "out.npz: File too large" in refused(done)
+    assert earlier.read_bytes() == b"earlier"
+    assert [path.name for path in tmp_path.iterdir()] == ["out.npz"]
+
+
+def test_run_of_a_damaged_folder(copied, wav, capsys):
+    path = str(wav(np.zeros(100)))
+    (copied / "small.onnx").write_bytes((copied / "small.onnx").read_bytes()[:-1])
+    assert main(["run", str(copied), path, "-o", str(copied.parent / "x.npz")]) == 1
+    assert "published with" in capsys.readouterr().err
+    (copied / MANIFEST_NAME).write_text("{", encoding="utf-8")
+    assert main(["run", str(copied), path, "-o", str(copied.parent / "x.npz")]) == 1
+    assert "not JSON" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("module", "extra", "arguments"),
+    [
+        ("onnxruntime", "onnx", ("run", "DIR", SPEECH)),
+        ("soundfile", "audio", ("run", "DIR", SPEECH)),
+        ("matplotlib", "plot", ("run", "DIR", SPEECH, "--plot", "x.png")),
+        ("torch", "export", ("build",)),
+        ("torch", "export", ("run", "DIR", SPEECH, "--backend", "torchscript")),
+    ],
+)
+def test_a_missing_package_is_named_with_its_extra(module, extra, arguments, small, tmp_path):
+    blocked = without(tmp_path, module)
+    arguments = [small if argument == "DIR" else argument for argument in arguments]
+    error = refused(amt(*arguments, cwd=tmp_path, first=[blocked]))
+    assert f"no {module} here" in error
+    assert error.endswith(f"pip install 'amt_export[{extra}]'")
+
+
+def test_a_reader_that_leaves_early_sees_no_traceback(small):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "amt_export", "info", str(small)],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    process.stdout.close()
+    error = process.stderr.read()
+    process.stderr.close()
+    assert process.wait(timeout=60) == 1
+    assert error == ""

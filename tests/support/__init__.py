@@ -1,0 +1,1 @@
+"""What tests share: golden cases, small models, published folders, comparisons."""

@@ -1,0 +1,62 @@
+"""What the tests of the example apps share: published models, programs, and Python's answer."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from amt_export import runtime
+from amt_export.manifest import load_manifest
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "examples"
+MODELS = ROOT / "build" / "apps"
+"""Where `make test-apps` builds the models that the apps are tried with."""
+
+NAMES = ("gammatone_speech_16k", "drnl_casp_44k")
+SPEECH = ROOT / "tests" / "data" / "speech_22k.wav"
+
+
+def app_models() -> list[Path]:
+    """Folders of the models; skip where they were not built."""
+    folders = [MODELS / name for name in NAMES]
+    for folder in folders:
+        if not (folder / "manifest.json").exists() or load_manifest(folder).stream is None:
+            pytest.skip(f"no streaming {folder.name} in build/apps: run `make test-apps`")
+    return folders
+
+
+def program(*names: str) -> str:
+    """Path of the first of some programs that is there; skip where none is."""
+    for name in names:
+        if path := shutil.which(name):
+            return path
+    pytest.skip(f"{names[0]} is not installed")
+
+
+def installed(example: str, package: str) -> Path:
+    """Folder of an npm package of an example; skip where it was not installed."""
+    folder = EXAMPLES / example / "node_modules" / package
+    if not folder.is_dir():
+        pytest.skip(f"{package} is not installed in examples/{example}: run `make test-apps`")
+    return folder
+
+
+def answer(folder: Path, audio: np.ndarray) -> np.ndarray:
+    """Python's output for a signal in the model's unit: channels x samples."""
+    manifest = load_manifest(folder)
+    with runtime.load_stream(folder, intra_op_num_threads=1) as stream:
+        first, last = stream.push(audio), stream.flush()
+    name = manifest.outputs[0].name
+    return np.concatenate([first[name], last[name]], axis=-1)
+
+
+def worst(found: np.ndarray, expected: np.ndarray) -> float:
+    """Largest difference as a share of its channel's peak, or of 1 % of the loudest channel's."""
+    assert found.shape == expected.shape
+    peak = np.abs(expected).max(-1)
+    scale = np.maximum(peak, 0.01 * peak.max())
+    return float((np.abs(found - expected).max(-1) / scale).max())
