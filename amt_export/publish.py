@@ -32,7 +32,7 @@ from amt_export.manifest import (
 from amt_export.model_file import ModelSpec
 from amt_export.model_file.building import DTYPES, build_module, build_stream, input_length
 from amt_export.modules.base import AuditoryModule
-from amt_export.modules.stream_form import StreamForm
+from amt_export.modules.forms import StreamForm
 from amt_export.report import Pictures, draw, measure_response, parity_markdown
 from amt_export.verify.parity.compare import failing, parity_error
 from amt_export.verify.parity.load import open_artifact

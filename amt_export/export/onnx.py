@@ -122,12 +122,9 @@ def export_onnx(program: Program, path: Path, metadata: dict[str, str]) -> None:
     import onnx_ir.passes.common as passes
     from onnxscript import optimizer
 
-    from amt_export.export.onnx_sums import add_in_place
-
     model = _translated(program).model
     with quiet_torch():
         optimizer.fold_constants(model, input_size_limit=FOLD_LIMIT, output_size_limit=FOLD_LIMIT)
-        add_in_place(model)
         for tidy in (
             passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0),
             passes.IdentityEliminationPass(),

@@ -13,7 +13,7 @@ from amt_export.errors import SpecError
 from amt_export.model_file import ModelSpec
 from amt_export.model_file.checkpoint import is_learnable, load_state, read_checkpoint
 from amt_export.modules.base import AuditoryModule
-from amt_export.modules.stream_form import StreamForm
+from amt_export.modules.forms import StreamForm
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
@@ -30,7 +30,7 @@ def build_module(
     ----------
     spec : ModelSpec
     dtype : torch.dtype, optional
-        By default the one that is exported.
+        By default the one that is computed in, `spec.precision`.
     checkpoint : Path, optional
         File with a `state_dict`.
     checkpoint_prefix : str, optional
@@ -52,7 +52,7 @@ def build_module(
     keywords: dict[str, Any] = dict(spec.parameters)
     if isinstance(keywords.get("fc"), list):
         keywords["fc"] = torch.tensor(keywords["fc"], dtype=torch.float64)
-    dtype = DTYPES[spec.dtype] if dtype is None else dtype
+    dtype = DTYPES[spec.precision] if dtype is None else dtype
 
     def constructed(quiet: bool, **more: Any) -> AuditoryModule:
         try:
@@ -78,10 +78,8 @@ def build_module(
     return module.eval()
 
 
-def build_stream(
-    spec: ModelSpec, module: AuditoryModule, float64: bool = True
-) -> StreamForm | None:
-    """The streaming form that a model file asks for, if it does; with float64 inside where that helps.
+def build_stream(spec: ModelSpec, module: AuditoryModule) -> StreamForm | None:
+    """The streaming form that a model file asks for, if it does.
 
     Raises
     ------
@@ -93,7 +91,7 @@ def build_stream(
     if "audio" not in spec.inputs:
         raise SpecError(f"{spec.path}: [stream]: {spec.module} takes no audio, so nothing streams")
     try:
-        return StreamForm(module, spec.stream_block, spec.inputs["audio"], float64)
+        return StreamForm(module, spec.stream_block, spec.inputs["audio"])
     except ValueError as error:
         raise SpecError(f"{spec.path}: [stream] block = {spec.stream_block}: {error}") from error
 

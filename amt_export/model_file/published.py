@@ -10,7 +10,7 @@ from amt_export.errors import SpecError
 from amt_export.manifest import Manifest
 from amt_export.model_file.interface import constructor_keywords
 from amt_export.model_file.section import Section
-from amt_export.model_file.spec import PARITY, PARITY_DB, ModelSpec, exported_modules
+from amt_export.model_file.spec import PARITY_DB, ModelSpec, default_parity, exported_modules
 
 
 def spec_of(manifest: Manifest, source: str) -> ModelSpec:
@@ -41,9 +41,10 @@ def spec_of(manifest: Manifest, source: str) -> ModelSpec:
         raw_parameters=manifest.parameters,
         inputs={port.name: port.shape for port in manifest.inputs},
         formats=tuple(dict.fromkeys(entry.format for entry in manifest.files)),
-        dtype=manifest.dtype,
+        precision=manifest.precision,
+        batch=manifest.batch,
         stream_block=manifest.stream.block if manifest.stream else None,
-        parity=PARITY,
+        parity=default_parity(classes[manifest.module], manifest.precision),
         parity_db=PARITY_DB,
         path=Path(source),
     )

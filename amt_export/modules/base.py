@@ -77,7 +77,6 @@ class AuditoryModule(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.is_frozen = False
-        self.may_widen = False  # whether a stream may compute in float64, see `frozen`
         self._designed: dict[str, Tensor] = {}
 
     def declare(self, name: str, value: Tensor, learnable: bool, dtype: torch.dtype) -> None:
@@ -98,9 +97,7 @@ class AuditoryModule(nn.Module):
     def redesign(self) -> None:
         """Recompute what `forward` uses from the published parameters. Called when they change."""
 
-    def frozen(
-        self, samples: int | None = None, stream: int | None = None, float64: bool = True
-    ) -> Self:
+    def frozen(self, samples: int | None = None, stream: int | None = None) -> Self:
         """A copy with the current values baked in: what is traced and exported.
 
         Parameters
@@ -110,9 +107,6 @@ class AuditoryModule(nn.Module):
             choose a block that divides it, the number of bins is the grid that `ERBIntegration` bakes in.
         stream : int, optional
             Prepare `step` for blocks of so many samples instead.
-        float64 : bool, optional
-            Whether such a step may compute in float64 what it otherwise would in several float32 terms. What
-            comes in and goes out stays in the module's dtype.
 
         Raises
         ------
@@ -124,7 +118,6 @@ class AuditoryModule(nn.Module):
         if stream is None:
             static.choose_block(samples)
         else:
-            static.may_widen = float64
             static.choose_stream_block(stream)
         static.redesign()
         static.is_frozen = True

@@ -14,8 +14,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from amt_export.design.compensated import Exact, Parts, difference, from_left, plus, times
-
 
 class Torus(NamedTuple):
     """Transform matrices of one length N = N1 N2; K = N//2 + 1 frequencies an axis. float64."""
@@ -28,15 +26,6 @@ class Torus(NamedTuple):
     back_sine1: Tensor
     back_cosine2: Tensor  # (K2, N2), right
     back_sine2: Tensor
-
-
-class PreciseTorus(NamedTuple):
-    """The forward matrices in parts, for `precise_transform`."""
-
-    cosine1: Parts
-    sine1: Parts
-    cosine2: Parts
-    sine2: Parts
 
 
 class Spectrum(NamedTuple):
@@ -96,20 +85,6 @@ def transform(x: Tensor, to: Torus) -> Spectrum:
     cc, sc = to.cosine1 @ along2, to.sine1 @ along2
     cs, ss = to.cosine1 @ beside2, to.sine1 @ beside2
     return Spectrum(cc - ss, sc + cs, cc + ss, sc - cs)
-
-
-def precise_transform(x: Tensor, to: PreciseTorus) -> Spectrum:
-    """`transform` with every bin right by itself, not only relative to the loudest.
-
-    A float32 transform leaves 1e-7 of the loudest bin in all others, and a narrow filter far from a tone lets
-    just that through. Each float32 bin here is its own exact value rounded: speech through the fast DRNL
-    went from 2e-5 to 4e-7 of a channel's peak.
-    """
-    signal = Exact(x, torch.zeros_like(x))
-    along2, beside2 = times(signal, to.cosine2), times(signal, to.sine2)
-    cc, sc = from_left(to.cosine1, along2), from_left(to.sine1, along2)
-    cs, ss = from_left(to.cosine1, beside2), from_left(to.sine1, beside2)
-    return Spectrum(difference(cc, ss), plus(sc, cs), plus(cc, ss), difference(sc, cs))
 
 
 def product(x: Spectrum, h: Spectrum) -> Spectrum:

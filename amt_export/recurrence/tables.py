@@ -1,250 +1,217 @@
-"""The matrices of the block form, laid out from the few numbers that make them.
+"""The matrices of a filter in block form, and the few numbers that a file keeps of them.
 
-Laid out, the tables are five to seven times as large as the numbers, each of which stands in many places.
-So a file keeps the numbers, and for each entry of a table where its number is; ONNX Runtime looks them up
-when it loads.
+With h the state at the start of a block of L samples x, the output y and the next state are
+
+    y = x T + h O,    h' = h A^L + x K
+
+(rows; T Toeplitz of the impulse response, O = [c; cA; ...], K = [A^(L-1) b; ...; b]). The states of many blocks
+are a prefix scan with A^L, see `prefix_scan`. All matrices are laid out for products from the right.
 """
 
-from typing import List, NamedTuple
+from typing import List, NamedTuple, Tuple
 
 import torch
 from torch import Tensor
 
-from amt_export.design.expansion import joined, products, with_tails
-from amt_export.numerics.blocks import LANES, toeplitz
-from amt_export.recurrence.operators import BlockOperators
+from amt_export.numerics.toeplitz import toeplitz
+from amt_export.recurrence.state_space import StateSpace
+
+# Entries below this cannot move a float32 sum whose terms are of order 1, but as denormal numbers they would make
+# products up to a hundred times slower.
+NEGLIGIBLE = 1e-30
 
 
-class BlockTables(NamedTuple):
-    """What blocks and states are multiplied by: P terms, F channels, s states, blocks of L, groups of r.
+class Level(NamedTuple):
+    """One level of the prefix scan: groups of r members with s states each.
 
-    Numbers in P parts are multiplied by P tables (`design.expansion.times`), one for each term of the result.
-    Lean sums' states have their terms side by side, as if they were one part of P s, and one table.
-
-    impulse : P of (F, (k + 1) L, L): row j of the first is what input sample j adds to its block
-    reach : P of (F, (k + 1) L, s) what a block adds to the state; or one (F, P L, P s), see `reached_at_once`
-    observe : P of (F, (k + 1) s, L) what the state adds to a block; of lean sums (F, P s, L)
-    onward : (F, P s, P s) the state one block later, terms side by side
-    top : (F, r P s, P s) what the last r of the largest groups add to the state behind them, or what all began
-        with; terms side by side in each group
-    within : for each level below P of (F, (k + 1) r s, r s): what the members of a group add to the state
-        behind each of them, the last of which is handed on; of lean sums two, (F, (r - 1) P s, (r - 1) P s) for
-        the states inside the group and (F, r P s, P s) for the one that is handed on
-    started : for each level below P of (F, (k + 1) s, (r - 1) s): the states inside a group from the one at its
-        start
-    radices : r of each level
-    forgets : more than r members at the top would add nothing, so any number of blocks can be taken at once
-    lean : lean sums, whose states above the second level have one term
+    group_inputs : (F, (r - 1) s, (r - 1) s), from the members to the states inside their group
+    group_total : (F, r s, s), from the members to the state behind their group
+    group_carry : (F, s, (r - 1) s), from the state at the start of a group to those inside it
     """
 
-    impulse: List[Tensor]
-    reach: List[Tensor]
-    observe: List[Tensor]
-    onward: Tensor
+    group_inputs: Tensor
+    group_total: Tensor
+    group_carry: Tensor
+
+
+class Tables(NamedTuple):
+    """Matrices of one filter for F channels, s states and blocks of L samples.
+
+    impulse : (F, L, L), T
+    input_to_state : (F, L, s), K
+    state_to_output : (F, s, L), O
+    transition : (F, s, s), A^L
+    top : (F, r s, s), from the last r of the largest groups to the state behind them
+    levels : list of Level, from single blocks upwards
+    """
+
+    impulse: Tensor
+    input_to_state: Tensor
+    state_to_output: Tensor
+    transition: Tensor
     top: Tensor
-    within: List[List[Tensor]]
-    started: List[List[Tensor]]
-    radices: List[int]
-    forgets: bool
-    lean: bool
+    levels: List[Level]
 
 
-def carried(parts: int, lean: bool) -> int:
-    """Q, the terms of a state that is handed on for long.
+def design_tables(system: StateSpace, block: int, radices: List[int]) -> Tables:
+    """Tables of a float64 system; differentiable.
 
-    Lean sums have a second term because float32 loses a digit when it adds 50 numbers. The state itself loses
-    little when it is rounded once in hundreds of samples.
+    Parameters
+    ----------
+    system : StateSpace
+    block : int
+        L.
+    radices : list of int
+        Members of a group on each level; the last one is r of `Tables.top`. See `choose_radices`.
     """
-    return 1 if lean else parts
-
-
-def states_apart(parts: int, lean: bool) -> int:
-    """In how many tensors states are kept: one for each part, or lean ones side by side in one."""
-    return 1 if lean else parts
-
-
-def reached_at_once(parts: int, size: int, lean: bool, lanes: int = LANES) -> bool:
-    """Whether one product makes all terms of what a block adds to the state.
-
-    Two spare the zeros in its table, but fewer columns than a processor takes at once cost the same.
-    """
-    return lean or parts * size <= lanes
-
-
-def in_order(
-    tables: List[Tensor],
-    radices: List[int],
-    parts: int,
-    forgets: bool,
-    lean: bool,
-) -> BlockTables:
-    """Tables from one list: `impulse`, `reach`, `observe`, `onward`, `top`, then two of each level below."""
-    kinds = states_apart(parts, lean)
-    first = len(tables) - (len(radices) - 1) * (parts + kinds)
-    seen = first - 2 - parts
-    within: List[List[Tensor]] = []
-    started: List[List[Tensor]] = []
-    for _ in range(len(radices) - 1):
-        within.append(tables[first : first + parts])
-        first += parts
-        started.append(tables[first : first + kinds])
-        first += kinds
-    return BlockTables(
-        tables[:parts],
-        tables[parts:seen],
-        tables[seen : seen + parts],
-        tables[seen + parts],
-        tables[seen + parts + 1],
-        within,
-        started,
-        radices,
-        forgets,
-        lean,
+    observed, reached, step = krylov_products(system, block)
+    transition = step.transpose(-1, -2)
+    levels: List[Level] = []
+    for radix in radices[:-1]:
+        powers = _powers(step, radix)
+        levels.append(
+            Level(toeplitz(powers[:, : radix - 1]), _total(powers, radix), _carry(powers, radix))
+        )
+        step = powers[:, radix].transpose(-1, -2)
+    return Tables(
+        toeplitz(_taps(system, observed)[:, :, None, None]),
+        reached,
+        observed.transpose(-1, -2),
+        transition,
+        _total(_powers(step, radices[-1]), radices[-1]),
+        levels,
     )
 
 
-def laid_out(operators: BlockOperators) -> BlockTables:
-    """Lay out tables by shape operations only; differentiable."""
-    parts = operators.impulse.shape[0]
-    radices = [operators.fine.shape[2] - 1]
-    radices.extend(operators.radices)
-    tables = _laid_out(_with_tails(operators))
-    return in_order(tables, radices, parts, operators.forgets, operators.lean)
+def krylov_products(system: StateSpace, length: int) -> Tuple[Tensor, Tensor, Tensor]:
+    """Rows c A^k (F, n, s), rows A^(n-1-k) b (F, n, s), and A^n (F, s, s), for n = `length` >= 1."""
+    power = system.A
+    observed = system.c[:, None, :]
+    reached = system.b[:, None, :]
+    digits: List[int] = []
+    remaining = length
+    while remaining > 1:
+        digits.append(remaining % 2)
+        remaining = remaining // 2
+    digits.reverse()
+    for digit in digits:  # the binary digits behind the leading 1: double n, then add one
+        observed = torch.cat([observed, observed @ power], dim=1)
+        reached = torch.cat([reached @ power.transpose(-1, -2), reached], dim=1)
+        power = power @ power
+        if digit == 1:
+            observed = torch.cat([observed, observed[:, -1:] @ system.A], dim=1)
+            reached = torch.cat([reached[:, :1] @ system.A.transpose(-1, -2), reached], dim=1)
+            power = power @ system.A
+    return observed, reached, power
 
 
-class Packed(NamedTuple):
-    """Tables as the numbers in them, and where each entry stands among those.
+def impulse_response(system: StateSpace, length: int) -> Tensor:
+    """First `length` samples (F, length) of the impulse response: d, c b, c A b, ..."""
+    return _taps(system, krylov_products(system, length)[0])
 
-    numbers : (F, n), the first one is 0
-    where : (m,), int32, all tables one after the other
-    rows, columns : of each table
+
+def _taps(system: StateSpace, observed: Tensor) -> Tensor:
+    echo = (observed[:, : observed.shape[1] - 1] @ system.b[:, :, None])[:, :, 0]
+    return torch.cat([system.d[:, None], echo], dim=1)
+
+
+def _powers(step: Tensor, count: int) -> Tensor:
+    """Transposed powers 0 to `count` of (F, s, s), as (F, count + 1, s, s)."""
+    power = torch.eye(step.shape[-1], dtype=step.dtype, device=step.device).expand_as(step)
+    powers: List[Tensor] = [power]
+    for _ in range(count):
+        powers.append(powers[-1] @ step)
+    return torch.stack(powers, dim=1).transpose(-1, -2)
+
+
+def _total(powers: Tensor, radix: int) -> Tensor:
+    """The first member is the oldest, so it meets the highest power."""
+    return powers[:, :radix].flip(1).flatten(1, 2)
+
+
+def _carry(powers: Tensor, radix: int) -> Tensor:
+    return powers[:, 1:radix].permute(0, 2, 1, 3).flatten(2, 3)
+
+
+def cast_tables(tables: Tables, dtype: torch.dtype) -> Tables:
+    """Cast once to the dtype of the computation; entries too small to matter become zero."""
+    levels: List[Level] = []
+    for level in tables.levels:
+        levels.append(
+            Level(
+                _cast(level.group_inputs, dtype),
+                _cast(level.group_total, dtype),
+                _cast(level.group_carry, dtype),
+            )
+        )
+    return Tables(
+        _cast(tables.impulse, dtype),
+        _cast(tables.input_to_state, dtype),
+        _cast(tables.state_to_output, dtype),
+        _cast(tables.transition, dtype),
+        _cast(tables.top, dtype),
+        levels,
+    )
+
+
+def _cast(table: Tensor, dtype: torch.dtype, negligible: float = NEGLIGIBLE) -> Tensor:
+    # Subtracted, not replaced: an entry that is 0 by design still has a gradient.
+    small = torch.where(table.abs() < negligible, table, torch.zeros_like(table)).detach()
+    return (table - small).to(dtype)
+
+
+class PackedTables(NamedTuple):
+    """Tables as the different columns in them, and where each of those stands.
+
+    Laid out, tables are five to seven times as large as what is different in them. A file keeps the latter, and
+    runtimes gather the tables when they load it.
+
+    values : (F, n), in the order of their first use
+    indices : (m,), int32, into `values`, all tables one after the other
+    rows, columns : sizes of each table
     """
 
-    numbers: Tensor
-    where: Tensor
+    values: Tensor
+    indices: Tensor
     rows: List[int]
     columns: List[int]
 
 
-def packed(operators: BlockOperators) -> Packed:
-    """Find where each entry of `laid_out` comes from: by laying out places instead of numbers."""
-    whole = _with_tails(operators)
-    numbers: List[Tensor] = [torch.zeros_like(whole.impulse[0, :, :1])]
-    places: List[Tensor] = []
-    first = 1
-    for table in whole[:5]:
-        count = table[:, 0].numel()
-        numbers.append(table.transpose(0, 1).reshape(table.shape[1], count))
-        place = torch.arange(first, first + count, dtype=torch.float64)
-        places.append(place.reshape(table[:, :1].shape))
-        first += count
-    tables = _laid_out(
-        BlockOperators(
-            places[0],
-            places[1],
-            places[2],
-            places[3],
-            places[4],
-            whole.radices,
-            whole.forgets,
-            whole.lean,
-        )
-    )
-    used, where = torch.unique(
-        torch.cat([place.new_zeros(1), *(table.flatten() for table in tables)]), return_inverse=True
-    )
-    return Packed(
-        torch.cat(numbers, dim=1)[:, used.long()].contiguous(),
-        where[1:].to(torch.int32),
-        [table.shape[1] for table in tables],
-        [table.shape[2] for table in tables],
+def pack_tables(tables: Tables) -> PackedTables:
+    """Find the different columns of all tables."""
+    flat = _in_a_row(tables)
+    entries = torch.cat([table.flatten(1) for table in flat], dim=1)
+    values, indices = torch.unique(entries, dim=1, return_inverse=True)
+    return PackedTables(
+        values.contiguous(),
+        indices.to(torch.int32),
+        [table.shape[1] for table in flat],
+        [table.shape[2] for table in flat],
     )
 
 
-def looked_up(
-    numbers: Tensor,
-    where: Tensor,
-    rows: List[int],
-    columns: List[int],
-) -> List[Tensor]:
-    """Tables (F, rows, columns) of `packed`."""
-    sizes = [a * b for a, b in zip(rows, columns)]
-    pieces = torch.split(torch.index_select(numbers, 1, where), sizes, dim=1)
-    tables: List[Tensor] = []
+def unpack_tables(packed: PackedTables) -> Tables:
+    """Gather the tables."""
+    channels = packed.values.shape[0]
+    sizes = [rows * columns for rows, columns in zip(packed.rows, packed.columns)]
+    pieces = torch.split(torch.index_select(packed.values, 1, packed.indices), sizes, dim=1)
+    flat: List[Tensor] = []
     for i in range(len(sizes)):
-        tables.append(pieces[i].reshape(numbers.shape[0], rows[i], columns[i]))
-    return tables
+        flat.append(pieces[i].reshape(channels, packed.rows[i], packed.columns[i]))
+    levels: List[Level] = []
+    for i in range(5, len(flat), 3):
+        levels.append(Level(flat[i], flat[i + 1], flat[i + 2]))
+    return Tables(flat[0], flat[1], flat[2], flat[3], flat[4], levels)
 
 
-def _with_tails(operators: BlockOperators) -> BlockOperators:
-    return BlockOperators(
-        with_tails(operators.impulse),
-        with_tails(operators.reach),
-        with_tails(operators.observe),
-        with_tails(operators.fine),
-        with_tails(operators.coarse),
-        operators.radices,
-        operators.forgets,
-        operators.lean,
-    )
-
-
-def _laid_out(operators: BlockOperators) -> List[Tensor]:
-    """Tables in the order of `in_order`, from numbers with their tails or from places of numbers."""
-    impulse, reach, observe, fine, coarse, radices, _, lean = operators
-    kinds, channels, block = impulse.shape
-    flat = impulse.reshape(kinds * channels, block, 1, 1)
-    matrix = toeplitz(flat).reshape(kinds, channels, block, block)
-    tables = products(matrix)
-    terms = len(tables)
-    if reached_at_once(terms, reach.shape[3], lean):
-        tables.append(joined(reach))
-    else:
-        tables.extend(products(reach))
-    if lean:
-        seen = joined(observe)
-        for k in range(terms):
-            tables.append(seen[:, :, k * block : (k + 1) * block])
-    else:
-        tables.extend(products(observe))
-    tables.append(joined(fine[:, :, 1]))
-    levels = [fine[:, :, : fine.shape[2] - 1]]
-    first = 0
-    for level in range(len(radices)):
-        levels.append(coarse[:, :, first : first + radices[level]])
-        first += radices[level]
-    if not lean:
-        tables.append(_handed(joined(levels[-1])))
-        for powers in levels[:-1]:
-            tables.extend(products(_behind_each(powers)))
-            tables.extend(products(_started(powers)))
-        return tables
-    # Two terms, side by side, on the first two levels; further up one, of all parts.
-    flat_levels = [joined(powers) for powers in levels[:2]]
-    flat_levels.extend([powers[terms] for powers in levels[2:]])
-    tables.append(_handed(flat_levels[-1]))
-    for powers in flat_levels[:-1]:
-        tables.append(_behind_each(powers[None, :, :-1])[0])
-        tables.append(_handed(powers))
-        tables.append(_started(powers[None])[0])
-    return tables
-
-
-def _handed(powers: Tensor) -> Tensor:
-    """What members add, the first of them the longest ago: (F, r, s, s) -> (F, r s, s)."""
-    channels, radix, size, _ = powers.shape
-    return powers.flip(1).reshape(channels, radix * size, size)
-
-
-def _behind_each(powers: Tensor) -> Tensor:
-    """What members add to the state behind each of them: (N, F, r, s, s) -> (N, F, r s, r s)."""
-    kinds, channels, radix, size, _ = powers.shape
-    flat = powers.reshape(kinds * channels, radix, size, size)
-    return toeplitz(flat).reshape(kinds, channels, radix * size, radix * size)
-
-
-def _started(powers: Tensor) -> Tensor:
-    """The states behind all members but the last from the one before the first: -> (N, F, s, (r - 1) s)."""
-    kinds, channels, radix, size, _ = powers.shape
-    later = powers[:, :, 1:].permute(0, 1, 3, 2, 4)
-    return later.reshape(kinds, channels, size, (radix - 1) * size)
+def _in_a_row(tables: Tables) -> List[Tensor]:
+    flat = [
+        tables.impulse,
+        tables.input_to_state,
+        tables.state_to_output,
+        tables.transition,
+        tables.top,
+    ]
+    for level in tables.levels:
+        flat.extend([level.group_inputs, level.group_total, level.group_carry])
+    return flat

@@ -19,7 +19,7 @@ from amt_export.modules import (
     Moore2016Spectrum,
     MultiResolutionFFT,
 )
-from amt_export.modules.stream_form import StreamForm
+from amt_export.modules.forms import StreamForm
 from amt_export.verify.parity.cases import audio_cases
 from amt_export.verify.parity.metric import difference
 

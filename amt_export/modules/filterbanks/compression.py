@@ -35,7 +35,7 @@ def broken_stick(
     return v * torch.minimum(a, b * power)
 
 
-def knees(a: Tensor, b: Tensor, c: Tensor) -> Tensor | None:
+def knee_velocity(a: Tensor, b: Tensor, c: Tensor) -> Tensor | None:
     """Where a quarter power takes over: |v| with a |v| = b |v|^(1/4).
 
     Parameters
@@ -63,7 +63,7 @@ def quarter_power_stick(u: Tensor) -> Tensor:
     Parameters
     ----------
     u : Tensor, any shape, float
-        Velocity over `knees`. A NaN stays a NaN.
+        Velocity over the knee velocity. A NaN stays a NaN.
 
     Returns
     -------

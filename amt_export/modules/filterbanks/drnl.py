@@ -6,24 +6,26 @@ import torch
 from torch import Tensor
 
 from amt_export.design.drnl import MODELS, PARAMETERS, SUBJECTS, drnl_parameters, resonance
-from amt_export.design.rounding import ONE_TERM, checked_terms
 from amt_export.manifest.ports import Port, State
 from amt_export.modules.base import AuditoryModule, as_batch, exact
 from amt_export.modules.filterbanks.centre_frequencies import checked_rate, evenly_spaced
-from amt_export.modules.filterbanks.compression import broken_stick, knees, quarter_power_stick
-from amt_export.numerics.blocks import blocks_of, shortened, to_blocks
-from amt_export.recurrence.linear_filter import (
-    BLOCK,
-    BlockFilter,
-    added_up,
-    added_up_with,
-    divisor_block,
-    respond,
+from amt_export.modules.filterbanks.compression import (
+    broken_stick,
+    knee_velocity,
+    quarter_power_stick,
 )
-from amt_export.recurrence.operators import stream_block
-from amt_export.recurrence.settling import settling_time
+from amt_export.numerics.blocks import block_count, to_blocks, trim
+from amt_export.recurrence.block_length import BLOCK, stream_block, whole_block
+from amt_export.recurrence.linear_filter import (
+    LinearFilter,
+    differentiable_tables,
+    filter_blocks,
+    filter_parts,
+    sum_outputs,
+)
+from amt_export.recurrence.memory import settling_time
 from amt_export.recurrence.state_space import StateSpace, amplified, driven
-from amt_export.recurrence.tables import BlockTables, laid_out
+from amt_export.recurrence.tables import Tables
 
 # The first filter's tail is amplified by up to a = 1e4 on its way through the compression, against
 # outputs of 0.1: 1e-13 of it is 1e-8 of the output. Behind the compression 1e-9 is enough.
@@ -39,6 +41,9 @@ class DRNLParameters(AuditoryModule):
         Port("velocity", ("batch", "channel", "time"), "m/s"),
     )
 
+    # The compression lifts what is faint, rounding included.
+    parity_defaults: ClassVar[dict[str, float]] = {"onnx": 3e-5, "coreml": 3e-5, "float64": 3e-5}
+
     fc: Tensor
     CF_lin: Tensor
     BW_lin_norm: Tensor
@@ -50,8 +55,8 @@ class DRNLParameters(AuditoryModule):
     a: Tensor
     b: Tensor
     c: Tensor
-    limb: Tensor
-    gain: Tensor
+    linear_gain: Tensor
+    compressive_gain: Tensor
     exponent: Tensor
 
     def __init__(
@@ -107,7 +112,9 @@ class DRNLParameters(AuditoryModule):
     def keep_compression(self) -> None:
         """Bake a, b and c - 1 into buffers."""
         with torch.no_grad():
-            for name, value in zip(("limb", "gain", "exponent"), self.compression(), strict=True):
+            for name, value in zip(
+                ("linear_gain", "compressive_gain", "exponent"), self.compression(), strict=True
+            ):
                 self.register_buffer(name, value, persistent=False)
 
     def compression(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -118,14 +125,14 @@ class DRNLParameters(AuditoryModule):
         exponent = (exact(self.c, self._designed["c"]) - 1.0).to(dtype)
         return a, b, exponent
 
-    def knees(self) -> Tensor | None:
-        """Knee of each channel (F,) in m/s, float64, or None; see `modules.compression.knees`."""
+    def knee_velocity(self) -> Tensor | None:
+        """Knee of each channel (F,) in m/s, float64, or None; see `compression.knee_velocity`."""
         found = [exact(getattr(self, name), self._designed[name]) for name in ("a", "b", "c")]
-        return knees(found[0], found[1], found[2])
+        return knee_velocity(found[0], found[1], found[2])
 
     def compressed(self, resonant: Tensor) -> Tensor:
         """`broken_stick` for (B, F, ...)."""
-        a, b, exponent = self.limb, self.gain, self.exponent
+        a, b, exponent = self.linear_gain, self.compressive_gain, self.exponent
         if self.learnable:
             a, b, exponent = self.compression()
         shape = [-1] + [1] * (resonant.dim() - 2)
@@ -169,10 +176,6 @@ class DRNLFilterbank(DRNLParameters):
         c parameters.
     dtype : torch.dtype
         Of the computation and the output. The filters are designed in float64 in any case.
-    terms : int, optional
-        float32 terms of the filters' sums, 1 to 6. By default as many as keep the error of tones far outside a
-        channel's band near 1e-6 of its peak (`amt_export.design.rounding`), two lean ones where these are
-        enough. One is twice as fast and 1e-5 off on such tones, more where channels are few.
 
     Shape
     -----
@@ -193,8 +196,8 @@ class DRNLFilterbank(DRNLParameters):
     """
 
     states: ClassVar[tuple[State, ...]] = (
-        State("linear", "filters of the linear path, as a sum of float32 terms"),
-        State("before", "gammatone before the compression, as a sum of float32 terms"),
+        State("linear", "filters of the linear path"),
+        State("before", "gammatone before the compression"),
         State("behind", "gammatone and low-passes behind the compression"),
     )
 
@@ -207,50 +210,37 @@ class DRNLFilterbank(DRNLParameters):
         model: str = "paulick2024",
         learnable: bool = False,
         dtype: torch.dtype = torch.float64,
-        terms: int | None = None,
     ) -> None:
         trained = PARAMETERS if learnable else ()
         super().__init__(fc, fs, n_channels, subject, model, trained, dtype)
-        self.terms = checked_terms(terms)
-        self.block = BLOCK
-        self.in_knees = False
-        self.linear, self.before, self.behind = BlockFilter(), BlockFilter(), BlockFilter()
+        self.block, self.blocks = BLOCK, 0
         self.redesign()
 
+    @torch.no_grad()
     def redesign(self) -> None:
-        """Set the block operators and the compression from the parameters."""
-        with torch.no_grad():
-            linear, before = self.linear_path(), self.nonlinear_filter(0)
-            behind = self.nonlinear_filter(self.lp_nlin)
-            # The linear path amplifies by up to 1e3 what its gammatone leaves of a distant tone, and the
-            # compression lifts what the other one leaves; rounding included. Behind the compression nothing
-            # is gained by more terms: what comes in is itself rounded to float32.
-            needed = [
-                keeper.sums(system, self.fs, self.block, self.terms)
-                for keeper, system in ((self.linear, linear), (self.before, before))
-            ]
-            sums = max(needed, key=lambda sums: (sums.terms, not sums.lean))
-            self.linear.design(linear, self.block, self.fc, sums, self.learnable)
-            # In units of the knee the published compression is two square roots. float64 keeps to its exponent,
-            # and half precision has no range for the unit.
-            plain = self.fc.dtype == torch.float32 and not self.learnable
-            found = self.knees() if plain else None
-            self.in_knees = found is not None
-            if found is not None:
-                before = amplified(before, 1.0 / found)
-                behind = driven(behind, found * exact(self.a, self._designed["a"]))
-            self.before.design(before, self.block, self.fc, sums, self.learnable)
-            self.behind.design(behind, self.block, self.fc, ONE_TERM, self.learnable)
+        """Design the filters and the compression from the parameters."""
+        before, behind = self.nonlinear_filter(0), self.nonlinear_filter(self.lp_nlin)
+        # In units of the knee velocity the published compression is two square roots. float64 keeps the published
+        # exponent, which is no quarter by 5e-9, and training may change it.
+        plain = self.fc.dtype == torch.float32 and not self.learnable
+        knee = self.knee_velocity() if plain else None
+        self.knee_units = knee is not None
+        if knee is not None:
+            before = amplified(before, 1.0 / knee)
+            behind = driven(behind, knee * exact(self.a, self._designed["a"]))
+        self.linear = LinearFilter(self.linear_path(), self.block, self.fc, self.blocks)
+        self.before = LinearFilter(before, self.block, self.fc, self.blocks)
+        self.behind = LinearFilter(behind, self.block, self.fc, self.blocks)
         self.keep_compression()
 
-    def tables(self) -> tuple[BlockTables, BlockTables, BlockTables]:
-        """Of the linear path and of the filters before and behind the compression."""
+    def tables(self, blocks: int) -> Tuple[Tables, Tables, Tables]:
+        """Of the linear path and of the filters before and behind the compression, for so many blocks at once."""
         if self.learnable:
-            dtype, behind = self.linear.numbers.dtype, self.nonlinear_filter(self.lp_nlin)
+            behind = self.nonlinear_filter(self.lp_nlin)
             return (
-                laid_out(self.linear.settled(self.linear_path(), self.block, dtype)),
-                laid_out(self.before.settled(self.nonlinear_filter(0), self.block, dtype)),
-                laid_out(self.behind.settled(behind, self.block, dtype)),
+                differentiable_tables(self.linear_path(), self.block, blocks, self.fc),
+                differentiable_tables(self.nonlinear_filter(0), self.block, blocks, self.fc),
+                differentiable_tables(behind, self.block, blocks, self.fc),
             )
         return self.linear.tables(), self.before.tables(), self.behind.tables()
 
@@ -265,7 +255,7 @@ class DRNLFilterbank(DRNLParameters):
         -------
         Tensor [shape=(B, F, T) or (F, T)], m/s
         """
-        signal = as_batch(audio, 2, self.linear.numbers, "audio")
+        signal = as_batch(audio, 2, self.linear.values, "audio")
         outputs, _ = self.step(signal, self.rest(signal.shape[0]))
         if audio.dim() == 1:
             return outputs[0].squeeze(0)
@@ -273,36 +263,34 @@ class DRNLFilterbank(DRNLParameters):
 
     def rest(self, batch: int) -> List[Tensor]:
         """States of silence."""
-        return [self.linear.rest(batch), self.before.rest(batch), self.behind.rest(batch)]
+        return [
+            self.linear.initial_state(batch),
+            self.before.initial_state(batch),
+            self.behind.initial_state(batch),
+        ]
 
     def step(self, audio: Tensor, states: List[Tensor]) -> Tuple[List[Tensor], List[Tensor]]:
-        """Go on by one block; see `AuditoryModule.step`."""
+        """Filter one block; see `AuditoryModule.step`."""
         blocks = to_blocks(audio.unsqueeze(1), self.block)
-        linear, before, behind = self.tables()
-        resonant = respond(blocks, before, states[1])
-        velocity = added_up(resonant, before).to(audio.dtype)
-        compressed = quarter_power_stick(velocity) if self.in_knees else self.compressed(velocity)
-        amplified = respond(blocks, linear, states[0])
-        nonlinear = respond(to_blocks(compressed, self.block), behind, states[2])
-        velocity = added_up_with(amplified, linear, nonlinear, behind)
-        return [shortened(velocity, audio.shape[1])], [
-            amplified.last,
-            resonant.last,
-            nonlinear.last,
-        ]
+        linear, before, behind = self.tables(blocks.shape[2])
+        resonant, before_state = filter_blocks(blocks, before, states[1])
+        compressed = quarter_power_stick(resonant) if self.knee_units else self.compressed(resonant)
+        linear_path = filter_parts(blocks, linear, states[0])
+        nonlinear_path = filter_parts(to_blocks(compressed, self.block), behind, states[2])
+        velocity = sum_outputs(linear_path, linear, nonlinear_path, behind)
+        following = [linear_path.next_state, before_state, nonlinear_path.next_state]
+        return [trim(velocity, audio.shape[1])], following
 
     def choose_stream_block(self, block: int) -> None:
         """The filters' own blocks divide the stream's."""
         self.block = stream_block(block)
-        for keeper in (self.linear, self.before, self.behind):
-            keeper.stream(block // self.block, self.may_widen and self.terms is None)
+        self.blocks = block // self.block
 
     def choose_block(self, samples: int | None) -> None:
         """A block that divides the audio spares padding and cutting."""
         if samples is not None:
-            self.block = divisor_block(samples)
-            for keeper in (self.linear, self.before, self.behind):
-                keeper.count = blocks_of(samples, self.block)
+            self.block = whole_block(samples)
+            self.blocks = block_count(samples, self.block)
 
     def warm_up(self) -> int:
         """Samples of memory: the two filters of the nonlinear path in a row, or the linear path."""

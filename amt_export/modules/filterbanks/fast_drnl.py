@@ -13,13 +13,12 @@ from amt_export.modules.filterbanks.fft_convolution import FilterSpectrum, Torus
 from amt_export.numerics.good_thomas import (
     best_torus,
     inverse,
-    precise_transform,
     product,
     single_torus,
     total,
     transform,
 )
-from amt_export.recurrence.operators import impulse_response
+from amt_export.recurrence.tables import impulse_response
 
 # Audio length for which an eager module chooses its transform; `frozen` knows better.
 TYPICAL_SAMPLES = 44100
@@ -168,9 +167,9 @@ class FastDRNLFilterbank(DRNLParameters):
         -------
         Tensor [shape=(B, F, T) or (F, T)], m/s
         """
-        signal = as_batch(audio, 2, self.limb, "audio")
-        whole, alone = self.transform.pieces(signal, self.transform.silence(signal.shape[0]))
-        velocity = self.transform.joined(self.convolved(whole, alone), signal.shape[1])
+        signal = as_batch(audio, 2, self.linear_gain, "audio")
+        pieces = self.transform.pieces(signal, self.transform.silence(signal.shape[0]))
+        velocity = self.transform.joined(self.convolved(pieces), signal.shape[1])
         if audio.dim() == 1:
             return velocity.squeeze(0)
         return velocity
@@ -182,23 +181,21 @@ class FastDRNLFilterbank(DRNLParameters):
 
     def step(self, audio: Tensor, states: List[Tensor]) -> Tuple[List[Tensor], List[Tensor]]:
         """Go on by one block; see `AuditoryModule.step`."""
-        whole, alone = self.transform.pieces(audio, states[0])
-        velocity, tail = self.transform.continued(self.convolved(whole, alone), states[1])
+        pieces = self.transform.pieces(audio, states[0])
+        velocity, tail = self.transform.continued(self.convolved(pieces), states[1])
         heard = torch.cat([states[0], audio], dim=1)
         return [velocity], [heard[:, audio.shape[1] :], tail]
 
-    def convolved(self, whole: Tensor, alone: Tensor) -> Tensor:
-        """Both paths of pieces (B, 1, P, N1, N2) behind their past and behind zeros, to be overlapped."""
+    def convolved(self, pieces: Tensor) -> Tensor:
+        """Both paths of pieces (B, 1, P, N1, N2) behind their past, to be overlapped and added."""
         to = self.transform.matrices()
-        precise = self.transform.precise_matrices()
+        new = self.transform.new_samples
         # Overlap-save up to the compression ...
-        resonant = inverse(
-            product(precise_transform(whole, precise), self.spectrum_nlin_1.spectrum()), to
-        )
-        compressed = self.compressed(resonant * self.transform.new_samples)
+        resonant = inverse(product(transform(pieces, to), self.spectrum_nlin_1.spectrum()), to)
+        compressed = self.compressed(resonant * new)
         # ... and overlap-add behind it, where both paths share one way back.
         spectrum = total(
-            product(precise_transform(alone, precise), self.spectrum_lin.spectrum()),
+            product(transform(pieces * new, to), self.spectrum_lin.spectrum()),
             product(transform(compressed, to), self.spectrum_nlin_2.spectrum()),
         )
         return inverse(spectrum, to)

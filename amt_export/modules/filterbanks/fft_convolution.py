@@ -1,14 +1,12 @@
-"""FFT convolution of many channels without an FFT operator; see `design.good_thomas`."""
+"""FFT convolution of many channels without an FFT operator; see `numerics.good_thomas`."""
 
 from typing import Tuple
 
 import torch
 from torch import Tensor, nn
 
-from amt_export.design.compensated import Parts, parts
 from amt_export.numerics.blocks import pad_end
 from amt_export.numerics.good_thomas import (
-    PreciseTorus,
     Spectrum,
     Torus,
     halved,
@@ -17,24 +15,6 @@ from amt_export.numerics.good_thomas import (
     unwrap_order,
     wrap_order,
 )
-
-
-class MatrixParts(nn.Module):
-    """Keeper of a matrix in parts; see `design.compensated`."""
-
-    head: Tensor
-    rest: Tensor
-    whole: Tensor
-
-    def design(self, matrix: Tensor, like: Tensor) -> None:
-        """Cut a float64 matrix; dtype and device are those of `like`."""
-        cut = parts(matrix, like.dtype)
-        for name, part in zip(cut._fields, cut, strict=True):
-            self.register_buffer(name, part.to(like.device).contiguous(), persistent=False)
-
-    def parts(self) -> Parts:
-        """The matrix."""
-        return Parts(self.head, self.rest, self.whole)
 
 
 class FilterSpectrum(nn.Module):
@@ -61,6 +41,10 @@ class FilterSpectrum(nn.Module):
 class TorusTransform(nn.Module):
     """Keeper of the transform matrices, and the way of signals onto the torus and back."""
 
+    cosine1: Tensor
+    sine1: Tensor
+    cosine2: Tensor
+    sine2: Tensor
     back_cosine1: Tensor
     back_sine1: Tensor
     back_cosine2: Tensor
@@ -69,24 +53,13 @@ class TorusTransform(nn.Module):
     wrap: Tensor
     unwrap: Tensor
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.cosine1 = MatrixParts()
-        self.sine1 = MatrixParts()
-        self.cosine2 = MatrixParts()
-        self.sine2 = MatrixParts()
-
     def design(self, n1: int, n2: int, taps: int, like: Tensor, hop: int = 0) -> None:
         """Set up for pieces of n1 n2 samples: taps - 1 of the past, then `hop` new ones (0: all others)."""
         self.n1, self.n2, self.past = n1, n2, taps - 1
         self.hop = hop if hop > 0 else n1 * n2 - self.past
         matrices = torus(n1, n2)
         for name, matrix in zip(matrices._fields, matrices, strict=True):
-            if name.startswith("back"):
-                self.register_buffer(name, matrix.to(like).contiguous(), persistent=False)
-            else:
-                keeper: MatrixParts = getattr(self, name)
-                keeper.design(matrix, like)
+            self.register_buffer(name, matrix.to(like).contiguous(), persistent=False)
         order = wrap_order(n1, n2)
         new = (order >= self.past) & (order < self.past + self.hop)
         self.register_buffer("new_samples", new.to(like).reshape(n1, n2), persistent=False)
@@ -98,20 +71,14 @@ class TorusTransform(nn.Module):
     def matrices(self) -> Torus:
         """The transform."""
         return Torus(
-            self.cosine1.whole,
-            self.sine1.whole,
-            self.cosine2.whole,
-            self.sine2.whole,
+            self.cosine1,
+            self.sine1,
+            self.cosine2,
+            self.sine2,
             self.back_cosine1,
             self.back_sine1,
             self.back_cosine2,
             self.back_sine2,
-        )
-
-    def precise_matrices(self) -> PreciseTorus:
-        """The forward transform in parts."""
-        return PreciseTorus(
-            self.cosine1.parts(), self.sine1.parts(), self.cosine2.parts(), self.sine2.parts()
         )
 
     def silence(self, batch: int) -> Tensor:
@@ -119,8 +86,8 @@ class TorusTransform(nn.Module):
         like = self.new_samples
         return torch.zeros(batch, self.past, dtype=like.dtype, device=like.device)
 
-    def pieces(self, signal: Tensor, past: Tensor) -> Tuple[Tensor, Tensor]:
-        """Pieces of (B, T) on the torus, (B, 1, P, N1, N2), behind their past and behind zeros.
+    def pieces(self, signal: Tensor, past: Tensor) -> Tensor:
+        """Pieces of (B, T) on the torus, (B, 1, P, N1, N2), each behind its past.
 
         `past` (B, past) is that of the first one; those of the others must be shorter than a piece.
         """
@@ -132,15 +99,8 @@ class TorusTransform(nn.Module):
         if count > 1:
             before = torch.cat([before, new[:, : count - 1, hop - self.past :]], dim=1)
         new = pad_end(new, self.n1 * self.n2 - self.past - hop, 2)
-        both = torch.stack(
-            [
-                torch.cat([before, new], dim=2),
-                torch.cat([torch.zeros_like(before), new], dim=2),
-            ]
-        )
-        laid_out = torch.index_select(both, 3, self.wrap)
-        shape = [batch, 1, count, self.n1, self.n2]  # Core ML has no more than five dimensions
-        return laid_out[0].reshape(shape), laid_out[1].reshape(shape)
+        laid_out = torch.index_select(torch.cat([before, new], dim=2), 2, self.wrap)
+        return laid_out.reshape(batch, 1, count, self.n1, self.n2)
 
     def joined(self, pieces: Tensor, samples: int) -> Tensor:
         """Overlap-add of pieces (B, F, P, N1, N2) to (B, F, T)."""
@@ -150,8 +110,10 @@ class TorusTransform(nn.Module):
         natural = torch.index_select(pieces.reshape(batch, channels, count, size), 3, self.unwrap)
         signal = natural[:, :, :, :hop]
         if count > 1:
-            reaching = pad_end(natural[:, :, : count - 1, hop:], hop - self.past, 3)
-            signal = signal + torch.cat([torch.zeros_like(signal[:, :, :1]), reaching], dim=2)
+            reaching = natural[:, :, : count - 1, hop : hop + self.past]
+            later = signal[:, :, 1:]
+            later = torch.cat([later[..., : self.past] + reaching, later[..., self.past :]], dim=3)
+            signal = torch.cat([signal[:, :, :1], later], dim=2)
         return signal.reshape(batch, channels, count * hop)[:, :, :samples]
 
     def continued(self, piece: Tensor, tail: Tensor) -> Tuple[Tensor, Tensor]:
@@ -171,5 +133,5 @@ class TorusTransform(nn.Module):
         batch, channels, _, _, _ = piece.shape
         flat = piece.reshape(batch, channels, self.n1 * self.n2)
         natural = torch.index_select(flat, 2, self.unwrap[: self.hop + self.past])
-        both = natural + pad_end(tail, self.hop, 2)
+        both = torch.cat([natural[:, :, : self.past] + tail, natural[:, :, self.past :]], dim=2)
         return both[:, :, : self.hop], both[:, :, self.hop :]

@@ -7,16 +7,15 @@ from torch import Tensor
 
 from amt_export.design.gammatone import default_betamul, gammatone_bandwidth, gammatone_pole
 from amt_export.design.polynomial import cascade_basis, expanded, from_coefficients
-from amt_export.design.rounding import checked_terms
 from amt_export.manifest.ports import Port, State
 from amt_export.modules.base import AuditoryModule, as_batch, exact
 from amt_export.modules.filterbanks.centre_frequencies import checked_rate, one_per_erb
-from amt_export.numerics.blocks import blocks_of, shortened, to_blocks
-from amt_export.recurrence.linear_filter import BLOCK, BlockFilter, divisor_block, filter_blocks
-from amt_export.recurrence.operators import stream_block
-from amt_export.recurrence.settling import settling_time
+from amt_export.numerics.blocks import block_count, to_blocks, trim
+from amt_export.recurrence.block_length import BLOCK, stream_block, whole_block
+from amt_export.recurrence.linear_filter import LinearFilter, differentiable_tables, filter_blocks
+from amt_export.recurrence.memory import settling_time
 from amt_export.recurrence.state_space import StateSpace, one_pole_cascade
-from amt_export.recurrence.tables import BlockTables, laid_out
+from amt_export.recurrence.tables import Tables
 
 IMPLEMENTATIONS = ("sos", "poly")
 # |p| of the poly form, where a product of four poles close to the unit circle would lose its digits.
@@ -51,11 +50,6 @@ class GammatoneFilterbank(AuditoryModule):
     implementation : {"sos", "poly"}
         "poly" is a legacy form whose poles are limited to |p| <= 0.9 while the gain is not: it
         distorts channels below about 500 Hz.
-    terms : int, optional
-        float32 terms of the filters' sums, 1 to 6. By default as many as keep the error of tones far outside a
-        channel's band near 1e-6 of its peak (`amt_export.design.rounding`), two lean ones where these are
-        enough. Two are a few times more exact than lean ones and take a third more time; one is twice as fast
-        and 1e-6 to 1e-5 off on such tones, more where channels are few.
 
     Attributes
     ----------
@@ -86,7 +80,7 @@ class GammatoneFilterbank(AuditoryModule):
         Port("subbands", ("batch", "channel", "time"), "Pa"),
     )
     states: ClassVar[tuple[State, ...]] = (
-        State("gammatone", "the one-pole stages of each channel, summed over the terms"),
+        State("gammatone", "the one-pole stages of each channel"),
     )
 
     fc: Tensor
@@ -104,7 +98,6 @@ class GammatoneFilterbank(AuditoryModule):
         learnable: bool = False,
         dtype: torch.dtype = torch.float32,
         implementation: str = "sos",
-        terms: int | None = None,
     ) -> None:
         super().__init__()
         if implementation not in IMPLEMENTATIONS:
@@ -118,8 +111,7 @@ class GammatoneFilterbank(AuditoryModule):
         self.learnable = learnable
         self.dtype = dtype
         self.implementation = implementation
-        self.terms = checked_terms(terms)
-        self.block = BLOCK
+        self.block, self.blocks = BLOCK, 0
         centre = one_per_erb(fc, fs)
         self.num_channels = centre.shape[0]
         factor = torch.tensor(
@@ -141,7 +133,6 @@ class GammatoneFilterbank(AuditoryModule):
             # Coordinates in which the direct form keeps float32's digits, trained coefficients too.
             self.basis = cascade_basis(torch.view_as_complex(pole), n)
             self.basis_inverse = torch.linalg.inv(self.basis)
-        self.filter = BlockFilter()
         self.redesign()
 
     def system(self) -> StateSpace:
@@ -155,18 +146,15 @@ class GammatoneFilterbank(AuditoryModule):
         basis = self.basis.to(a.device)
         return from_coefficients(2.0 * b, a, basis, self.basis_inverse.to(a.device))
 
+    @torch.no_grad()
     def redesign(self) -> None:
-        """Set the block operators from the parameters."""
-        with torch.no_grad():
-            system = self.system()
-            sums = self.filter.sums(system, self.fs, self.block, self.terms)
-            self.filter.design(system, self.block, self.fc, sums, self.learnable)
+        """Design the filters from the parameters."""
+        self.filter = LinearFilter(self.system(), self.block, self.fc, self.blocks)
 
-    def tables(self) -> BlockTables:
-        """The stored tables, or differentiable ones of the parameters."""
+    def tables(self, blocks: int) -> Tables:
+        """The tables of the filters, for so many blocks at once."""
         if self.learnable:
-            dtype = self.filter.numbers.dtype
-            return laid_out(self.filter.settled(self.system(), self.block, dtype))
+            return differentiable_tables(self.system(), self.block, blocks, self.fc)
         return self.filter.tables()
 
     def forward(self, audio: Tensor) -> Tensor:
@@ -180,7 +168,7 @@ class GammatoneFilterbank(AuditoryModule):
         -------
         Tensor [shape=(B, F, T) or (F, T)], Pa
         """
-        signal = as_batch(audio, 2, self.filter.numbers, "audio")
+        signal = as_batch(audio, 2, self.filter.values, "audio")
         outputs, _ = self.step(signal, self.rest(signal.shape[0]))
         if audio.dim() == 1:
             return outputs[0].squeeze(0)
@@ -188,24 +176,24 @@ class GammatoneFilterbank(AuditoryModule):
 
     def rest(self, batch: int) -> List[Tensor]:
         """State of silence."""
-        return [self.filter.rest(batch)]
+        return [self.filter.initial_state(batch)]
 
     def step(self, audio: Tensor, states: List[Tensor]) -> Tuple[List[Tensor], List[Tensor]]:
-        """Go on by one block; see `AuditoryModule.step`."""
+        """Filter one block; see `AuditoryModule.step`."""
         blocks = to_blocks(audio.unsqueeze(1), self.block)
-        filtered, state = filter_blocks(blocks, self.tables(), states[0])
-        return [shortened(filtered, audio.shape[1])], [state]
+        filtered, state = filter_blocks(blocks, self.tables(blocks.shape[2]), states[0])
+        return [trim(filtered, audio.shape[1])], [state]
 
     def choose_stream_block(self, block: int) -> None:
         """The filter's own blocks divide the stream's."""
         self.block = stream_block(block)
-        self.filter.stream(block // self.block, self.may_widen and self.terms is None)
+        self.blocks = block // self.block
 
     def choose_block(self, samples: int | None) -> None:
         """A block that divides the audio spares padding and cutting."""
         if samples is not None:
-            self.block = divisor_block(samples)
-            self.filter.count = blocks_of(samples, self.block)
+            self.block = whole_block(samples)
+            self.blocks = block_count(samples, self.block)
 
     def centre_frequencies(self) -> list[float]:
         """In Hz."""

@@ -95,12 +95,10 @@ class Glasberg2002FrontEnd(FramedModule):
         psd = self.multi_fft.stream_frames(heard, frames)[0]
         return [self.excitation_pattern(self.erb_integration(psd))]
 
-    def frozen(
-        self, samples: int | None = None, stream: int | None = None, float64: bool = True
-    ) -> Self:
+    def frozen(self, samples: int | None = None, stream: int | None = None) -> Self:
         """A copy with the current values baked in."""
-        static = super().frozen(samples, stream, float64)
-        static.multi_fft = self.multi_fft.frozen(samples, stream, float64)
+        static = super().frozen(samples, stream)
+        static.multi_fft = self.multi_fft.frozen(samples, stream)
         static.erb_integration = self.erb_integration.frozen()
         static.excitation_pattern = self.excitation_pattern.frozen()
         return static

@@ -185,12 +185,10 @@ class Moore2016FrontEnd(FramedModule):
         excitation = self.spectrum.db_per_neper * torch.log(total + self.excitation.least_power)
         return spoiled(excitation, whole.unsqueeze(2))
 
-    def frozen(
-        self, samples: int | None = None, stream: int | None = None, float64: bool = True
-    ) -> Self:
+    def frozen(self, samples: int | None = None, stream: int | None = None) -> Self:
         """A copy with the current values baked in."""
-        static = super().frozen(samples, stream, float64)
-        static.spectrum = self.spectrum.frozen(samples, stream, float64)
+        static = super().frozen(samples, stream)
+        static.spectrum = self.spectrum.frozen(samples, stream)
         static.excitation = self.excitation.frozen()
         return static
 

@@ -24,7 +24,7 @@ from amt_export.model_file import ModelSpec, load_spec
 from amt_export.model_file.building import DTYPES, build_module, build_stream, input_length
 from amt_export.model_file.published import spec_of
 from amt_export.modules.base import AuditoryModule
-from amt_export.modules.stream_form import StreamForm
+from amt_export.modules.forms import StreamForm
 from amt_export.verify.parity.cases import suite_inputs
 from amt_export.verify.parity.streaming import heard_samples
 

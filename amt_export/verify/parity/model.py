@@ -9,7 +9,7 @@ from pathlib import Path
 from amt_export.manifest import Manifest, ParityRow
 from amt_export.model_file import ModelSpec
 from amt_export.modules.base import AuditoryModule
-from amt_export.modules.stream_form import StreamForm
+from amt_export.modules.forms import StreamForm
 from amt_export.verify.parity.cases import eager_runner, module_cases, suite_inputs
 from amt_export.verify.parity.compare import Version, Worst, compare
 from amt_export.verify.parity.eager import prove_eager

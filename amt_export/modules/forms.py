@@ -1,4 +1,7 @@
-"""The streaming form of any module: one block and the states in, outputs and the next states out."""
+"""What is captured and exported: a frozen module for whole signals, or for one block of a stream.
+
+Inputs and outputs are float32 whatever the module computes in; a module in float64 computes in double between them.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,33 @@ from torch import Tensor, nn
 from amt_export.modules.base import AuditoryModule
 
 
+class WholeForm(nn.Module):
+    """A frozen module between float32 inputs and outputs.
+
+    Parameters
+    ----------
+    module : AuditoryModule
+        Frozen, in float32 or float64.
+
+    Shape
+    -----
+    The module's inputs -> a tuple of its outputs.
+    """
+
+    def __init__(self, module: AuditoryModule) -> None:
+        super().__init__()
+        self.module = module
+        self.eval()
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """Run the module, which casts its inputs itself."""
+        results = self.module(*inputs)
+        outputs = (results,) if isinstance(results, Tensor) else results
+        return tuple(output.to(inputs[0].dtype) for output in outputs)
+
+
 class StreamForm(nn.Module):
-    """A frozen module whose states are arguments and results, to be captured like any other.
+    """A frozen module whose states are arguments and results.
 
     Parameters
     ----------
@@ -18,8 +46,6 @@ class StreamForm(nn.Module):
         Samples of a call, N.
     shape : sequence of int
         Of the module's audio input; its last size is replaced by N.
-    float64 : bool, optional
-        Whether it may compute in float64 between inputs and outputs, see `AuditoryModule.frozen`.
 
     Attributes
     ----------
@@ -28,7 +54,8 @@ class StreamForm(nn.Module):
 
     Shape
     -----
-    audio (B, N) or (B, 2, N) and the states -> outputs of these N samples and the next states.
+    audio (B, N) or (B, 2, N) and the states -> outputs of these N samples and the next states. The states have
+    the module's dtype.
 
     Raises
     ------
@@ -36,11 +63,9 @@ class StreamForm(nn.Module):
         If the module has no such streaming form.
     """
 
-    def __init__(
-        self, module: AuditoryModule, block: int, shape: tuple[int, ...], float64: bool = True
-    ) -> None:
+    def __init__(self, module: AuditoryModule, block: int, shape: tuple[int, ...]) -> None:
         super().__init__()
-        self.module = module.frozen(stream=block, float64=float64)
+        self.module = module.frozen(stream=block)
         self.shape = (*shape[:-1], block)
         self.meanings = tuple(state.meaning for state in module.states)
         names = [f"state_{state.name}" for state in module.states]
@@ -55,21 +80,14 @@ class StreamForm(nn.Module):
         """States before the first block."""
         return tuple(self.module.rest(self.shape[0]))
 
-    @property
-    def widens(self) -> bool:
-        """Whether it computes in float64 what comes and goes in float32."""
-        inner = any(buffer.dtype == torch.float64 for buffer in self.buffers())
-        return inner and self.rest()[0].dtype != torch.float64
-
     def silence(self) -> tuple[Tensor, ...]:
         """A block of silence and the states before it: arguments of `forward`."""
-        states = self.rest()
-        return (states[0].new_zeros(self.shape), *states)
+        return (torch.zeros(self.shape), *self.rest())
 
     def forward(self, audio: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
-        """Go on by one block; see `AuditoryModule.step`."""
-        outputs, following = self.module.step(audio, list(states))
-        return (*outputs, *following)
+        """Take one block; see `AuditoryModule.step`."""
+        outputs, following = self.module.step(audio.to(states[0].dtype), list(states))
+        return (*(output.to(audio.dtype) for output in outputs), *following)
 
     @torch.no_grad()
     def run(self, audio: Tensor) -> tuple[Tensor, ...]:
