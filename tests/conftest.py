@@ -17,11 +17,9 @@ from amt_export.cli.allocator import prepare_for_long_work
 from amt_export.cli.main import main
 from amt_export.model_file import ModelSpec, load_spec
 from amt_export.publish import publish
-from amt_export.verify.parity.compare import Case
 from support import model_files as model_files_support
 from support import runtime as runtime_support
 from support import streams as streams_support
-from support import thresholds as thresholds_support
 from support.cli import BLOCK, SMALL, amt
 from support.divergence import short_specs
 from support.filters import Golden, load_golden, resized_specs, small_specs
@@ -198,9 +196,3 @@ def load(tmp_path) -> Callable[..., ModelSpec]:
         return load_spec(path, modules=model_files_support.MODULES)
 
     return load
-
-
-@pytest.fixture(scope="session")
-def case() -> Case:
-    """A sound with much to decide at a threshold, its answer, and the bounds of what is decided."""
-    return thresholds_support.spectrum_case()

@@ -39,8 +39,8 @@ class ParityRow:
     it, ``signal`` and ``channel`` (an index) are None where nothing was executed
     (``verified_by="interface"``). ``skipped`` names the other providers of the format that were not measured.
 
-    Where a module decides at a threshold, ``undecided`` says how many decisions lay within 0.01 dB of it, and
-    ``flips`` how many of them were taken otherwise, over all signals; see `amt_export.verify.parity.threshold`.
+    ``left_out`` of ``frames`` frames of all signals were not compared, because a component lies within 0.01 dB
+    of the relevance threshold in them; both are 0 where everything was compared.
     """
 
     format: str
@@ -55,21 +55,10 @@ class ParityRow:
     channel: int | None = field(default=None, metadata=OMITTED)
     settings: tuple[Setting, ...] = field(default=(), metadata=OMITTED)
     skipped: tuple[Skip, ...] = field(default=(), metadata=OMITTED)
-    flips: int = field(default=0, metadata=OMITTED)
-    undecided: int = field(default=0, metadata=OMITTED)
-
-    @property
-    def most_flips(self) -> int:
-        """Flips that are no reason to refuse an artifact: a tenth of what is undecided, and two.
-
-        Levels are equal to a tenth of the margin within which a decision is open; and few decisions
-        make no statistics.
-        """
-        return 2 + self.undecided // 10
+    left_out: int = field(default=0, metadata=OMITTED)
+    frames: int = field(default=0, metadata=OMITTED)
 
     @property
     def within(self) -> bool:
         """Whether the row is no reason to refuse its artifact; a NaN is one."""
-        if self.worst is None:
-            return True
-        return self.worst <= self.tolerance and self.flips <= self.most_flips
+        return self.worst is None or self.worst <= self.tolerance

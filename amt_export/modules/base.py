@@ -1,7 +1,7 @@
 """What every module shares: precise parameters under the published names, and a frozen form."""
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, List, Self, Tuple
 
 import torch
@@ -168,35 +168,17 @@ class AuditoryModule(nn.Module):
         """Samples behind the place of a frame that a stream has to hear before it knows it."""
         return 0
 
-    def at_threshold(self, decibels: float) -> Self | None:  # noqa: ARG002
-        """A copy of a frozen module that leaves out a little more (or less, for negative `decibels`).
+    def near_threshold(self, *inputs: Tensor) -> Tensor | None:  # noqa: ARG002
+        """Frames (B, S), bool, in which rounding may decide which components are relevant.
 
-        For modules that leave out what is too soft beside the rest: rounding decides what lies at
-        that threshold, and this says what may come of it. None where nothing is left out.
-        """
-        return None
-
-    def at_thresholds(
-        self, decibels: Sequence[float], *inputs: Tensor
-    ) -> list[tuple[Tensor, ...]] | None:
-        """What a frozen module answers at each of several thresholds; see `at_threshold`.
-
-        A module that can share work between them overrides this.
+        Parity leaves them out. None for modules without a relevance threshold, where nothing is left out.
 
         Parameters
         ----------
-        decibels : sequence of float
-            How much higher each threshold is; 0 is as forward.
         *inputs : Tensor
             As forward takes them, with a batch dimension and in the module's dtype.
-
-        Returns
-        -------
-        list of tuple of Tensor, or None
-            For each threshold all outputs; None where nothing is left out.
         """
-        moved = [self.at_threshold(shift) for shift in decibels]
-        return None if None in moved else [module(*inputs) for module in moved if module]
+        return None
 
     def centre_frequencies(self) -> list[float] | None:
         """Centre frequency of each channel or component in Hz, for the manifest."""

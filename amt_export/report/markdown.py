@@ -23,11 +23,9 @@ INTERPRETER = """\
 evaluated in numpy, as its operations are documented.
 """
 
-FLIPS = """\
-`flips`: what is too soft beside the rest is left out, and rounding may decide what lies within
-0.01 dB of that threshold. Of so many such decisions so many were taken otherwise:
-{unit}. A tenth of them may be. Components are compared with themselves, whatever slot they are
-in; one that is missing, or too many, further from the threshold counts as infinitely wrong.
+LEFT_OUT = """\
+{left_out} of {frames} frames of the suite are left out of the comparison: a component in them lies within
+0.01 dB of the relevance threshold, where rounding may decide whether it is relevant.
 """
 
 
@@ -40,21 +38,16 @@ def parity_markdown(manifest: Manifest, captions: Mapping[str, str] | None = Non
     captions : mapping, optional
         Name of each picture in the folder to what is said below it.
     """
-    decides = any(row.undecided for row in manifest.parity)
-    rows = [
-        [*parity_line(row, manifest), *([_flips(row)] if decides else [])]
-        for row in manifest.parity
-    ]
+    rows = [parity_line(row, manifest) for row in manifest.parity]
     header = ["format", "output", "worst", "on", "where", "allowed", "verified by"]
-    header += ["flips"] if decides else []
     paragraphs = [
         f"# {manifest.name}",
         manifest.description,
         INTRODUCTION.format(few=_reduced(manifest)).strip(),
         _table(header, rows),
     ]
-    if decides:
-        paragraphs.append(FLIPS.format(unit=_unit(manifest)).strip())
+    if sentence := left_out_sentence(manifest):
+        paragraphs.append(sentence)
     if any(row.provider == "float32" for row in manifest.parity):
         paragraphs.append(NARROW.strip())
     if any(row.verified_by == "interpreter" for row in manifest.parity):
@@ -76,6 +69,14 @@ def parity_markdown(manifest: Manifest, captions: Mapping[str, str] | None = Non
     versions = ", ".join(f"{name} {version}" for name, version in manifest.versions.items())
     paragraphs.append(f"Built with {versions}.")
     return "\n\n".join(paragraphs) + "\n"
+
+
+def left_out_sentence(manifest: Manifest) -> str:
+    """How many frames were not compared, and why; empty if all were."""
+    most = max(manifest.parity, key=lambda row: row.left_out, default=None)
+    if most is None or not most.left_out:
+        return ""
+    return LEFT_OUT.format(left_out=most.left_out, frames=most.frames).strip()
 
 
 def parity_line(row: ParityRow, manifest: Manifest) -> list[str]:
@@ -126,16 +127,6 @@ def place(row: ParityRow, manifest: Manifest) -> str:
 def _table(header: list[str], rows: list[list[str]]) -> str:
     lines = ["| " + " | ".join(header) + " |", "|---" * len(header) + "|"]
     return "\n".join(lines + ["| " + " | ".join(cells) + " |" for cells in rows])
-
-
-def _flips(row: ParityRow) -> str:
-    return f"{row.flips} of {row.undecided}"
-
-
-def _unit(manifest: Manifest) -> str:
-    if any(port.components for port in manifest.outputs):
-        return "components that are there or not, over all signals"
-    return "frames of all signals in which it shows"
 
 
 def _reduced(manifest: Manifest) -> str:

@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 
 from amt_export.manifest import MANIFEST_NAME, Manifest, ParityRow, load_manifest, verify_files
-from amt_export.report.markdown import amount, place, version
+from amt_export.report.markdown import amount, left_out_sentence, place, version
 from amt_export.report.style import PAGE_STYLE
 
 
@@ -195,7 +195,6 @@ def _model(model: Published) -> str:
 
 def _rows(manifest: Manifest) -> str:
     header = ("format, provider", "output", "worst", "on", "where", "allowed", "verified by")
-    decides = any(row.undecided for row in manifest.parity)
     lines = []
     for row in manifest.parity:
         worst = "not run" if row.worst is None else _worst(row)
@@ -206,17 +205,16 @@ def _rows(manifest: Manifest) -> str:
             escape(place(row, manifest)),
             escape(amount(row.tolerance, row.kind)),
             escape(row.verified_by),
-            *([f"{row.flips} of {row.undecided}"] if decides else []),
         ]
         lines.append(
             f"<tr><th scope=row>{escape(version(row))}" + "".join(f"<td>{cell}" for cell in cells)
         )
-    headings = "".join(f"<th scope=col>{h}" for h in (*header, *(["flips"] if decides else [])))
+    headings = "".join(f"<th scope=col>{h}" for h in header)
     return _scrolling(
         f"Differences of {manifest.name}",
         f"<table><caption class=hidden>Differences of {escape(manifest.name)}</caption>"
         f"<thead><tr>{headings}</thead><tbody>{''.join(lines)}</tbody></table>",
-    )
+    ) + (f"<p>{escape(sentence)}</p>" if (sentence := left_out_sentence(manifest)) else "")
 
 
 def _caption(stem: str, svg: str) -> str:

@@ -73,7 +73,7 @@ def _verdict(row: ParityRow) -> Text:
 def remarks(rows: Iterable[ParityRow]) -> list[str]:
     """Return what belongs to the numbers of a table, one line each."""
     rows = list(rows)
-    return [line for line in (_flips(rows), _settings(rows)) if line]
+    return [line for line in (_left_out(rows), _settings(rows)) if line]
 
 
 def _settings(rows: Iterable[ParityRow]) -> str:
@@ -85,14 +85,15 @@ def _settings(rows: Iterable[ParityRow]) -> str:
     )
 
 
-def _flips(rows: Iterable[ParityRow]) -> str:
-    """Return how many decisions at a threshold were taken otherwise; empty if there were none to take."""
-    counts = [
-        f"{_place(row)} {row.output} {row.flips} of {row.undecided}"
-        for row in rows
-        if row.undecided and row.kind != "frequency"  # which has the same list as its levels
-    ]
-    return f"flips within 0.01 dB of the threshold: {', '.join(counts)}" if counts else ""
+def _left_out(rows: Iterable[ParityRow]) -> str:
+    """Return how many frames were not compared; empty if all were."""
+    most = max(rows, key=lambda row: row.left_out, default=None)
+    if most is None or not most.left_out:
+        return ""
+    return (
+        f"{most.left_out} of {most.frames} frames left out: a component lies within 0.01 dB of the "
+        "relevance threshold"
+    )
 
 
 def skipped(rows: Iterable[ParityRow]) -> list[str]:

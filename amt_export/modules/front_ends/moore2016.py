@@ -1,6 +1,5 @@
 """The front half of the loudness model of Moore et al. (2016) as one graph."""
 
-from collections.abc import Sequence
 from typing import Any, ClassVar, List, Self, Tuple, cast
 
 import torch
@@ -192,15 +191,9 @@ class Moore2016FrontEnd(FramedModule):
         static.excitation = self.excitation.frozen()
         return static
 
-    def at_thresholds(self, decibels: Sequence[float], *inputs: Tensor) -> list[tuple[Tensor, ...]]:
-        """As `AuditoryModule`; the spread of a component is computed once."""
-        ear = by_ear(inputs[0])
-        intensity = self.spectrum.intensities(ear)
-        whole = intensity.sum(2, keepdim=True)
-        spectra = [self.spectrum.at_threshold(shift) for shift in decibels]
-        choices = [spectrum.relevance(intensity, whole - whole) for spectrum in spectra]
-        patterns = self.spread(intensity, whole, choices).unbind(2)
-        return [tuple(of_ears(pattern).unbind(1)) for pattern in patterns]
+    def near_threshold(self, *inputs: Tensor) -> Tensor:
+        """As `Moore2016Spectrum`."""
+        return self.spectrum.near_threshold(*inputs)
 
     def centre_frequencies(self) -> list[float]:
         """In Hz."""

@@ -1,8 +1,7 @@
 """Sparse multi-resolution spectrum of both ears after Moore et al. (2016)."""
 
-import copy
 import math
-from typing import ClassVar, List, Self, Tuple
+from typing import ClassVar, List, Tuple
 
 import torch
 from torch import Tensor
@@ -25,6 +24,8 @@ THRESHOLD_MAX_MINUS = 60.0
 THRESHOLD_ABSOLUTE = -30.0
 LEAST_MAXIMUM = 1000.0
 LEAST_INTENSITY = 1e-12
+# Levels of all formats agree to 1e-3 dB, so nothing ten times as far from the threshold can cross it.
+NEAR_DB = 0.01
 WINDOWS = tuple(f"window_{i}" for i in range(len(design.WINDOW_LENGTHS)))
 
 
@@ -228,13 +229,16 @@ class Moore2016Spectrum(FramedModule):
         -------
         Tensor [shape=(B, S, N)], bool
         """
+        return intensity > self.threshold(intensity) + nothing
+
+    def threshold(self, intensity: Tensor) -> Tensor:
+        """Intensity (B, S, 1) that a component of a frame must exceed to be relevant."""
         below = self.below_maximum
         if hasattr(self, "threshold_max_minus"):  # noqa: SIM102
             if self.learnable:
                 stored = exact(self.threshold_max_minus, self._designed["threshold_max_minus"])
                 below = torch.exp(-stored / self.db_per_neper).to(intensity.dtype)
-        largest = torch.clamp(intensity.amax(2, keepdim=True), min=self.least_maximum)
-        return intensity > largest * below + nothing
+        return torch.clamp(intensity.amax(2, keepdim=True), min=self.least_maximum) * below
 
     def forward(self, audio: Tensor) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
         """Spectrum of both ears.
@@ -298,11 +302,16 @@ class Moore2016Spectrum(FramedModule):
         padded = torch.cat([self.silence, frequencies]).expand(batch, frames, count)
         return torch.gather(padded, 2, order), torch.gather(level, 2, order)
 
-    def at_threshold(self, decibels: float) -> Self:
-        """A copy of a frozen module whose relevance threshold is higher."""
-        moved = copy.deepcopy(self)
-        moved.below_maximum = self.below_maximum * 10.0 ** (decibels / 10.0)
-        return moved
+    @torch.no_grad()
+    def near_threshold(self, *inputs: Tensor) -> Tensor:
+        """Frames (B, S) with a component within `NEAR_DB` of the relevance threshold, in either ear."""
+        (audio,) = inputs
+        intensity = self.intensities(by_ear(audio))
+        excess = intensity / self.threshold(intensity)
+        margin = 10.0 ** (NEAR_DB / 10.0)
+        near: Tensor = ((excess > 1.0 / margin) & (excess < margin)).any(2)
+        either: Tensor = near.reshape(audio.shape[0], 2, -1).any(1)
+        return either
 
     def hop(self) -> int:
         """Samples from one frame to the next."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -18,9 +17,8 @@ from amt_export.modules import (
     MultiResolutionFFT,
 )
 from amt_export.modules.base import AuditoryModule
-from amt_export.verify.parity.compare import Arrays, Case, Runner
+from amt_export.verify.parity.compare import Arrays, Case, Runner, check_left_out
 from amt_export.verify.parity.signals import REFERENCE_PRESSURE, suite
-from amt_export.verify.parity.threshold import MARGIN_DB, Bounds
 
 # Amplitude 1 of a "full scale" input is 93.98 dB SPL as the RMS of a sine (Moore 2016's db_max).
 FULL_SCALE_PASCAL = 2.0**0.5 * REFERENCE_PRESSURE * 10.0 ** (93.98 / 20.0)
@@ -144,9 +142,9 @@ def module_cases(
     inputs: Mapping[str, Mapping[str, npt.NDArray[np.float64]]],
     module: AuditoryModule,
     dtype: str,
-    bounded: Sequence[Case] = (),
+    reference: Sequence[Case] = (),
 ) -> list[Case]:
-    """Cases of a frozen module, with their bounds where it decides at a threshold.
+    """Cases of a frozen module, with the frames that are not to be compared.
 
     Parameters
     ----------
@@ -155,34 +153,26 @@ def module_cases(
     module : AuditoryModule
     dtype : str
         The inputs are cast to it.
-    bounded : sequence of Case, optional
-        The same signals in float64: their bounds will do, as they are far wider than rounding.
+    reference : sequence of Case, optional
+        The same signals in float64, which say which frames are left out. By default `module` says it.
+
+    Raises
+    ------
+    ParityError
+        If too many frames would be left out.
     """
     names = [port.name for port in module.output_ports]
-    if bounded:
-        cases = cases_of(inputs, eager_runner(module, names), dtype)
-        return [
-            replace(case, bounds=known.bounds) for case, known in zip(cases, bounded, strict=True)
-        ]
-    return [_bounded(signal, arrays, module, dtype) for signal, arrays in inputs.items()]
+    run = eager_runner(module, names)
+    cases = []
+    for index, (signal, arrays) in enumerate(inputs.items()):
+        cast = {name: array.astype(dtype) for name, array in arrays.items()}
+        left_out = reference[index].left_out if reference else _near_threshold(module, cast)
+        cases.append(Case(signal, cast, dict(run(cast)), left_out))
+    check_left_out(type(module).__name__, cases)
+    return cases
 
 
-def _bounded(
-    signal: str,
-    arrays: Mapping[str, npt.NDArray[np.float64]],
-    module: AuditoryModule,
-    dtype: str,
-) -> Case:
-    """A case with what else counts as right, if anything does."""
-    names = [port.name for port in module.output_ports]
-    cast = {name: array.astype(dtype) for name, array in arrays.items()}
+def _near_threshold(module: AuditoryModule, inputs: Arrays) -> npt.NDArray[np.bool_] | None:
     with torch.no_grad():
-        tensors = [torch.from_numpy(array) for array in cast.values()]
-        answers = module.at_thresholds((0.0, MARGIN_DB, -MARGIN_DB), *tensors)
-    if answers is None:
-        return Case(signal, cast, dict(eager_runner(module, names)(cast)))
-    own, strict, lenient = (
-        {name: value.numpy() for name, value in zip(names, answer, strict=True)}
-        for answer in answers
-    )
-    return Case(signal, cast, own, Bounds(strict, lenient))
+        frames = module.near_threshold(*(torch.from_numpy(array) for array in inputs.values()))
+    return None if frames is None else frames.numpy()

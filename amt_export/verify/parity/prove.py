@@ -112,7 +112,6 @@ def _merged(row: ParityRow, other: ParityRow, setup: Setup, signals: tuple[str, 
         worst=worse.worst,
         signal=worse.signal,
         channel=worse.channel,
-        flips=max(row.flips, other.flips),
         settings=(*row.settings, _setting(setup, signals, other)),
     )
 

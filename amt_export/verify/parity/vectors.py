@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from amt_export.errors import ArtifactError
 from amt_export.manifest import Manifest
-from amt_export.verify.parity.compare import Case
-from amt_export.verify.parity.threshold import Bounds
+from amt_export.verify.parity.compare import Case, check_left_out
 
 VECTORS = "vectors.npz"
 # Signals whose inputs and outputs travel with the artifact: an impulse response, all frequencies loud and
@@ -24,9 +23,8 @@ def save_vectors(path: Path, cases: list[Case]) -> None:
     """Write the cases of VECTOR_SIGNALS as `in.<signal>.<input>` and `out.<signal>.<output>`.
 
     The outputs are those of the float64 module, rounded once to float32: half the size, and 3e-8 is
-    nothing beside any tolerance. Where a module decides at a threshold, the frames in which that matters have
-    `strict.<signal>.<output>` and `lenient.<signal>.<output>` too, and `undecided.<signal>` says which
-    they are, of all frames of the batch.
+    nothing beside any tolerance. `left_out.<signal>` (B, S) is true for frames that are not compared; it is
+    there for modules with a relevance threshold only.
     """
     arrays: dict[str, Any] = {}
     for case in cases:
@@ -35,8 +33,8 @@ def save_vectors(path: Path, cases: list[Case]) -> None:
                 arrays[f"in.{case.signal}.{name}"] = array.astype(np.float32)
             for name, array in case.outputs.items():
                 arrays[f"out.{case.signal}.{name}"] = array.astype(np.float32)
-            if case.bounds is not None:
-                arrays |= _bounds_saved(case, case.bounds)
+            if case.left_out is not None:
+                arrays[f"left_out.{case.signal}"] = case.left_out
     np.savez_compressed(path, **arrays)
 
 
@@ -47,6 +45,8 @@ def load_vectors(folder: Path, manifest: Manifest) -> list[Case]:
     ------
     ArtifactError
         If they are missing, damaged or of another model.
+    ParityError
+        If they leave too much out.
     """
     path = folder / VECTORS
     inputs = [port.name for port in manifest.inputs]
@@ -59,10 +59,10 @@ def load_vectors(folder: Path, manifest: Manifest) -> list[Case]:
                     signal,
                     {n: arrays[f"in.{signal}.{n}"].astype(manifest.dtype) for n in inputs},
                     {n: arrays[f"out.{signal}.{n}"].astype(np.float64) for n in outputs},
+                    _left_out(arrays, signal, manifest),
                 )
                 for signal in signals
             ]
-            cases = [replace(case, bounds=_bounds_loaded(case, arrays)) for case in cases]
     except Exception as error:
         raise ArtifactError(
             f"{path}: no test vectors to be read ({error}); build it again"
@@ -77,38 +77,20 @@ def load_vectors(folder: Path, manifest: Manifest) -> list[Case]:
                         f"{path}: {port.name} of {case.signal} has shape "
                         f"{arrays_of[port.name].shape}, the manifest says {port.shape}"
                     )
+    check_left_out(manifest.name, cases)
     return cases
 
 
-def _by_frame(array: Any) -> Any:
-    """(B, S, ...) as (B * S, ...)."""
-    return array.reshape(-1, *array.shape[2:])
-
-
-def _bounds_saved(case: Case, bounds: Bounds) -> dict[str, Any]:
-    """The frames in which the strict and the lenient module answer otherwise."""
-    count = len(_by_frame(next(iter(case.outputs.values()))))
-    differs = np.zeros(count, bool)
-    for name, array in case.outputs.items():
-        for side in (bounds.strict, bounds.lenient):
-            differs |= (_by_frame(side[name]) != _by_frame(array)).reshape(count, -1).any(axis=1)
-    frames = np.flatnonzero(differs)
-    arrays: dict[str, Any] = {f"undecided.{case.signal}": frames.astype(np.int32)}
-    for what, side in (("strict", bounds.strict), ("lenient", bounds.lenient)):
-        for name, array in side.items():
-            arrays[f"{what}.{case.signal}.{name}"] = _by_frame(array)[frames].astype(np.float32)
-    return arrays
-
-
-def _bounds_loaded(case: Case, arrays: Mapping[str, Any]) -> Bounds | None:
-    if f"undecided.{case.signal}" not in arrays:
-        return None
-    frames = arrays[f"undecided.{case.signal}"]
-
-    def side(what: str) -> dict[str, Any]:
-        whole = {name: array.copy() for name, array in case.outputs.items()}
-        for name, array in whole.items():
-            _by_frame(array)[frames] = arrays[f"{what}.{case.signal}.{name}"]
-        return whole
-
-    return Bounds(side("strict"), side("lenient"))
+def _left_out(
+    arrays: Mapping[str, Any], signal: str, manifest: Manifest
+) -> npt.NDArray[np.bool_] | None:
+    """Frames (B, S) that are not compared, None if all are."""
+    shape = manifest.outputs[0].shape[:2]
+    if f"left_out.{signal}" in arrays:
+        mask: npt.NDArray[np.bool_] = arrays[f"left_out.{signal}"].astype(bool)
+        return mask.reshape(shape)
+    if f"undecided.{signal}" in arrays:  # of schema 1: indices into all frames of the batch
+        mask = np.zeros(shape, bool)
+        mask.reshape(-1)[arrays[f"undecided.{signal}"]] = True
+        return mask
+    return None
