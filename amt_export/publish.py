@@ -30,9 +30,9 @@ from amt_export.manifest import (
     sha256_of,
 )
 from amt_export.model_file import ModelSpec
-from amt_export.model_file.building import DTYPES, build_module, build_stream, input_length
+from amt_export.model_file.building import build_module, build_stream, input_length
 from amt_export.modules.base import AuditoryModule
-from amt_export.modules.forms import StreamForm
+from amt_export.modules.forms import WholeForm
 from amt_export.report import Pictures, draw, measure_response, parity_markdown
 from amt_export.verify.parity.compare import failing, parity_error
 from amt_export.verify.parity.load import open_artifact
@@ -82,18 +82,21 @@ def publish(
         If `out` cannot be written; what was published before stays.
     """
     chosen = tuple(spec.formats if formats is None else formats)
-    if spec.dtype != "float32" and "coreml" in chosen:
-        raise SpecError(f"{spec.path}: [export] dtype is {spec.dtype}; Core ML computes in float32")
+    if spec.precision == "float64" and "coreml" in chosen:
+        raise SpecError(
+            f'{spec.path}: [export] precision is "float64" and Core ML has none; '
+            "leave coreml out of formats, or take float32"
+        )
     with _staging(out, spec.name) as folder:
         progress(f"{spec.name}: designing filters", 0.0)
         samples = input_length(spec)
         module = build_module(spec, None, checkpoint, checkpoint_prefix)
         # The same values in float64, with what rounding took from those that were not loaded.
         double = copy.deepcopy(module).to(torch.float64)
-        frozen = (module.frozen(samples), double.frozen(samples))
-        forms = Forms(module, double, *frozen, *_streams(spec, module, chosen))
+        frozen, reference = module.frozen(samples), double.frozen(samples)
+        whole, stream = WholeForm(frozen), build_stream(spec, module)
+        forms = Forms(module, double, frozen, reference, whole, stream)
         programs = _capture(spec, forms)
-        narrow = {} if forms.narrow is None else {"stream": _blocks(forms.narrow)}
         manifest = _describe(spec, forms, programs["whole"])
         if checkpoint is not None:
             values = Checkpoint(sha256_of(checkpoint), checkpoint_prefix, module.learnable)
@@ -103,8 +106,7 @@ def publish(
         for form, program in programs.items():
             for name in chosen:
                 progress(f"{spec.name}: exporting {name}", (1 + len(files)) / (2 * steps))
-                captured = program if FORMATS[name].float64 else narrow.get(form, program)
-                files.append(_export(name, form, captured, manifest.of(form), folder))
+                files.append(_export(name, form, program, manifest.of(form), folder))
         _inspect(spec.name, folder)
         manifest = replace(manifest, files=tuple(files))
         proof = prove_model(spec, forms, manifest, folder, progress)
@@ -121,43 +123,30 @@ def publish(
 
 def _capture(spec: ModelSpec, forms: Forms) -> dict[str, Program]:
     """The whole form, and the streaming one if there is one."""
-    inputs = tuple(torch.zeros(shape, dtype=DTYPES[spec.dtype]) for shape in spec.inputs.values())
+    inputs = tuple(torch.zeros(shape) for shape in spec.inputs.values())
     outputs = tuple(port.name for port in forms.module.output_ports)
     try:
-        programs = {"whole": capture(forms.exported, inputs, tuple(spec.inputs), outputs)}
+        programs = {"whole": capture(forms.whole, inputs, tuple(spec.inputs), outputs)}
     except ValueError as error:
         # The module refuses the shapes, e.g. audio shorter than a frame.
         raise SpecError(f"{spec.path}: [inputs]: {error}") from error
     if (form := forms.stream) is not None:
-        programs["stream"] = _blocks(form)
+        names = (form.input_names, form.output_names)
+        programs["stream"] = capture(form, form.silence(), *names)
     return programs
-
-
-def _streams(
-    spec: ModelSpec, module: AuditoryModule, chosen: Sequence[str]
-) -> tuple[StreamForm | None, StreamForm | None]:
-    """The streaming form, with float64 inside if a format may have it; and without, if others may not."""
-    kinds = {FORMATS[name].float64 for name in chosen}
-    form = build_stream(spec, module, float64=True in kinds)
-    needed = form is not None and form.widens and False in kinds
-    return form, build_stream(spec, module, float64=False) if needed else None
-
-
-def _blocks(form: StreamForm) -> Program:
-    return capture(form, form.silence(), form.input_names, form.output_names)
 
 
 def _describe(spec: ModelSpec, forms: Forms, program: Program) -> Manifest:
     module = forms.module
     with torch.no_grad():
-        result = forms.exported(*program.inputs)
-    results = (result,) if isinstance(result, torch.Tensor) else result
+        results = forms.whole(*program.inputs)
     return Manifest(
         name=spec.name,
         module=spec.module,
         description=spec.description,
         parameters=spec.raw_parameters,
-        dtype=spec.dtype,
+        precision=spec.precision,
+        batch=spec.batch,
         sampling_rate=getattr(module, "fs", None),
         centre_frequencies=tuple(module.centre_frequencies() or ()),
         warm_up=module.warm_up(),
@@ -166,22 +155,20 @@ def _describe(spec: ModelSpec, forms: Forms, program: Program) -> Manifest:
         hop=module.hop(),
         frame_length=module.frame_length(),
         inputs=tuple(
-            Port(p.name, tuple(spec.inputs[p.name]), spec.dtype, p.unit, p.axes, p.floor)
+            Port(p.name, tuple(spec.inputs[p.name]), "float32", p.unit, p.axes, p.floor)
             for p in module.input_ports
             if p.name in spec.inputs
         ),
-        outputs=_outputs(spec, module, results),
+        outputs=_outputs(module, results),
         stream=_describe_stream(spec, forms),
         versions={"amt_export": __version__} | {name: metadata.version(name) for name in VERSIONED},
     )
 
 
-def _outputs(
-    spec: ModelSpec, module: AuditoryModule, results: Sequence[torch.Tensor]
-) -> tuple[Port, ...]:
+def _outputs(module: AuditoryModule, results: Sequence[torch.Tensor]) -> tuple[Port, ...]:
     """Output ports, with the shapes of what came out; more may follow behind them."""
     return tuple(
-        Port(p.name, tuple(value.shape), spec.dtype, p.unit, p.axes, p.floor, p.components)
+        Port(p.name, tuple(value.shape), "float32", p.unit, p.axes, p.floor, p.components)
         for p, value in zip(module.output_ports, results, strict=False)
     )
 
@@ -198,16 +185,19 @@ def _describe_stream(spec: ModelSpec, forms: Forms) -> StreamInfo | None:
         block=form.shape[-1],
         latency=module.latency(),
         states=tuple(
-            StateInfo(name, f"next_{name}", tuple(state.shape), meaning, spec.dtype)
+            StateInfo(name, f"next_{name}", tuple(state.shape), meaning, _dtype_of(state))
             for name, state, meaning in zip(
                 form.input_names[1:], states, form.meanings, strict=True
             )
         ),
         skip=module.skip(),
-        inputs=(Port(port.name, form.shape, spec.dtype, port.unit, port.axes, port.floor),),
-        outputs=_outputs(spec, module, results),
-        float64=form.widens,
+        inputs=(Port(port.name, form.shape, "float32", port.unit, port.axes, port.floor),),
+        outputs=_outputs(module, results),
     )
+
+
+def _dtype_of(state: torch.Tensor) -> str:
+    return str(state.dtype).removeprefix("torch.")
 
 
 def _export(name: str, form: str, program: Program, manifest: Manifest, folder: Path) -> FileEntry:

@@ -17,15 +17,11 @@ Exporter = Callable[[Program, Path, dict[str, str]], None]
 
 @dataclass(frozen=True)
 class Format:
-    """How a format is written, what its files end in, and whether building again gives the same bytes.
-
-    `float64` says whether it may hold float64 between float32 inputs and outputs.
-    """
+    """How a format is written, what its files end in, and whether building again gives the same bytes."""
 
     export: Exporter
     suffix: str
     reproducible: bool
-    float64: bool = True
 
 
 FORMATS = {
@@ -33,7 +29,7 @@ FORMATS = {
     "torchscript": Format(export_torchscript, ".ts.pt", reproducible=False),
     "exported_program": Format(export_exported_program, ".pt2", reproducible=True),
     "onnx": Format(export_onnx, ".onnx", reproducible=True),
-    "coreml": Format(export_coreml, ".mlpackage", reproducible=True, float64=False),
+    "coreml": Format(export_coreml, ".mlpackage", reproducible=True),
 }
 
 __all__ = ["FORMATS", "Exporter", "Format", "Program", "capture"]

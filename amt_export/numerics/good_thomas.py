@@ -14,6 +14,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from amt_export.numerics.double_float import (
+    SplitMatrix,
+    SplitValue,
+    difference,
+    from_left,
+    plus,
+    times,
+)
+
 
 class Torus(NamedTuple):
     """Transform matrices of one length N = N1 N2; K = N//2 + 1 frequencies an axis. float64."""
@@ -26,6 +35,15 @@ class Torus(NamedTuple):
     back_sine1: Tensor
     back_cosine2: Tensor  # (K2, N2), right
     back_sine2: Tensor
+
+
+class SplitTorus(NamedTuple):
+    """The forward matrices in two parts, for `precise_transform`."""
+
+    cosine1: SplitMatrix
+    sine1: SplitMatrix
+    cosine2: SplitMatrix
+    sine2: SplitMatrix
 
 
 class Spectrum(NamedTuple):
@@ -85,6 +103,15 @@ def transform(x: Tensor, to: Torus) -> Spectrum:
     cc, sc = to.cosine1 @ along2, to.sine1 @ along2
     cs, ss = to.cosine1 @ beside2, to.sine1 @ beside2
     return Spectrum(cc - ss, sc + cs, cc + ss, sc - cs)
+
+
+def precise_transform(x: Tensor, to: SplitTorus) -> Spectrum:
+    """`transform` with every bin right by itself, not only relative to the loudest; see `double_float`."""
+    signal = SplitValue(x, torch.zeros_like(x))
+    along2, beside2 = times(signal, to.cosine2), times(signal, to.sine2)
+    cc, sc = from_left(to.cosine1, along2), from_left(to.sine1, along2)
+    cs, ss = from_left(to.cosine1, beside2), from_left(to.sine1, beside2)
+    return Spectrum(difference(cc, ss), plus(sc, cs), plus(cc, ss), difference(sc, cs))
 
 
 def product(x: Spectrum, h: Spectrum) -> Spectrum:

@@ -24,7 +24,7 @@ from amt_export.manifest import METADATA_KEY
 from amt_export.modules.base import AuditoryModule
 from amt_export.verify.parity.cases import cases_of, eager_runner, suite_inputs
 from amt_export.verify.parity.check import VECTOR_SIGNALS
-from amt_export.verify.parity.compare import Case, Version, compare
+from amt_export.verify.parity.compare import Case, Variant, compare
 
 with contextlib.redirect_stderr(io.StringIO()):
     import coremltools as ct
@@ -162,7 +162,7 @@ class Proven:
 
     def worst(self, package: Path) -> dict[str, float]:
         """The largest difference of each output of a package, as parity measures it."""
-        version = Version("coreml", "whole", "numpy", "interpreter")
+        version = Variant("coreml", "whole", "numpy", "interpreter")
         rows = compare(Interpreter(package).run, self.cases, self.ports, version, TOLERANCE)
         return {row.output: row.worst for row in rows}
 

@@ -102,9 +102,9 @@ def _states(spec: ModelSpec, out: Path) -> list[str]:
 def _same(spec: ModelSpec, manifest: Manifest) -> bool:
     """Whether a published folder was built from what the model file says now."""
     block = manifest.stream.block if manifest.stream else None
-    return (spec.module, spec.dtype, spec.raw_parameters, spec.stream_block) == (
+    return (spec.module, spec.precision, spec.raw_parameters, spec.stream_block) == (
         manifest.module,
-        manifest.dtype,
+        manifest.precision,
         manifest.parameters,
         block,
     ) and spec.inputs == {port.name: port.shape for port in manifest.inputs}

@@ -13,6 +13,7 @@ from amt_export.modules.filterbanks.fft_convolution import FilterSpectrum, Torus
 from amt_export.numerics.good_thomas import (
     best_torus,
     inverse,
+    precise_transform,
     product,
     single_torus,
     total,
@@ -189,13 +190,16 @@ class FastDRNLFilterbank(DRNLParameters):
     def convolved(self, pieces: Tensor) -> Tensor:
         """Both paths of pieces (B, 1, P, N1, N2) behind their past, to be overlapped and added."""
         to = self.transform.matrices()
+        precise = self.transform.split_matrices()
         new = self.transform.new_samples
         # Overlap-save up to the compression ...
-        resonant = inverse(product(transform(pieces, to), self.spectrum_nlin_1.spectrum()), to)
+        resonant = inverse(
+            product(precise_transform(pieces, precise), self.spectrum_nlin_1.spectrum()), to
+        )
         compressed = self.compressed(resonant * new)
         # ... and overlap-add behind it, where both paths share one way back.
         spectrum = total(
-            product(transform(pieces * new, to), self.spectrum_lin.spectrum()),
+            product(precise_transform(pieces * new, precise), self.spectrum_lin.spectrum()),
             product(transform(compressed, to), self.spectrum_nlin_2.spectrum()),
         )
         return inverse(spectrum, to)

@@ -6,8 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from amt_export.numerics.blocks import pad_end
+from amt_export.numerics.double_float import SplitMatrix, split_matrix
 from amt_export.numerics.good_thomas import (
     Spectrum,
+    SplitTorus,
     Torus,
     halved,
     torus,
@@ -45,6 +47,14 @@ class TorusTransform(nn.Module):
     sine1: Tensor
     cosine2: Tensor
     sine2: Tensor
+    cosine1_head: Tensor
+    cosine1_rest: Tensor
+    sine1_head: Tensor
+    sine1_rest: Tensor
+    cosine2_head: Tensor
+    cosine2_rest: Tensor
+    sine2_head: Tensor
+    sine2_rest: Tensor
     back_cosine1: Tensor
     back_sine1: Tensor
     back_cosine2: Tensor
@@ -60,6 +70,12 @@ class TorusTransform(nn.Module):
         matrices = torus(n1, n2)
         for name, matrix in zip(matrices._fields, matrices, strict=True):
             self.register_buffer(name, matrix.to(like).contiguous(), persistent=False)
+            if not name.startswith("back"):
+                parts = split_matrix(matrix, like.dtype)
+                for part, value in zip(parts._fields, parts, strict=True):
+                    self.register_buffer(
+                        f"{name}_{part}", value.to(like.device).contiguous(), persistent=False
+                    )
         order = wrap_order(n1, n2)
         new = (order >= self.past) & (order < self.past + self.hop)
         self.register_buffer("new_samples", new.to(like).reshape(n1, n2), persistent=False)
@@ -79,6 +95,15 @@ class TorusTransform(nn.Module):
             self.back_sine1,
             self.back_cosine2,
             self.back_sine2,
+        )
+
+    def split_matrices(self) -> SplitTorus:
+        """The forward transform in two parts."""
+        return SplitTorus(
+            SplitMatrix(self.cosine1_head, self.cosine1_rest),
+            SplitMatrix(self.sine1_head, self.sine1_rest),
+            SplitMatrix(self.cosine2_head, self.cosine2_rest),
+            SplitMatrix(self.sine2_head, self.sine2_rest),
         )
 
     def silence(self, batch: int) -> Tensor:

@@ -8,13 +8,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from amt_export.errors import ArtifactError
 from amt_export.lint.files import READERS
 from amt_export.lint.graph import Graph, Node
 from amt_export.manifest.ports import Port
-from amt_export.model_file.building import DTYPES
 from amt_export.verify.divergence.artifact_values import VALUES
 from amt_export.verify.divergence.subject import DECIBEL, Subject
 from amt_export.verify.divergence.torch_values import TorchValues
@@ -108,9 +106,9 @@ def diverge(
     ArtifactError
         If the artifact cannot be run, or shares no value with the model's graph.
     """
-    inputs = {name: array.astype(subject.dtype) for name, array in subject.inputs[signal].items()}
-    eager = TorchValues(subject.exported, tuple(subject.ports), DTYPES[subject.dtype])
-    truth = TorchValues(subject.exported, tuple(subject.ports), torch.float64)
+    inputs = subject.inputs[signal]
+    eager = TorchValues(subject.exported, tuple(subject.ports))
+    truth = TorchValues(subject.exported, tuple(subject.ports), in_float64=True)
     artifact = VALUES[subject.format](subject.artifact)
     graph = READERS[subject.artifact.suffix](subject.artifact)
     producers = graph.producers()

@@ -21,11 +21,11 @@ from amt_export.export.capture import Program, quiet_torch
 from amt_export.manifest import load_manifest
 from amt_export.manifest.ports import Port
 from amt_export.model_file import ModelSpec, load_spec
-from amt_export.model_file.building import DTYPES, build_module, build_stream, input_length
+from amt_export.model_file.building import build_module, build_stream, input_length
 from amt_export.model_file.published import spec_of
 from amt_export.modules.base import AuditoryModule
-from amt_export.modules.forms import StreamForm
-from amt_export.verify.parity.cases import suite_inputs
+from amt_export.modules.forms import StreamForm, WholeForm
+from amt_export.verify.parity.cases import single, suite_inputs
 from amt_export.verify.parity.streaming import heard_samples
 
 NAMED: dict[str, Callable[[Program], ExportedProgram]] = {
@@ -38,7 +38,7 @@ DECIBEL = math.log(10.0) / 20.0
 """A magnitude that is off by this share of itself is off by one dB, for small ones."""
 
 
-Inputs = dict[str, dict[str, npt.NDArray[np.float64]]]
+Inputs = dict[str, dict[str, npt.NDArray[np.floating]]]
 """Signal to input name to array."""
 
 
@@ -56,8 +56,7 @@ class Subject:
     ports : dict
         The outputs by name, in order: Port, or None for the next state of a stream.
     inputs : dict
-        Signal to input name to array, float64.
-    dtype : str
+        Signal to input name to array, of the dtype that the artifact takes.
     tolerance : float
         Relative, of the format; where outputs are levels, what is allowed them in dB, as such a share.
     """
@@ -68,7 +67,6 @@ class Subject:
     exported: ExportedProgram
     ports: dict[str, Port | None]
     inputs: Inputs
-    dtype: str
     tolerance: float
 
 
@@ -122,7 +120,7 @@ def subject_of(
     module = build_module(spec, None, checkpoint, checkpoint_prefix)
     whole, ports = module.frozen(input_length(spec)), module.output_ports
     if form == "stream":
-        program, inputs = _stream(spec, module, whole, FORMATS[format].float64)
+        program, inputs = _stream(spec, module, whole)
     else:
         program, inputs = _whole(spec, module, whole)
     with tempfile.TemporaryDirectory() as temporary:
@@ -140,7 +138,6 @@ def subject_of(
             exported=named,
             ports=dict.fromkeys(program.output_names) | {port.name: port for port in ports},
             inputs=inputs,
-            dtype=spec.dtype,
             tolerance=_tolerance(spec, ports, format),
         )
 
@@ -149,18 +146,17 @@ def _whole(
     spec: ModelSpec, module: AuditoryModule, whole: AuditoryModule
 ) -> tuple[Program, Inputs]:
     """The program of whole signals, and the suite."""
-    silence = (torch.zeros(shape, dtype=DTYPES[spec.dtype]) for shape in spec.inputs.values())
+    silence = tuple(torch.zeros(shape) for shape in spec.inputs.values())
     names = tuple(port.name for port in module.output_ports)
-    return capture(whole, tuple(silence), tuple(spec.inputs), names), suite_inputs(
-        whole, spec.inputs
-    )
+    suite = {name: single(arrays) for name, arrays in suite_inputs(whole, spec.inputs).items()}
+    return capture(WholeForm(whole), silence, tuple(spec.inputs), names), suite
 
 
 def _stream(
-    spec: ModelSpec, module: AuditoryModule, whole: AuditoryModule, float64: bool
+    spec: ModelSpec, module: AuditoryModule, whole: AuditoryModule
 ) -> tuple[Program, Inputs]:
     """The program of one block, and of each signal of the suite a block with the states before it."""
-    form = build_stream(spec, module, float64)
+    form = build_stream(spec, module)
     if form is None:
         raise SpecError(
             f"{spec.path}: has no streaming form; [stream] block = N in the model file asks for one"
@@ -177,10 +173,10 @@ def _stream(
 @torch.no_grad()
 def _loudest_block(
     form: StreamForm, audio: npt.NDArray[np.float64]
-) -> dict[str, npt.NDArray[np.float64]]:
+) -> dict[str, npt.NDArray[np.floating]]:
     """Inputs of the streaming form for the loudest whole block of a signal, by name."""
     states = form.rest()
-    samples = torch.from_numpy(audio).to(states[0].dtype)
+    samples = torch.from_numpy(audio).float()
     pieces = torch.split(samples, form.shape[-1], dim=-1)
     blocks = [piece for piece in pieces if piece.shape[-1] == form.shape[-1]]
     blocks = blocks or [form.silence()[0]]
@@ -189,9 +185,7 @@ def _loudest_block(
     for block in blocks[:loudest]:
         states = tuple(form(block, *states)[count:])
     values = (blocks[loudest], *states)
-    return {
-        name: value.double().numpy() for name, value in zip(form.input_names, values, strict=True)
-    }
+    return {name: value.numpy() for name, value in zip(form.input_names, values, strict=True)}
 
 
 def _tolerance(spec: ModelSpec, ports: Iterable[Port], format: str) -> float:

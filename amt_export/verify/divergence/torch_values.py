@@ -27,15 +27,15 @@ class TorchValues:
     exported : ExportedProgram
     output_names : tuple of str
         Published names of its outputs, in order.
-    dtype : torch.dtype
-        What it was exported in, or float64 for the truth.
+    in_float64 : bool, optional
+        Compute in float64 what it computes in float32.
     """
 
     def __init__(
-        self, exported: ExportedProgram, output_names: tuple[str, ...], dtype: torch.dtype
+        self, exported: ExportedProgram, output_names: tuple[str, ...], in_float64: bool = False
     ) -> None:
         self._exported = exported
-        self._dtype = dtype
+        self._in_float64 = in_float64
         graph = exported.graph_module.graph
         (last,) = (node for node in graph.nodes if node.op == "output")
         self.nodes = [node for node in graph.nodes if node.op == "call_function"]
@@ -62,7 +62,7 @@ class TorchValues:
 
     def run(self, inputs: Mapping[str, Array], wanted: set[str]) -> dict[str, Array]:
         """Run the program and keep the values of these names."""
-        recorder = _Recorder(self._exported.graph_module, self._dtype, self.names, wanted)
+        recorder = _Recorder(self._exported.graph_module, self._in_float64, self.names, wanted)
         with torch.no_grad(), quiet_torch():
             recorder.run(*self._arguments(inputs))
         return recorder.kept
@@ -77,8 +77,7 @@ class TorchValues:
                 arguments.append(torch.from_numpy(np.ascontiguousarray(next(given))))
             else:
                 arguments.append(stored[str(spec.target)])
-        # What is in the exported dtype stays as it is: streams keep some tables in float64.
-        return [_wide(a) for a in arguments] if self._dtype is torch.float64 else arguments
+        return [_wide(a) for a in arguments] if self._in_float64 else arguments
 
 
 class _Recorder(Interpreter):
@@ -87,12 +86,12 @@ class _Recorder(Interpreter):
     def __init__(
         self,
         module: torch.fx.GraphModule,
-        dtype: torch.dtype,
+        in_float64: bool,
         names: Mapping[str, str],
         wanted: set[str],
     ) -> None:
         super().__init__(module)
-        self._dtype = dtype
+        self._in_float64 = in_float64
         self._names = names
         self._wanted = wanted
         self.kept: dict[str, Array] = {}
@@ -107,7 +106,7 @@ class _Recorder(Interpreter):
 
     def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
         """Call an operator; where it is told to make float32, tell it the dtype that is computed in."""
-        if self._dtype is torch.float64:
+        if self._in_float64:
             args, kwargs = pytree.tree_map(_widened, (args, kwargs))
         return super().call_function(target, args, kwargs)
 

@@ -17,6 +17,7 @@ from amt_export.modules import (
     MultiResolutionFFT,
 )
 from amt_export.modules.base import AuditoryModule
+from amt_export.modules.forms import WholeForm
 from amt_export.verify.parity.compare import Arrays, Case, Runner, check_left_out
 from amt_export.verify.parity.signals import REFERENCE_PRESSURE, suite
 
@@ -127,6 +128,11 @@ def eager_runner(module: nn.Module, outputs: Sequence[str], device: str = "cpu")
     return run
 
 
+def single(arrays: Mapping[str, npt.NDArray[np.floating]]) -> Arrays:
+    """Arrays in float32, as every artifact takes and gives them."""
+    return {name: array.astype(np.float32) for name, array in arrays.items()}
+
+
 def cases_of(
     inputs: Mapping[str, Mapping[str, npt.NDArray[np.float64]]], run: Runner, dtype: str
 ) -> list[Case]:
@@ -162,7 +168,7 @@ def module_cases(
         If too many frames would be left out.
     """
     names = [port.name for port in module.output_ports]
-    run = eager_runner(module, names)
+    run = eager_runner(WholeForm(module), names)
     cases = []
     for index, (signal, arrays) in enumerate(inputs.items()):
         cast = {name: array.astype(dtype) for name, array in arrays.items()}

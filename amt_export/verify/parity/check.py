@@ -13,7 +13,7 @@ from amt_export.manifest.ports import Port
 from amt_export.verify.parity.compare import Case, failing, parity_error
 from amt_export.verify.parity.interface import check_artifact
 from amt_export.verify.parity.prove import Expected, prove, reason_of
-from amt_export.verify.parity.streaming import of_form
+from amt_export.verify.parity.streaming import whole_as_stream
 from amt_export.verify.parity.vectors import VECTOR_SIGNALS, VECTORS, load_vectors, save_vectors
 
 __all__ = [
@@ -112,7 +112,7 @@ def check_folder(
     verify_files(folder, manifest.files)
     cases = load_vectors(folder, manifest)
     reason = "left out, as asked" if vectors_only else _no_eager(manifest)
-    suite: list[Case] = []
+    suite: dict[str, list[Case]] = {}
     if not reason:
         progress(f"{manifest.name}: eager torch", 0.0)
         from amt_export.verify.parity.eager import eager_cases
@@ -127,10 +127,11 @@ def check_folder(
         own, with_dtype = _tolerances(manifest, entry)
         try:
             check_artifact(folder, manifest, entry)
-            expected = Expected(of_form(manifest, entry, cases), ports, with_dtype)
+            known = whole_as_stream(manifest, cases) if entry.form == "stream" else cases
+            expected = Expected(known, ports, with_dtype)
             vectors += prove(folder, manifest, entry, expected).rows
             if suite:
-                expected = Expected(of_form(manifest, entry, suite), ports, own)
+                expected = Expected(suite[entry.form], ports, own)
                 eager += prove(folder, manifest, entry, expected).rows
         except (MissingDependencyError, BackendError) as error:
             not_run.append(NotRun(entry.format, entry.form, "", reason_of(error)))
@@ -175,7 +176,7 @@ def _ports(manifest: Manifest) -> list[Port]:
 def _tolerances(manifest: Manifest, entry: FileEntry) -> tuple[dict[str, float], dict[str, float]]:
     """By kind: what the format may add to eager torch, and that with what float32 adds to float64."""
     own = {row.kind: row.tolerance for row in _published(manifest, entry.format, entry.form)}
-    dtype = {row.kind: row.tolerance for row in _published(manifest, "reference", "whole")}
+    dtype = {row.kind: row.tolerance for row in _published(manifest, "float64", "whole")}
     kinds = {row.kind for row in manifest.parity}
     if missing := kinds - (own.keys() & dtype.keys()):
         raise ArtifactError(

@@ -36,7 +36,7 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Version:
+class Variant:
     """What is compared, and how it shows in the table."""
 
     format: str
@@ -137,7 +137,7 @@ def check_left_out(name: str, cases: Iterable[Case]) -> None:
 def rows_of(
     worst: Mapping[str, Worst],
     ports: Sequence[Port],
-    version: Version,
+    version: Variant,
     tolerance: Mapping[str, float],
 ) -> tuple[ParityRow, ...]:
     """What was measured of a version, as rows of the table: one for each output."""
@@ -169,7 +169,7 @@ def compare(
     run: Runner,
     cases: Sequence[Case],
     ports: Sequence[Port],
-    version: Version,
+    version: Variant,
     tolerance: Mapping[str, float],
 ) -> tuple[ParityRow, ...]:
     """Compare a version with the expected outputs of all cases.
@@ -178,7 +178,7 @@ def compare(
     ----------
     run, cases, ports
         As `measure` takes them.
-    version : Version
+    version : Variant
     tolerance : mapping
         Kind of output ("relative", "db", "frequency") to the largest difference allowed.
 

@@ -9,33 +9,39 @@ from dataclasses import replace
 from torch import nn
 
 from amt_export.errors import AmtExportError, SpecError
-from amt_export.manifest import Manifest, ParityRow, Skip
-from amt_export.model_file.building import build_module, input_length
+from amt_export.manifest import Manifest, Skip
+from amt_export.model_file.building import build_module, build_stream, input_length
 from amt_export.model_file.published import spec_of
+from amt_export.modules.forms import StreamForm
 from amt_export.verify.parity.cases import eager_runner, module_cases, suite_inputs
-from amt_export.verify.parity.compare import Case, Version, compare, measure, rows_of
+from amt_export.verify.parity.compare import Case, Variant, compare, measure, rows_of
 from amt_export.verify.parity.load import CUDA, cuda_device
 from amt_export.verify.parity.prove import Evidence, Expected, reason_of
+from amt_export.verify.parity.streaming import streamed, whole_as_stream
 
 
-def prove_eager(module: nn.Module, own: Sequence[Case], expected: Expected) -> Evidence:
+def prove_answers(answers: Sequence[Case], expected: Expected, variant: Variant) -> Evidence:
+    """Compare answers that are there already with what is expected of the same signals."""
+    given = iter(answers)
+    worst = measure(lambda _inputs: next(given).outputs, expected.cases, expected.ports)
+    return Evidence(rows_of(worst, expected.ports, variant, expected.tolerance), worst)
+
+
+def prove_eager(module: nn.Module, answers: Sequence[Case], expected: Expected) -> Evidence:
     """Compare a module with what float64 says, on the CPU and on CUDA if there is one.
 
     Parameters
     ----------
     module : nn.Module
-        Frozen, on the CPU.
-    own : sequence of Case
+        Whole form, on the CPU.
+    answers : sequence of Case
         What it answers there.
     expected : Expected
-        The same signals in the module's dtype, with the outputs of the float64 module.
+        The same signals, with the outputs of the float64 module.
     """
     names = [port.name for port in expected.ports]
-    answers = iter(own)
-    worst = measure(lambda _inputs: next(answers).outputs, expected.cases, expected.ports)
-    usual = Version("reference", "whole", "torch")
-    rows = rows_of(worst, expected.ports, usual, expected.tolerance)
-    elsewhere: tuple[ParityRow, ...] = ()
+    usual = Variant("float64", "whole", "torch")
+    found = prove_answers(answers, expected, usual)
     try:
         device = cuda_device()
         elsewhere = compare(
@@ -46,12 +52,21 @@ def prove_eager(module: nn.Module, own: Sequence[Case], expected: Expected) -> E
             expected.tolerance,
         )
     except AmtExportError as error:
-        rows = tuple(replace(row, skipped=(Skip(CUDA, reason_of(error)),)) for row in rows)
-    return Evidence((*rows, *elsewhere), worst)
+        skip = Skip(CUDA, reason_of(error))
+        return replace(found, rows=tuple(replace(row, skipped=(skip,)) for row in found.rows))
+    return replace(found, rows=(*found.rows, *elsewhere))
 
 
-def eager_cases(manifest: Manifest, source: str) -> list[Case]:
-    """The whole signal suite, and what the eager module of a published folder answers to it.
+def stream_cases(manifest: Manifest, form: StreamForm, cases: Sequence[Case]) -> list[Case]:
+    """The same signals, and what the eager streaming form answers to them, block by block."""
+    run = streamed(manifest, eager_runner(form, form.output_names))
+    return [
+        replace(case, outputs=dict(run(case.inputs))) for case in whole_as_stream(manifest, cases)
+    ]
+
+
+def eager_cases(manifest: Manifest, source: str) -> dict[str, list[Case]]:
+    """The whole signal suite, and what the eager forms of a published folder answer to it.
 
     Parameters
     ----------
@@ -60,6 +75,11 @@ def eager_cases(manifest: Manifest, source: str) -> list[Case]:
     source : str
         Where it comes from, for errors.
 
+    Returns
+    -------
+    dict of list of Case
+        For "whole", and "stream" where there is one.
+
     Raises
     ------
     SpecError
@@ -67,14 +87,17 @@ def eager_cases(manifest: Manifest, source: str) -> list[Case]:
     """
     spec = spec_of(manifest, source)
     try:
-        module = build_module(spec).frozen(input_length(spec))
-        cases = module_cases(suite_inputs(module, spec.inputs), module, spec.dtype)
+        module = build_module(spec)
+        frozen = module.frozen(input_length(spec))
+        cases = {"whole": module_cases(suite_inputs(frozen, spec.inputs), frozen, "float32")}
+        if (form := build_stream(spec, module)) is not None:
+            cases["stream"] = stream_cases(manifest, form, cases["whole"])
     except SpecError:
         raise
     except ValueError as error:
         raise SpecError(f"{source}: its parameters make no module here ({error})") from error
     for port in manifest.outputs:
-        if (found := cases[0].outputs[port.name].shape) != port.shape:
+        if (found := cases["whole"][0].outputs[port.name].shape) != port.shape:
             raise SpecError(
                 f"{source}: its parameters make {port.name} of shape {found}, the manifest says "
                 f"{port.shape}; it was built from something else"

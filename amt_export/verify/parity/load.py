@@ -15,7 +15,7 @@ from amt_export.coreml_interpreter import Interpreter
 from amt_export.errors import ArtifactError, BackendError, require
 from amt_export.manifest import FileEntry, Manifest, Skip
 from amt_export.runtime.backends import OPENERS
-from amt_export.verify.parity.compare import Runner, Version
+from amt_export.verify.parity.compare import Runner, Variant
 from amt_export.verify.parity.coreml_interface import check_interface
 from amt_export.verify.parity.settings import CPU, DEFAULT, OPTIONS, Setup, providers
 from amt_export.verify.parity.streaming import streamed
@@ -50,7 +50,7 @@ def open_artifact(
     entry: FileEntry,
     provider: str | None = None,
     setup: Setup = DEFAULT,
-) -> tuple[Runner, Version]:
+) -> tuple[Runner, Variant]:
     """A runner for one file, and how it is verified; a streaming one streams whole signals.
 
     Core ML runs on macOS only; elsewhere the runner is the reference interpreter.
@@ -81,9 +81,9 @@ def open_artifact(
 
 def _open(
     path: Path, manifest: Manifest, entry: FileEntry, provider: str, setup: Setup
-) -> tuple[Runner, Version]:
+) -> tuple[Runner, Variant]:
     """A runner for what one file itself takes and gives."""
-    version = Version(entry.format, entry.form, provider)
+    version = Variant(entry.format, entry.form, provider)
     if entry.format == "coreml":
         check_interface(path, manifest)
         interpreter = Interpreter(path)  # a damaged package is refused in our words on a Mac, too

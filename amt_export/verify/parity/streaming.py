@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from amt_export.manifest import FileEntry, Manifest, Port
+from amt_export.manifest import Manifest, Port
 from amt_export.runtime.axes import cut, time_axis
 from amt_export.runtime.stream import Stream
 from amt_export.runtime.windows import Framing
@@ -46,7 +46,7 @@ def streamed(manifest: Manifest, block: Runner) -> Runner:
         (audio,) = inputs.values()
         heard = heard_samples(manifest.sampling_rate, audio.shape[-1])
         first, last = stream.push(audio[..., :heard]), stream.flush()
-        frames = settled(manifest, heard)
+        frames = comparable_frames(manifest, heard)
         return {
             port.name: cut(_joined(first, last, port), port, frames.start, frames.stop)
             for port in manifest.outputs
@@ -60,7 +60,7 @@ def heard_samples(sampling_rate: float | None, samples: int) -> int:
     return min(samples, math.ceil(HEARD * sampling_rate)) if sampling_rate else samples
 
 
-def settled(manifest: Manifest, samples: int) -> slice:
+def comparable_frames(manifest: Manifest, samples: int) -> slice:
     """Frames of a signal that a stream can know: all, or those that see no mirrored end."""
     framing = Framing(manifest.hop, manifest.frame_length)
     frames = framing.frames(samples)
@@ -70,9 +70,11 @@ def settled(manifest: Manifest, samples: int) -> slice:
     return slice(first, 1 + (samples - manifest.look_ahead) // manifest.hop)
 
 
-def settled_cases(manifest: Manifest, cases: Iterable[Case]) -> list[Case]:
+def whole_as_stream(manifest: Manifest, cases: Iterable[Case]) -> list[Case]:
     """Cases of whole signals as a stream can answer them."""
-    frames = settled(manifest, heard_samples(manifest.sampling_rate, manifest.inputs[0].shape[-1]))
+    frames = comparable_frames(
+        manifest, heard_samples(manifest.sampling_rate, manifest.inputs[0].shape[-1])
+    )
     ports = {port.name: port for port in manifest.outputs}
 
     def known(outputs: Mapping[str, npt.NDArray[np.floating]]) -> Arrays:
@@ -86,11 +88,6 @@ def settled_cases(manifest: Manifest, cases: Iterable[Case]) -> list[Case]:
         )
         for case in cases
     ]
-
-
-def of_form(manifest: Manifest, entry: FileEntry, cases: Sequence[Case]) -> Sequence[Case]:
-    """Cases as the form of a file can answer them."""
-    return settled_cases(manifest, cases) if entry.form == "stream" else cases
 
 
 def _joined(

@@ -57,7 +57,7 @@ def load_vectors(folder: Path, manifest: Manifest) -> list[Case]:
             cases = [
                 Case(
                     signal,
-                    {n: arrays[f"in.{signal}.{n}"].astype(manifest.dtype) for n in inputs},
+                    {n: arrays[f"in.{signal}.{n}"].astype(np.float32) for n in inputs},
                     {n: arrays[f"out.{signal}.{n}"].astype(np.float64) for n in outputs},
                     _left_out(arrays, signal, manifest),
                 )

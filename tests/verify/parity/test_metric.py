@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from amt_export.manifest.ports import Port
-from amt_export.verify.parity.compare import Case, Version, compare, failing, parity_error
+from amt_export.verify.parity.compare import Case, Variant, compare, failing, parity_error
 from amt_export.verify.parity.metric import difference
 from support.filters import noise
 
@@ -115,7 +115,7 @@ def test_the_worst_signal_of_every_output_is_kept():
         Case("a", {"x": y}, {"y": y, "e": y}),
         Case("b", {"x": y}, {"y": y + 1.0, "e": y + 0.125}),
     ]
-    rows = compare(fixed({"y": y, "e": y}), cases, (LINEAR, LEVEL), Version("f", "whole", "p"), ANY)
+    rows = compare(fixed({"y": y, "e": y}), cases, (LINEAR, LEVEL), Variant("f", "whole", "p"), ANY)
     assert [(r.output, r.signal, r.worst, r.kind) for r in rows] == [
         ("y", "b", 0.5, "relative"),
         ("e", "b", 0.125, "db"),
@@ -127,7 +127,7 @@ def test_the_worst_signal_of_every_output_is_kept():
 def test_infinite_differences_fail_and_can_be_written():
     y = np.ones((1, 1, 4))
     rows = compare(
-        fixed({"y": y * math.nan}), [Case("a", {}, {"y": y})], [LINEAR], Version("f", "w", "p"), ANY
+        fixed({"y": y * math.nan}), [Case("a", {}, {"y": y})], [LINEAR], Variant("f", "w", "p"), ANY
     )
     assert failing(rows) == rows
     assert math.isfinite(rows[0].worst)
@@ -150,6 +150,6 @@ def test_infinite_differences_fail_and_can_be_written():
 def test_a_difference_says_what_to_do_next(format, form, hint):
     y = np.ones((1, 1, 4))
     tolerance = {**ANY, "relative": 0.1}
-    version = Version(format, form, "CPU")
+    version = Variant(format, form, "CPU")
     rows = compare(fixed({"y": 2 * y}), [Case("a", {}, {"y": y})], [LINEAR], version, tolerance)
     assert str(parity_error("m", rows)).endswith(hint)
