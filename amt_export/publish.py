@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
+from typing import Literal
 
 import torch
 
@@ -23,12 +24,12 @@ from amt_export.manifest import (
     Checkpoint,
     FileEntry,
     Manifest,
-    Port,
     StateInfo,
     StreamInfo,
     bytes_of,
     sha256_of,
 )
+from amt_export.manifest.ports import Port
 from amt_export.model_file import ModelSpec
 from amt_export.model_file.building import DTYPES, build_module, build_stream, input_length
 from amt_export.modules.base import AuditoryModule
@@ -157,7 +158,7 @@ def _describe(spec: ModelSpec, forms: Forms, program: Program) -> Manifest:
         module=spec.module,
         description=spec.description,
         parameters=spec.raw_parameters,
-        dtype=spec.dtype,
+        precision=_precision(spec, forms),
         sampling_rate=getattr(module, "fs", None),
         centre_frequencies=tuple(module.centre_frequencies() or ()),
         warm_up=module.warm_up(),
@@ -166,7 +167,7 @@ def _describe(spec: ModelSpec, forms: Forms, program: Program) -> Manifest:
         hop=module.hop(),
         frame_length=module.frame_length(),
         inputs=tuple(
-            Port(p.name, tuple(spec.inputs[p.name]), spec.dtype, p.unit, p.axes, p.floor)
+            replace(p, shape=tuple(spec.inputs[p.name]), dtype=spec.dtype)
             for p in module.input_ports
             if p.name in spec.inputs
         ),
@@ -176,12 +177,17 @@ def _describe(spec: ModelSpec, forms: Forms, program: Program) -> Manifest:
     )
 
 
+def _precision(spec: ModelSpec, forms: Forms) -> Literal["float32", "float64"]:
+    wide = forms.stream is not None and forms.stream.widens
+    return "float64" if wide or spec.dtype == "float64" else "float32"
+
+
 def _outputs(
     spec: ModelSpec, module: AuditoryModule, results: Sequence[torch.Tensor]
 ) -> tuple[Port, ...]:
     """Output ports, with the shapes of what came out; more may follow behind them."""
     return tuple(
-        Port(p.name, tuple(value.shape), spec.dtype, p.unit, p.axes, p.floor, p.components)
+        replace(p, shape=tuple(value.shape), dtype=spec.dtype)
         for p, value in zip(module.output_ports, results, strict=False)
     )
 
@@ -204,9 +210,8 @@ def _describe_stream(spec: ModelSpec, forms: Forms) -> StreamInfo | None:
             )
         ),
         skip=module.skip(),
-        inputs=(Port(port.name, form.shape, spec.dtype, port.unit, port.axes, port.floor),),
+        inputs=(replace(port, shape=form.shape, dtype=spec.dtype),),
         outputs=_outputs(spec, module, results),
-        float64=form.widens,
     )
 
 

@@ -92,7 +92,7 @@ def _forward(peer: ModuleType, manifest: Manifest) -> Callable[..., object] | No
     if kind is None:
         return None
     # Its DRNL is float64 by default, which torch's CPU convolution takes forty times as long for.
-    module = _made(kind, {"dtype": getattr(torch, manifest.dtype)}, manifest.parameters)
+    module = _made(kind, {"dtype": getattr(torch, manifest.precision)}, manifest.parameters)
     if manifest.module == "ERBIntegration":
         return lambda psd: module(psd, _grid(psd, manifest))
     if manifest.module == "Moore2016ExcitationPattern":  # which takes no batch of frames

@@ -41,21 +41,19 @@ def read_onnx(path: Path) -> Graph:
     inputs = [value for value in model.graph.input if value.name not in initializers]
     graph.inputs = [_interface(value) for value in inputs]
     graph.outputs = [_interface(value) for value in model.graph.output]
-    graph.float64 = _says_float64(model, {value.name for value in inputs})
+    graph.float64 = _says_float64(model)
     _read_graph(model.graph, graph, "")
     for function in model.functions:
         _read_nodes(function.node, graph, f"{function.name}/")
     return graph
 
 
-def _says_float64(model: Any, inputs: set[str]) -> bool:
-    """Whether its manifest says so, and it is the stream that this is said of: it takes the states."""
+def _says_float64(model: Any) -> bool:
+    """Whether its manifest says that it computes in float64."""
     for entry in model.metadata_props:
         if entry.key == METADATA_KEY:
             with contextlib.suppress(ArtifactError):
-                stream = Manifest.from_json(entry.value, METADATA_KEY).stream
-                if stream is not None and inputs.issuperset(state.input for state in stream.states):
-                    return stream.float64
+                return Manifest.from_json(entry.value, METADATA_KEY).precision == "float64"
     return False
 
 

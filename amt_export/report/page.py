@@ -177,7 +177,7 @@ def _model(model: Published) -> str:
     outputs = ", ".join(f"{p.name} {list(p.shape)}" for p in manifest.outputs)
     parameters = ", ".join(f"{key} = {value}" for key, value in manifest.parameters.items())
     facts = {
-        "module": f"{manifest.module}, {manifest.dtype}",
+        "module": f"{manifest.module}, {manifest.precision}",
         "parameters": parameters + (" and a checkpoint" if manifest.checkpoint else ""),
         "inputs": inputs,
         "outputs": outputs,

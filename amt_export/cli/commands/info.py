@@ -81,7 +81,7 @@ def _facts(manifest: Manifest) -> Table:
     """Return the single values of a manifest."""
     rate, fc = manifest.sampling_rate, manifest.centre_frequencies
     facts = {
-        "module": f"{manifest.module}, {manifest.dtype}",
+        "module": f"{manifest.module}, {manifest.precision}",
         **{f"  {key}": str(value) for key, value in manifest.parameters.items()},
         "sampling rate": f"{rate:g} Hz" if rate else "",
         "channels": f"{len(fc)}, {min(fc):.1f} to {max(fc):.1f} Hz" if fc else "",
@@ -108,7 +108,6 @@ def _print_stream(manifest: Manifest, console: Console) -> None:
     stream, rate = manifest.stream, manifest.sampling_rate
     title = f"stream: blocks of {_duration(stream.block, rate)}"
     title += f", latency {_duration(stream.latency, rate)}" if stream.latency else ", no latency"
-    title += "; float64 inside" if stream.float64 else ""
     if stream.skip:
         title += f"\nthe first {stream.skip} frames of a stream lie before the signal"
     table = plain_table(title, ("state", "becomes", "shape", "meaning"))

@@ -104,7 +104,7 @@ def _same(spec: ModelSpec, manifest: Manifest) -> bool:
     block = manifest.stream.block if manifest.stream else None
     return (spec.module, spec.dtype, spec.raw_parameters, spec.stream_block) == (
         manifest.module,
-        manifest.dtype,
+        manifest.precision,
         manifest.parameters,
         block,
     ) and spec.inputs == {port.name: port.shape for port in manifest.inputs}

@@ -73,7 +73,9 @@ def settled(manifest: Manifest, samples: int) -> slice:
 
 def settled_cases(manifest: Manifest, cases: Iterable[Case]) -> list[Case]:
     """Cases of whole signals as a stream can answer them."""
-    frames = settled(manifest, heard_samples(manifest.sampling_rate, manifest.inputs[0].shape[-1]))
+    frames = settled(
+        manifest, heard_samples(manifest.sampling_rate, manifest.inputs[0].sized()[-1])
+    )
     ports = {port.name: port for port in manifest.outputs}
 
     def known(outputs: Mapping[str, npt.NDArray[np.floating]]) -> Arrays:

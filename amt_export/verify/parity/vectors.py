@@ -49,7 +49,6 @@ def load_vectors(folder: Path, manifest: Manifest) -> list[Case]:
         If they are missing, damaged or of another model.
     """
     path = folder / VECTORS
-    inputs = [port.name for port in manifest.inputs]
     outputs = [port.name for port in manifest.outputs]
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
@@ -57,7 +56,10 @@ def load_vectors(folder: Path, manifest: Manifest) -> list[Case]:
             cases = [
                 Case(
                     signal,
-                    {n: arrays[f"in.{signal}.{n}"].astype(manifest.dtype) for n in inputs},
+                    {
+                        p.name: arrays[f"in.{signal}.{p.name}"].astype(p.dtype)
+                        for p in manifest.inputs
+                    },
                     {n: arrays[f"out.{signal}.{n}"].astype(np.float64) for n in outputs},
                 )
                 for signal in signals
