@@ -7,14 +7,17 @@ field order of the records is the key order of the JSON.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Literal, cast
 
 from amt_export.errors import ArtifactError
+from amt_export.manifest.files import MANIFEST_NAME as MANIFEST_NAME
+from amt_export.manifest.files import FileEntry as FileEntry
+from amt_export.manifest.files import OtherFile as OtherFile
+from amt_export.manifest.files import describe_others as describe_others
+from amt_export.manifest.files import verify_files as verify_files
 from amt_export.manifest.hashing import bytes_of as bytes_of
-from amt_export.manifest.hashing import contents_of
 from amt_export.manifest.hashing import sha256_of as sha256_of
 from amt_export.manifest.json_records import OMITTED, MismatchError, decode, encode
 from amt_export.manifest.parity_row import BEYOND as BEYOND
@@ -27,7 +30,6 @@ from amt_export.manifest.schema1 import converted
 from amt_export.manifest.validation import implausible
 
 SCHEMA = 2
-MANIFEST_NAME = "manifest.json"
 METADATA_KEY = "amt_export.manifest"
 """Key under which every format carries :meth:`Manifest.embedded_json`."""
 
@@ -77,31 +79,6 @@ class StreamInfo:
     skip: int = 0
     inputs: tuple[Port, ...] = ()
     outputs: tuple[Port, ...] = ()
-
-
-@dataclass(frozen=True)
-class FileEntry:
-    """One artifact: ``path`` relative to the folder, total ``bytes``, and its hash.
-
-    ``form`` is ``"whole"`` or ``"stream"``; ``reproducible`` says whether building again gives
-    the same bytes.
-    """
-
-    path: str
-    format: str
-    form: str
-    bytes: int
-    sha256: str
-    reproducible: bool
-
-
-@dataclass(frozen=True)
-class OtherFile:
-    """What a folder holds besides artifacts and manifest: test vectors, pictures, pages to read."""
-
-    path: str
-    bytes: int
-    sha256: str
 
 
 @dataclass(frozen=True)
@@ -300,54 +277,3 @@ def load_manifest(folder: str | Path) -> Manifest:
             f"{path}: {reason}; expected a folder published by amt-export build"
         ) from error
     return Manifest.from_json(text, str(path))
-
-
-def describe_others(folder: Path, files: Iterable[FileEntry]) -> tuple[OtherFile, ...]:
-    """Describe everything in a folder that is neither an artifact nor the manifest, sorted by path.
-
-    Parameters
-    ----------
-    folder : Path
-        About to be published, with all its files in place.
-    files : iterable of FileEntry
-        Its artifacts.
-    """
-    known = {MANIFEST_NAME, *(entry.path for entry in files)}
-    return tuple(
-        OtherFile(name, bytes_of(file), sha256_of(file))
-        for name, file in contents_of(folder)
-        if name.split("/")[0] not in known
-    )
-
-
-def verify_files(folder: str | Path, entries: Iterable[FileEntry | OtherFile]) -> None:
-    """Check that files are what was published.
-
-    Parameters
-    ----------
-    folder : str or Path
-        The published folder.
-    entries : iterable of FileEntry or OtherFile
-        Which of its files to check: ``manifest.files``, or only the one about to be loaded.
-
-    Raises
-    ------
-    ArtifactError
-        If a file is missing, outside the folder, or its size or hash differs.
-    """
-    for entry in entries:
-        relative = PurePosixPath(entry.path)
-        if relative.is_absolute() or ".." in relative.parts:
-            raise ArtifactError(f"{folder}: {entry.path} points outside the folder")
-        path = Path(folder) / relative
-        if not path.exists():
-            raise ArtifactError(f"{path}: missing; build the model again")
-        size = bytes_of(path)
-        if size != entry.bytes:
-            raise ArtifactError(
-                f"{path}: {size} bytes, published with {entry.bytes}; build the model again"
-            )
-        if sha256_of(path) != entry.sha256:
-            raise ArtifactError(
-                f"{path}: SHA-256 differs from the manifest's; build the model again"
-            )
