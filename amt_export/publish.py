@@ -23,12 +23,12 @@ from amt_export.manifest import (
     Checkpoint,
     FileEntry,
     Manifest,
-    Port,
     StateInfo,
     StreamInfo,
     bytes_of,
     sha256_of,
 )
+from amt_export.manifest.ports import Port
 from amt_export.model_file import ModelSpec
 from amt_export.model_file.building import build_module, build_stream, input_length
 from amt_export.modules.base import AuditoryModule
@@ -155,12 +155,12 @@ def _describe(spec: ModelSpec, forms: Forms, program: Program) -> Manifest:
         hop=module.hop(),
         frame_length=module.frame_length(),
         inputs=tuple(
-            Port(p.name, tuple(spec.inputs[p.name]), "float32", p.unit, p.axes, p.floor)
+            replace(p, shape=tuple(spec.inputs[p.name]), dtype="float32")
             for p in module.input_ports
             if p.name in spec.inputs
         ),
         outputs=_outputs(module, results),
-        stream=_describe_stream(spec, forms),
+        stream=_describe_stream(forms),
         versions={"amt_export": __version__} | {name: metadata.version(name) for name in VERSIONED},
     )
 
@@ -168,12 +168,12 @@ def _describe(spec: ModelSpec, forms: Forms, program: Program) -> Manifest:
 def _outputs(module: AuditoryModule, results: Sequence[torch.Tensor]) -> tuple[Port, ...]:
     """Output ports, with the shapes of what came out; more may follow behind them."""
     return tuple(
-        Port(p.name, tuple(value.shape), "float32", p.unit, p.axes, p.floor, p.components)
+        replace(p, shape=tuple(value.shape), dtype="float32")
         for p, value in zip(module.output_ports, results, strict=False)
     )
 
 
-def _describe_stream(spec: ModelSpec, forms: Forms) -> StreamInfo | None:
+def _describe_stream(forms: Forms) -> StreamInfo | None:
     form, module = forms.stream, forms.module
     if form is None:
         return None
@@ -191,7 +191,7 @@ def _describe_stream(spec: ModelSpec, forms: Forms) -> StreamInfo | None:
             )
         ),
         skip=module.skip(),
-        inputs=(Port(port.name, form.shape, "float32", port.unit, port.axes, port.floor),),
+        inputs=(replace(port, shape=form.shape, dtype="float32"),),
         outputs=_outputs(module, results),
     )
 

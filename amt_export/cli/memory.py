@@ -82,7 +82,7 @@ def _peak() -> int:
 def _main(folder: Path, format: str) -> None:
     manifest = load_manifest(folder)
     call = opened(folder, manifest.entry(format))
-    call(**{port.name: np.zeros(port.shape, port.dtype) for port in manifest.inputs})
+    call(**{port.name: np.zeros(port.sized(), port.dtype) for port in manifest.inputs})
     print(_peak())  # noqa: T201
 
 

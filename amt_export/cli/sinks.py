@@ -50,9 +50,9 @@ def whole_shapes(manifest: Manifest, samples: int) -> dict[str, tuple[int, ...]]
     for port in manifest.outputs:
         axis = time_axis(port)
         if axis is None:
-            shapes[port.name] = port.shape
+            shapes[port.name] = port.sized()
         else:
-            shapes[port.name] = (1, *port.shape[1:axis], frames, *port.shape[axis + 1 :])
+            shapes[port.name] = (1, *port.sized()[1:axis], frames, *port.sized()[axis + 1 :])
     return shapes
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 def bytes_of(path: Path) -> int:
     """Return the size of a file, or of all files of a folder, in bytes."""
-    return sum(file.stat().st_size for _, file in _contents(path))
+    return sum(file.stat().st_size for _, file in contents_of(path))
 
 
 def sha256_of(path: Path) -> str:
@@ -20,11 +20,11 @@ def sha256_of(path: Path) -> str:
     if path.is_file():
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
-    listing = "".join(f"{sha256_of(file)}  {name}\n" for name, file in _contents(path))
+    listing = "".join(f"{sha256_of(file)}  {name}\n" for name, file in contents_of(path))
     return hashlib.sha256(listing.encode()).hexdigest()
 
 
-def _contents(path: Path) -> list[tuple[str, Path]]:
+def contents_of(path: Path) -> list[tuple[str, Path]]:
     """Return (name relative to path, file) of every file below, sorted; a file is its own."""
     if path.is_file():
         return [(path.name, path)]

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import MISSING, fields, is_dataclass
 from types import UnionType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 OMITTED: dict[str, Any] = {"omitted": True}
 """Metadata of a field that is written only where it differs from its default: a later addition."""
+
+LAST: dict[str, Any] = {"last": True}
+"""Metadata of a field that is written behind those without this mark, wherever the constructor takes it."""
 
 
 class MismatchError(ValueError):
@@ -19,7 +22,7 @@ def encode(value: object) -> object:
     if is_dataclass(value):
         return {
             field.name: encode(getattr(value, field.name))
-            for field in fields(value)
+            for field in sorted(fields(value), key=lambda field: "last" in field.metadata)
             if not (field.metadata.get("omitted") and getattr(value, field.name) == field.default)
         }
     if isinstance(value, tuple):
@@ -37,7 +40,7 @@ def decode(value: object, hint: Any, where: str = "") -> object:
     value : object
         What `json.loads` gives.
     hint : type
-        A dataclass, str, int, float, bool, object, or tuple, dict and `X | None` of them.
+        A dataclass, str, int, float, bool, object, a Literal, or tuple, dict and `X | None` of them.
     where : str, optional
         Path to the value, for the error.
 
@@ -54,12 +57,15 @@ def decode(value: object, hint: Any, where: str = "") -> object:
         return tuple(decode(item, arguments[0], f"{where}[{i}]") for i, item in enumerate(value))
     if origin is dict and isinstance(value, dict):
         return {key: decode(item, arguments[1], f"{where}.{key}") for key, item in value.items()}
+    if origin is Literal and value in arguments:
+        return value
     if is_dataclass(hint) and isinstance(value, dict):
         return _decode_record(value, hint, where)
     # The exact type, because a JSON true is not the number 1; but 16000 is a fine float.
     if hint is object or type(value) is hint or (hint is float and type(value) is int):
         return value
-    expected = getattr(hint, "__name__", hint)
+    choices = " or ".join(map(repr, arguments)) if origin is Literal else ""
+    expected = choices or getattr(hint, "__name__", hint)
     raise MismatchError(f"{where or 'the whole'} is {value!r}, not {expected}")
 
 

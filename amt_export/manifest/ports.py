@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
+
+from amt_export.manifest.json_records import LAST, OMITTED
 
 Kind = Literal["relative", "db", "frequency"]
 
 
 @dataclass(frozen=True)
 class Port:
-    """One named input or output of a module.
+    """One named input or output, of a module or of an artifact.
 
     Parameters
     ----------
@@ -27,16 +29,32 @@ class Port:
         For levels: the documented value that stands for silence, in dB. Cells at or below it
         are not compared.
     components : str, optional
-        For one of two outputs that list components, frequencies in one and levels in the other: the
-        name of that list, which both of them carry.
+        For one of two outputs that list components, frequencies in one and levels in the other, slot by
+        slot and packed to the left (what follows the last component is 0 in both): the name of that
+        list, which both outputs carry.
+    shape : tuple of (int or None), optional
+        Of an artifact's array; a free batch has the size None. A module leaves it empty.
+    dtype : str
+        Of an artifact's array.
     """
 
     name: str
-    axes: tuple[str, ...]
+    shape: tuple[int | None, ...] = field(default=(), kw_only=True)
+    dtype: str = field(default="float32", kw_only=True)
+    axes: tuple[str, ...] = field(metadata=LAST)
     unit: str
-    kind: Kind = "relative"
-    floor: float | None = None
-    components: str | None = None
+    kind: Kind = field(default="relative", metadata=LAST | OMITTED)
+    floor: float | None = field(default=None, metadata=LAST | OMITTED)
+    components: str | None = field(default=None, metadata=LAST | OMITTED)
+
+    def sized(self, batch: int = 1) -> tuple[int, ...]:
+        """Return the shape with `batch` rows where the batch is free; a fixed one stays."""
+        return sized(self.shape, batch)
+
+
+def sized(shape: tuple[int | None, ...], batch: int = 1) -> tuple[int, ...]:
+    """Return a shape with `batch` in the place of a free size."""
+    return tuple(batch if size is None else size for size in shape)
 
 
 @dataclass(frozen=True)

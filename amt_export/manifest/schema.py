@@ -7,12 +7,16 @@ field order of the records is the key order of the JSON.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
-from typing import Any, cast
+from pathlib import Path
+from typing import Any, Literal, cast
 
 from amt_export.errors import ArtifactError
+from amt_export.manifest.files import MANIFEST_NAME as MANIFEST_NAME
+from amt_export.manifest.files import FileEntry as FileEntry
+from amt_export.manifest.files import OtherFile as OtherFile
+from amt_export.manifest.files import describe_others as describe_others
+from amt_export.manifest.files import verify_files as verify_files
 from amt_export.manifest.hashing import bytes_of as bytes_of
 from amt_export.manifest.hashing import sha256_of as sha256_of
 from amt_export.manifest.json_records import OMITTED, MismatchError, decode, encode
@@ -20,30 +24,14 @@ from amt_export.manifest.parity_row import BEYOND as BEYOND
 from amt_export.manifest.parity_row import ParityRow as ParityRow
 from amt_export.manifest.parity_row import Setting as Setting
 from amt_export.manifest.parity_row import Skip as Skip
+from amt_export.manifest.ports import Port as Port
+from amt_export.manifest.ports import sized
+from amt_export.manifest.schema1 import converted
 from amt_export.manifest.validation import implausible
 
-SCHEMA = 1
-MANIFEST_NAME = "manifest.json"
+SCHEMA = 2
 METADATA_KEY = "amt_export.manifest"
 """Key under which every format carries :meth:`Manifest.embedded_json`."""
-
-
-@dataclass(frozen=True)
-class Port:
-    """One named array at the interface of an artifact; ``unit`` and ``axes`` describe it.
-
-    ``floor`` is the value of a level that stands for silence; levels there are not compared.
-    ``components`` names a list of components whose frequencies are in one output and their levels in
-    another, slot by slot and packed to the left; what is behind the last one is 0 in both.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: str
-    unit: str
-    axes: tuple[str, ...]
-    floor: float | None = field(default=None, metadata=OMITTED)
-    components: str | None = field(default=None, metadata=OMITTED)
 
 
 @dataclass(frozen=True)
@@ -55,10 +43,14 @@ class StateInfo:
 
     input: str
     output: str
-    shape: tuple[int, ...]
+    shape: tuple[int | None, ...]
     meaning: str
     dtype: str = "float32"
     initial: float = 0.0
+
+    def sized(self, batch: int = 1) -> tuple[int, ...]:
+        """Return the shape with `batch` rows where the batch is free; a fixed one stays."""
+        return sized(self.shape, batch)
 
 
 @dataclass(frozen=True)
@@ -79,8 +71,6 @@ class StreamInfo:
         dropped: its frame k is the stream's frame ``skip + k``.
     inputs, outputs : tuple of Port
         Of one call, without the states. Outputs are joined along their axis "time" or "frame".
-    float64 : bool
-        Whether the artifacts compute in float64 between float32 inputs and outputs (Core ML's never do).
     """
 
     block: int
@@ -89,23 +79,6 @@ class StreamInfo:
     skip: int = 0
     inputs: tuple[Port, ...] = ()
     outputs: tuple[Port, ...] = ()
-    float64: bool = False
-
-
-@dataclass(frozen=True)
-class FileEntry:
-    """One artifact: ``path`` relative to the folder, total ``bytes``, and its hash.
-
-    ``form`` is ``"whole"`` or ``"stream"``; ``reproducible`` says whether building again gives
-    the same bytes.
-    """
-
-    path: str
-    format: str
-    form: str
-    bytes: int
-    sha256: str
-    reproducible: bool
 
 
 @dataclass(frozen=True)
@@ -133,8 +106,11 @@ class Manifest:
         As in the model file.
     parameters : dict
         The model file's ``[parameters]``, unchanged.
-    dtype : str
-        Of the exported module: ``"float32"`` or ``"float64"``.
+    precision : {"float32", "float64"}
+        What the artifacts compute in between their inputs and outputs.
+    batch : {"static", "dynamic"}
+        Whether the first size of the arrays is the one they were exported with, or free; a free one is
+        null in shapes.
     sampling_rate : float or None
         In Hz; None for modules that know no time.
     centre_frequencies : tuple of float
@@ -153,11 +129,17 @@ class Manifest:
         The block-by-block form, if published.
     checkpoint : Checkpoint or None
         Given where values come from a file, which ``parameters`` do not hold.
-    files, parity
+    license : str
+        SPDX expression of what the artifacts may be used for; empty where nothing was said.
+    references : tuple of str
+        DOIs of the papers that describe the model.
+    files, other_files, parity
         What was published, and how far each artifact is from eager torch. Absent in the copy
         inside an artifact.
     versions : dict
         Package name to version at build time.
+    converted_from : int or None
+        The schema that the manifest was published with, where that was an older one.
     """
 
     schema: int = SCHEMA
@@ -165,7 +147,8 @@ class Manifest:
     module: str
     description: str
     parameters: dict[str, object]
-    dtype: str
+    precision: Literal["float32", "float64"] = "float32"
+    batch: Literal["static", "dynamic"] = "static"
     sampling_rate: float | None
     centre_frequencies: tuple[float, ...]
     warm_up: int
@@ -177,23 +160,27 @@ class Manifest:
     outputs: tuple[Port, ...]
     stream: StreamInfo | None = None
     checkpoint: Checkpoint | None = field(default=None, metadata=OMITTED)
+    license: str = ""
+    references: tuple[str, ...] = ()
     files: tuple[FileEntry, ...] = ()
+    other_files: tuple[OtherFile, ...] = ()
     parity: tuple[ParityRow, ...] = ()
     versions: dict[str, str]
+    converted_from: int | None = field(default=None, metadata=OMITTED)
 
     def to_json(self) -> str:
         """Return the text of ``manifest.json``; equal manifests give equal bytes."""
         return json.dumps(encode(self), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
     def embedded_json(self) -> str:
-        """Return the JSON carried inside each artifact: all but ``files`` and ``parity``."""
+        """Return the JSON carried inside each artifact: all but files and their parity."""
         content = cast(dict[str, Any], encode(self))
-        del content["files"], content["parity"]
+        del content["files"], content["other_files"], content["parity"]
         return json.dumps(content, ensure_ascii=False, allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str, source: str = MANIFEST_NAME) -> Manifest:
-        """Read a manifest, published or embedded.
+        """Read a manifest, published or embedded, of this schema or the one before.
 
         Parameters
         ----------
@@ -213,8 +200,12 @@ class Manifest:
         except ValueError as error:
             raise ArtifactError(f"{source}: not JSON ({error}); build the model again") from error
         schema = content.get("schema") if isinstance(content, dict) else None
-        if schema != SCHEMA:
-            raise ArtifactError(f"{source}: schema is {schema!r}, this version reads {SCHEMA}")
+        if schema == 1:
+            content = converted(content)
+        elif schema != SCHEMA:
+            raise ArtifactError(
+                f"{source}: schema is {schema!r}, this version reads 1 and {SCHEMA}"
+            )
         try:
             manifest = cast(Manifest, decode(content, cls))
         except MismatchError as error:
@@ -238,7 +229,8 @@ class Manifest:
             )
 
         def port(name: str, state: StateInfo) -> Port:
-            return Port(name, state.shape, state.dtype, "", ("state",) * len(state.shape))
+            axes = ("state",) * len(state.shape)
+            return Port(name, axes, "", shape=state.shape, dtype=state.dtype)
 
         states = self.stream.states
         return replace(
@@ -285,36 +277,3 @@ def load_manifest(folder: str | Path) -> Manifest:
             f"{path}: {reason}; expected a folder published by amt-export build"
         ) from error
     return Manifest.from_json(text, str(path))
-
-
-def verify_files(folder: str | Path, entries: Iterable[FileEntry]) -> None:
-    """Check that artifacts are what was published.
-
-    Parameters
-    ----------
-    folder : str or Path
-        The published folder.
-    entries : iterable of FileEntry
-        Which of its files to check: ``manifest.files``, or only the one about to be loaded.
-
-    Raises
-    ------
-    ArtifactError
-        If a file is missing, outside the folder, or its size or hash differs.
-    """
-    for entry in entries:
-        relative = PurePosixPath(entry.path)
-        if relative.is_absolute() or ".." in relative.parts:
-            raise ArtifactError(f"{folder}: {entry.path} points outside the folder")
-        path = Path(folder) / relative
-        if not path.exists():
-            raise ArtifactError(f"{path}: missing; build the model again")
-        size = bytes_of(path)
-        if size != entry.bytes:
-            raise ArtifactError(
-                f"{path}: {size} bytes, published with {entry.bytes}; build the model again"
-            )
-        if sha256_of(path) != entry.sha256:
-            raise ArtifactError(
-                f"{path}: SHA-256 differs from the manifest's; build the model again"
-            )

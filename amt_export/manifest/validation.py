@@ -51,8 +51,10 @@ def _ports(ports: tuple[Any, ...]) -> Iterator[str]:
             yield f"{port.name} has {len(port.shape)} sizes and {len(port.axes)} axes"
 
 
-def _array(name: str, shape: tuple[int, ...], dtype: str) -> Iterator[str]:
+def _array(name: str, shape: tuple[int | None, ...], dtype: str) -> Iterator[str]:
     if dtype not in DTYPES:
         yield f"{name} has dtype {dtype!r}; known are {' and '.join(DTYPES)}"
-    if any(size < 1 for size in shape):
+    if None in shape[1:]:
+        yield f"{name} has the shape {shape}; only the first size, the batch, may be free"
+    if any(size is not None and size < 1 for size in shape):
         yield f"{name} has the shape {shape}, in which a size is below 1"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -32,14 +33,20 @@ def spec_of(manifest: Manifest, source: str) -> ModelSpec:
         close = get_close_matches(manifest.module, classes, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
         raise SpecError(f"{source}: this version knows no module {manifest.module!r}{hint}")
-    parameters = Section(Path(source), "parameters", dict(manifest.parameters))
+    given = dict(manifest.parameters)
+    if (
+        manifest.converted_from is not None
+        and "reference" not in signature(classes[manifest.module]).parameters
+    ):
+        given.pop("reference", None)  # this version's module has only the form that it stands for
+    parameters = Section(Path(source), "parameters", given)
     return ModelSpec(
         name=manifest.name,
         module=manifest.module,
         description=manifest.description,
         parameters=constructor_keywords(parameters, classes[manifest.module]),
         raw_parameters=manifest.parameters,
-        inputs={port.name: port.shape for port in manifest.inputs},
+        inputs={port.name: port.sized() for port in manifest.inputs},
         formats=tuple(dict.fromkeys(entry.format for entry in manifest.files)),
         precision=manifest.precision,
         batch=manifest.batch,

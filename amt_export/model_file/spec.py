@@ -6,15 +6,15 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast, get_args
 
 from amt_export.errors import SpecError
 from amt_export.model_file.interface import constructor_keywords, input_shapes
 from amt_export.model_file.section import Section, choices
 
 FORMATS = ("torchscript", "exported_program", "onnx", "coreml")
-PRECISIONS = ("float32", "float64")
-BATCHES = ("static", "dynamic")
+Precision = Literal["float32", "float64"]
+Batch = Literal["static", "dynamic"]
 SECTIONS = ("model", "parameters", "inputs", "export", "stream", "parity", "parity_db")
 
 # Keys of earlier versions, and what says the same today.
@@ -89,8 +89,8 @@ class ModelSpec:
     raw_parameters: dict[str, object]
     inputs: dict[str, tuple[int, ...]]
     formats: tuple[str, ...]
-    precision: str
-    batch: str
+    precision: Precision
+    batch: Batch
     stream_block: int | None
     parity: dict[str, float]
     parity_db: dict[str, float]
@@ -172,7 +172,9 @@ def load_spec(
     export = document.section("export")
     export.only(("formats", "precision", "batch"))
     formats = export.subset("formats", FORMATS)
-    precision = export.choice("precision", PRECISIONS, default="float32")
+    precision = cast(
+        "Precision", export.choice("precision", get_args(Precision), default="float32")
+    )
     if precision == "float64" and "coreml" in formats:
         raise export.error(
             "precision", "Core ML has no float64; leave coreml out of formats, or take float32"
@@ -188,7 +190,7 @@ def load_spec(
         inputs=input_shapes(document.section("inputs", required=True), classes[module]),
         formats=formats,
         precision=precision,
-        batch=export.choice("batch", BATCHES, default="static"),
+        batch=cast("Batch", export.choice("batch", get_args(Batch), default="static")),
         stream_block=_stream_block(document),
         parity=_tolerances(document.section("parity"), default_parity(classes[module], precision)),
         parity_db=_tolerances(document.section("parity_db"), PARITY_DB),

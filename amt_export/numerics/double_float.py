@@ -1,13 +1,14 @@
 """Matrix products of float32 numbers without the error of their sums.
 
-Both factors are cut on a grid into a head of 8 bits and a rest. The product of two heads has 16 bits, and up to 2^8
-of these add up within the 24 bits of float32: that sum is exact in any order. The rest is 2^-8 of the whole, and so is
-the error of summing it (one step of [1]_).
+Both factors are cut on a grid into a head of 8 bits and a rest. The product of two heads has 16 bits, and
+up to 2^8 of these add up within the 24 bits of float32: that sum is exact in any order. The rest is 2^-8 of
+the whole, and so is the error of summing it (one step of [1]_).
 
-Only `FastDRNLFilterbank` needs it, for the transform of its input: a float32 transform leaves 1e-7 of the loudest bin
-in all others, and a filter far from a tone passes just that, which the compression then lifts. Its error on the 1 kHz
-tone of the suite is 5e-5 of peak with plain products and 8e-6 with these. They cost three products instead of one, for
-one signal that all channels share. Arithmetic that reorders (x + c) - c loses the gain and nothing else.
+Only `FastDRNLFilterbank` needs it, for the transform of its input: a float32 transform leaves 1e-7 of the
+loudest bin in all others, and a filter far from a tone passes just that, which the compression then lifts.
+Its error on the 1 kHz tone of the suite is 5e-5 of peak with plain products and 8e-6 with these. They cost
+three products instead of one, for one signal that all channels share. Arithmetic that reorders (x + c) - c
+loses the gain and nothing else.
 
 References
 ----------
@@ -21,8 +22,8 @@ import torch
 from torch import Tensor
 
 HEAD_BITS = 8
-# 1.5 * 2^23 * x is where float32 numbers are x apart (1.5: away from the ends of the binade). Adding it to numbers
-# of size p and subtracting it again rounds them to multiples of 2^-8 p.
+# 1.5 * 2^23 * x is where float32 numbers are x apart (1.5: away from the ends of the binade). Adding it to
+# numbers of size p and subtracting it again rounds them to multiples of 2^-8 p.
 SHIFT = 1.5 * 2.0 ** (23 - HEAD_BITS)
 
 

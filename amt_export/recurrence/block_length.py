@@ -1,7 +1,7 @@
 """Which block length a filter takes."""
 
-# Longer blocks cost more in the impulse matrix, shorter ones more in the states. From 32 to 64 samples is a flat
-# optimum of ONNX Runtime (30-channel gammatone at 16 kHz, 50-channel DRNL at 44.1 kHz).
+# Longer blocks cost more in the impulse matrix, shorter ones more in the states. From 32 to 64 samples is a
+# flat optimum of ONNX Runtime (30-channel gammatone at 16 kHz, 50-channel DRNL at 44.1 kHz).
 BLOCK = 32
 # Columns that matrix products work on at once (AVX-512, or two registers of AVX2).
 LANES = 16

@@ -2,10 +2,10 @@
 
     h[k+1] = A^L h[k] + inputs[k],   h[0] = start
 
-Blocks are taken in groups, groups in groups of groups, and so on (the README of this folder has the picture).
-Up-sweep: one product gives what each group adds to the state behind it. Top: each of the largest groups looks back on
-a few before it, as far as the filter remembers. Down-sweep: one product brings the state at the start of a group to
-its members.
+Blocks are taken in groups, groups in groups of groups, and so on (the README of this folder has the
+picture). Up-sweep: one product gives what each group adds to the state behind it. Top: each of the largest
+groups looks back on a few before it, as far as the filter remembers. Down-sweep: one product brings the
+state at the start of a group to its members.
 """
 
 from typing import List
@@ -43,8 +43,8 @@ def choose_radices(count: int, memory: int, look_back: int = LOOK_BACK) -> List[
     groups = count
     needed = memory if count == 0 else min(memory, count)
     while needed > look_back:
-        # The best first, for a 30-channel gammatone at 16 kHz in ONNX Runtime. Larger groups make tables that take
-        # longer to read than to use.
+        # The best first, for a 30-channel gammatone at 16 kHz in ONNX Runtime. Larger groups make tables
+        # that take longer to read than to use.
         choices = [5, 4, 7, 6, 3] if len(radices) > 0 else [4, 5, 3]
         radix = choices[0]
         for choice in choices:
@@ -101,7 +101,7 @@ def _groups(totals: Tensor, group_total: Tensor) -> Tensor:
 
 def _scan_top(totals: Tensor, start: Tensor, top: Tensor) -> Tensor:
     """States at the start of the largest groups, from the last r totals (and the start) before each."""
-    batch, channels, groups, size = totals.shape
+    groups, size = totals.shape[2], totals.shape[3]
     if groups == 1:
         return start
     before = torch.cat([start, totals[:, :, : groups - 1]], dim=2)

@@ -16,8 +16,8 @@ from torch import Tensor
 from amt_export.numerics.toeplitz import toeplitz
 from amt_export.recurrence.state_space import StateSpace
 
-# Entries below this cannot move a float32 sum whose terms are of order 1, but as denormal numbers they would make
-# products up to a hundred times slower.
+# Entries below this cannot move a float32 sum whose terms are of order 1, but as denormal numbers they
+# would make products up to a hundred times slower.
 NEGLIGIBLE = 1e-30
 
 

@@ -91,9 +91,9 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-FORMATS = ("reference", "torchscript", "exported_program", "onnx", "coreml")
+FORMATS = ("float64", "torchscript", "exported_program", "onnx", "coreml")
 HEADINGS = {
-    "reference": "eager against float64",
+    "float64": "eager against float64",
     "torchscript": "TorchScript",
     "exported_program": "Exported&shy;Program",
     "onnx": "ONNX",

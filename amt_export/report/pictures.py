@@ -17,13 +17,13 @@ Array = npt.NDArray[np.float64]
 
 # Colour and dashes of each version; the dashes tell them apart without colours.
 STYLES = {
-    "reference": ("c0", ""),
+    "float64": ("c0", ""),
     "torchscript": ("c1", "2 3"),
     "exported_program": ("c2", "8 4"),
     "onnx": ("c3", ""),
     "coreml": ("c4", "8 3 2 3"),
 }
-NAMES = {"reference": "eager, float32 against float64"}
+NAMES = {"float64": "eager, float32 against float64"}
 # Differences below this are drawn there: it is a thousandth of a float32's last digit.
 SMALLEST = 1e-10
 # More points than this are a line without dots; and more than so many columns are thinned out to them.
@@ -51,7 +51,7 @@ def draw(
     ----------
     manifest : Manifest
     worst : mapping
-        Format (or "reference") to output to what was measured.
+        Format (or "float64") to output to what was measured.
     response : Response or None
 
     Returns
@@ -59,7 +59,7 @@ def draw(
     Pictures
     """
     files, captions = {}, {}
-    shown = [port for port in manifest.outputs if _kind(manifest, port) != "frequency"]
+    shown = [port for port in manifest.outputs if port.kind != "frequency"]
     for port in shown:
         file = "error.svg" if len(shown) == 1 else f"error_{port.name}.svg"
         files[file] = _errors(manifest, port, {f: w[port.name] for f, w in worst.items()})
@@ -73,10 +73,6 @@ def draw(
     return Pictures(files, captions)
 
 
-def _kind(manifest: Manifest, port: Port) -> str:
-    return next((row.kind for row in manifest.parity if row.output == port.name), "relative")
-
-
 def _frequencies(manifest: Manifest, port: Port) -> Array | None:
     """What the channels of an output stand for, in Hz; None where slots are filled as they come."""
     if port.components is not None:
@@ -84,7 +80,7 @@ def _frequencies(manifest: Manifest, port: Port) -> Array | None:
     axis = port.axes.index("bin") if "bin" in port.axes else len(port.axes) - 1
     if "channel" in port.axes:
         axis = port.axes.index("channel")
-    size = port.shape[axis]
+    size = port.sized()[axis]
     if size == len(manifest.centre_frequencies):
         return np.asarray(manifest.centre_frequencies, np.float64)
     if "bin" in port.axes and manifest.sampling_rate is not None:
@@ -93,7 +89,7 @@ def _frequencies(manifest: Manifest, port: Port) -> Array | None:
 
 
 def _errors(manifest: Manifest, port: Port, worst: Mapping[str, Worst]) -> str:
-    kind = _kind(manifest, port)
+    kind = port.kind
     tolerances = {row.format: row.tolerance for row in manifest.parity if row.output == port.name}
     frequencies = _frequencies(manifest, port)
     size = next(iter(worst.values())).channels.size

@@ -66,11 +66,11 @@ def measure_response(module: Any, manifest: Manifest, run: Runner) -> Response |
     if formula is None or manifest.sampling_rate is None:
         return None
     (port,) = manifest.inputs
-    impulse = np.zeros(port.shape, port.dtype)
+    impulse = np.zeros(port.sized(), port.dtype)
     impulse[..., 0] = IMPULSE
     answer = run({port.name: impulse})[manifest.outputs[0].name][0]
     found = np.fft.rfft(answer.astype(np.float64) / IMPULSE, axis=-1)
-    samples = port.shape[-1]
+    samples = port.sized()[-1]
     if samples < 2:
         return None  # no frequency but 0
     frequencies = np.arange(samples // 2 + 1, dtype=np.float64)

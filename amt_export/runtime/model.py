@@ -19,6 +19,9 @@ from amt_export.runtime.windows import Framing, extended, plan
 
 Array = NDArray[Any]
 
+ROWS_TOGETHER = 8
+"""Windows in one run where the batch is free: bounds the memory, as outputs are 30 to 50 times their audio."""
+
 
 class Model:
     """One opened artifact; made by `amt_export.runtime.load`.
@@ -140,10 +143,12 @@ class Model:
 
     def _join(self, rows: Array, port: Port) -> dict[str, Array]:
         """Run every window of every row, as many at once as the artifact's batch holds."""
-        framing, samples, length = self._framing(), rows.shape[-1], port.shape[-1]
+        framing, samples, length = self._framing(), rows.shape[-1], port.sized()[-1]
         if samples < framing.shortest():
             shortest = framing.shortest()
             raise InputError(f"audio: {samples} samples; this model needs at least {shortest}")
+        # All windows of a call are in memory at once, with their outputs.
+        together = port.shape[0] or ROWS_TOGETHER
         whole = {
             output.name: np.empty(
                 _joined_shape(output, len(rows), samples, length, framing), output.dtype
@@ -153,9 +158,10 @@ class Model:
         }
         jobs = list(product(range(len(rows)), plan(samples, length, framing)))
         constant: dict[str, Array] = {}
-        for first in range(0, len(jobs), port.shape[0]):
-            group = jobs[first : first + port.shape[0]]
-            batch = np.zeros(port.shape, port.dtype)  # places left over stay silent
+        for first in range(0, len(jobs), together):
+            group = jobs[first : first + together]
+            # Places left over of a fixed batch stay silent.
+            batch = np.zeros(port.sized(len(group)), port.dtype)
             for place, (row, window) in enumerate(group):
                 batch[place] = extended(rows[row], framing, window, length)
             answer = self._backend.run({port.name: batch})
@@ -202,10 +208,12 @@ class Model:
 
 def _check(port: Port, value: object) -> None:
     """Raise InputError unless the array is what the artifact was built for."""
-    expected = f"{port.name}: expected {port.dtype} {port.shape}"
+    batch = value.shape[0] if isinstance(value, np.ndarray) and value.shape else 1
+    sizes = ", ".join("batch" if size is None else str(size) for size in port.shape)
+    expected = f"{port.name}: expected {port.dtype} ({sizes}{',' * (len(port.shape) == 1)})"
     if not isinstance(value, np.ndarray):
         raise InputError(f"{expected}, got {type(value).__name__}; pass a numpy array")
-    if value.shape != port.shape:
+    if value.shape != port.sized(max(1, batch)):
         any_length = "; model.process takes any length" if port.axes[-1] == "time" else ""
         raise InputError(f"{expected}, got shape {value.shape}{any_length}")
     if value.dtype != port.dtype:
@@ -233,6 +241,6 @@ def _joined_shape(
             f"{port.name}: {port.shape[axis]} frames of {length} samples contradict the manifest's "
             f"hop and frame_length, which make {framing.frames(length)}; build the model again"
         )
-    shape = list(port.shape)
+    shape = list(port.sized())
     shape[0], shape[axis] = rows, framing.frames(samples)
     return tuple(shape)

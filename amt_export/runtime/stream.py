@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from amt_export.errors import AmtExportError, ArtifactError, BackendError, InputError, StreamError
-from amt_export.manifest import Manifest, StateInfo, StreamInfo
+from amt_export.manifest import Manifest, StreamInfo
 from amt_export.runtime.axes import cut, time_axis
 from amt_export.runtime.backends import Backend
 from amt_export.runtime.windows import Framing
@@ -42,10 +42,12 @@ class Stream:
         What to do when a state is no longer finite, as after a NaN in the audio, which a recursive
         filter would never forget: raise StreamError and refuse to go on until `reset`; or go on from
         silence with the next block, warn, and count it in `resets`.
+    batch : int, optional
+        Signals side by side, where the artifact's batch is free.
     """
 
     def __init__(
-        self, manifest: Manifest, backend: Backend, *, on_nonfinite: str = "raise"
+        self, manifest: Manifest, backend: Backend, *, on_nonfinite: str = "raise", batch: int = 1
     ) -> None:
         if on_nonfinite not in ON_NONFINITE:
             raise BackendError(
@@ -61,12 +63,14 @@ class Stream:
         self._on_nonfinite = on_nonfinite
         self.resets = 0
         self._states: dict[str, Array] = {}
-        self._pending = np.zeros(self._port.shape, self._port.dtype)
+        self._shape = self._port.sized(batch)
+        self._batch = self._shape[0]
+        self._pending = np.zeros(self._shape, self._port.dtype)
         self._filled = 0  # samples in it, waiting for their block to be full
         self._pushed = 0
         self._known = 0  # frames given so far; those before 0 are dropped
         self._broken: str | None = None  # why it cannot go on
-        self._single = self._port.shape[0] == 1  # whether the audio comes without its batch axis
+        self._single = self._batch == 1  # whether the audio comes without its batch axis
         self._start()
         self._constant = self._constants(backend)
 
@@ -209,7 +213,10 @@ class Stream:
             self._busy.release()
 
     def _start(self) -> None:
-        self._states = {state.input: _initial(state) for state in self._info.states}
+        self._states = {
+            state.input: np.full(state.sized(self._batch), state.initial, state.dtype)
+            for state in self._info.states
+        }
         self._filled = self._pushed = 0
         self._known = -self._info.skip
         self._broken = None
@@ -228,12 +235,13 @@ class Stream:
         if not isinstance(audio, np.ndarray) or audio.dtype.kind != "f":
             got = getattr(audio, "dtype", type(audio).__name__)
             raise InputError(f"{port.name}: needs a numpy array of float in {port.unit}, got {got}")
-        single = audio.ndim == len(port.shape) - 1 and port.shape[0] == 1
+        shape = self._shape
+        single = audio.ndim == len(shape) - 1 and self._batch == 1
         rows = audio[None] if single else audio
-        if rows.ndim != len(port.shape) or rows.shape[:-1] != port.shape[:-1]:
-            sizes = ", ".join(map(str, port.shape[:-1]))
-            alone = ", ".join(map(str, (*port.shape[1:-1], "n")))
-            also = f" or ({alone}{',' * (len(port.shape) == 2)})" if port.shape[0] == 1 else ""
+        if rows.ndim != len(shape) or rows.shape[:-1] != shape[:-1]:
+            sizes = ", ".join(map(str, shape[:-1]))
+            alone = ", ".join(map(str, (*shape[1:-1], "n")))
+            also = f" or ({alone}{',' * (len(shape) == 2)})" if self._batch == 1 else ""
             raise InputError(
                 f"{port.name}: this stream takes ({sizes}, n){also}, got {audio.shape}"
             )
@@ -266,7 +274,7 @@ class Stream:
             raise StreamError(self._broken)
         self.resets += 1
         warnings.warn(f"{where}; the stream goes on from silence", RuntimeWarning, stacklevel=4)
-        rows = range(self._port.shape[0])
+        rows = range(self._batch)
         spoilt = [
             row
             for row in rows
@@ -286,8 +294,8 @@ class Stream:
                 answer[port.name] = self._constant[port.name]
                 continue
             if not pieces:
-                shape = (*port.shape[:axis], 0, *port.shape[axis + 1 :])
-                joined = np.zeros(shape, port.dtype)
+                shape = port.sized(self._batch)
+                joined = np.zeros((*shape[:axis], 0, *shape[axis + 1 :]), port.dtype)
             elif len(pieces) == 1:
                 joined = pieces[0][port.name]
             else:
@@ -295,10 +303,6 @@ class Stream:
             joined = cut(joined, port, 0, joined.shape[axis] - max(0, surplus))
             answer[port.name] = joined[0] if self._single else joined
         return answer
-
-
-def _initial(state: StateInfo) -> Array:
-    return np.full(state.shape, state.initial, state.dtype)
 
 
 def _checked(info: StreamInfo | None, manifest: Manifest) -> StreamInfo:
@@ -309,7 +313,7 @@ def _checked(info: StreamInfo | None, manifest: Manifest) -> StreamInfo:
     ArtifactError
         If there is none, or it contradicts itself.
     """
-    audio = info.inputs[0].shape if info and len(info.inputs) == 1 else ()
+    audio = info.inputs[0].sized() if info and len(info.inputs) == 1 else ()
     if not info or not audio or audio[-1] != info.block or info.block % manifest.hop:
         raise ArtifactError(
             f"{manifest.name}: the manifest's stream contradicts itself; build the model again"

@@ -182,7 +182,9 @@ def test_the_interface_of_the_file_is_in_its_own_manifest(streaming):
     (entry,) = model.metadata_props
     assert entry.key == METADATA_KEY
     embedded = Manifest.from_json(entry.value)
-    assert embedded == replace(load_manifest(folder).of("stream"), files=(), parity=())
+    assert embedded == replace(
+        load_manifest(folder).of("stream"), files=(), other_files=(), parity=()
+    )
     for ports, values in (
         (embedded.inputs, model.graph.input),
         (embedded.outputs, model.graph.output),

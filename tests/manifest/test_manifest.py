@@ -23,7 +23,17 @@ from amt_export.manifest import (
 )
 from support.manifests import EXAMPLE
 
-OPTIONAL = ("schema", "look_ahead", "padding", "stream", "files", "parity")
+OPTIONAL = (
+    "schema",
+    "precision",
+    "batch",
+    "look_ahead",
+    "padding",
+    "stream",
+    "license",
+    "references",
+)
+OPTIONAL += ("files", "other_files", "parity")
 REQUIRED = [key for key in EXAMPLE if key not in OPTIONAL]
 
 
@@ -33,13 +43,13 @@ def manifest():
 
 def test_the_documented_json_is_read_into_records():
     read = manifest()
-    assert read.inputs == (Port("audio", (1, 16000), "float32", "Pa", ("batch", "time")),)
+    assert read.inputs == (Port("audio", ("batch", "time"), "Pa", shape=(1, 16000)),)
     assert read.stream == StreamInfo(
         512,
         0,
         (StateInfo("state_filter", "next_state_filter", (1, 2, 8), "filter memory"),),
-        inputs=(Port("audio", (1, 512), "float32", "Pa", ("batch", "time")),),
-        outputs=(Port("subbands", (1, 2, 512), "float32", "Pa", ("batch", "channel", "time")),),
+        inputs=(Port("audio", ("batch", "time"), "Pa", shape=(1, 512)),),
+        outputs=(Port("subbands", ("batch", "channel", "time"), "Pa", shape=(1, 2, 512)),),
     )
     assert isinstance(read.files[0], FileEntry)
     assert isinstance(read.parity[0], ParityRow)
@@ -57,9 +67,11 @@ def test_writing_gives_the_documented_json_back_in_its_order():
 def test_the_embedded_copy_lacks_files_and_parity_and_reads_back():
     embedded = manifest().embedded_json()
     assert json.loads(embedded) == {
-        key: value for key, value in EXAMPLE.items() if key not in ("files", "parity")
+        key: value
+        for key, value in EXAMPLE.items()
+        if key not in ("files", "other_files", "parity")
     }
-    assert Manifest.from_json(embedded) == replace(manifest(), files=(), parity=())
+    assert Manifest.from_json(embedded) == replace(manifest(), files=(), other_files=(), parity=())
 
 
 def test_files_of_the_stream_have_its_states_among_their_inputs_and_outputs():
@@ -73,7 +85,9 @@ def test_files_of_the_stream_have_its_states_among_their_inputs_and_outputs():
         ("subbands", (1, 2, 512)),
         ("next_state_filter", (1, 2, 8)),
     ]
-    assert Manifest.from_json(stream.embedded_json()) == replace(stream, files=(), parity=())
+    assert Manifest.from_json(stream.embedded_json()) == replace(
+        stream, files=(), other_files=(), parity=()
+    )
     assert read.of("whole") is read
     with pytest.raises(ArtifactError, match=r"no streaming form; give its model file a \[stream\]"):
         replace(read, stream=None).of("stream")
@@ -113,11 +127,11 @@ def test_a_missing_key_is_named(key):
         ({"hop": 1.0}, "hop is 1.0, not int"),
         ({"sampling_rate": "16k"}, "sampling_rate is '16k', not float"),
         ({"centre_frequencies": [1.0, None]}, r"centre_frequencies\[1\] is None"),
-        ({"inputs": [{"name": "audio"}]}, r"inputs\[0\].shape is missing"),
+        ({"inputs": [{"name": "audio"}]}, r"inputs\[0\].axes is missing"),
         ({"inputs": ["audio"]}, r"inputs\[0\] is 'audio', not Port"),
         ({"stream": {"block": "x", "latency": 0, "states": []}}, "stream.block is 'x'"),
         ({"versions": {"torch": 2}}, "versions.torch is 2, not str"),
-        ({"schema": 2}, "schema is 2"),
+        ({"schema": 3}, "schema is 3"),
         ({"schema": None}, "schema is None"),
     ],
 )

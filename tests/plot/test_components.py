@@ -25,22 +25,20 @@ LISTS = Manifest(
     module="Sparse",
     description="components of two ears",
     parameters={},
-    dtype="float32",
     sampling_rate=FS,
     centre_frequencies=FC,
     warm_up=0,
     look_ahead=2047,
     hop=32,
     frame_length=2080,
-    inputs=(Port("audio", (1, 2, FS), "float32", "full scale", ("batch", "ear", "time")),),
+    inputs=(Port("audio", ("batch", "ear", "time"), "full scale", shape=(1, 2, FS)),),
     outputs=tuple(
         Port(
             f"{what}_{ear}",
-            (1, 50, 6),
-            "float32",
-            unit,
             ("batch", "frame", "component"),
+            unit,
             components=ear,
+            shape=(1, 50, 6),
         )
         for ear in ("left", "right")
         for what, unit in (("freqs", "Hz"), ("levels", "dB SPL"))

@@ -13,8 +13,8 @@ from amt_export.plot import column_panels, panels
 from amt_export.plot.level_columns import MAX_COLUMNS, Meter, Outline, columns_for, gathered
 from support.plot import FRAMES, FS, SAMPLES, SUBBANDS, manifest, ridge
 
-WAVE = Port("y", (1, 3, 1), "float32", "Pa", SAMPLES)
-LEVEL = Port("e", (1, 1, 3), "float32", "dB SPL", FRAMES)
+WAVE = Port("y", SAMPLES, "Pa", shape=(1, 3, 1))
+LEVEL = Port("e", FRAMES, "dB SPL", shape=(1, 1, 3))
 
 
 def noise(*shape: int) -> np.ndarray:

@@ -210,8 +210,8 @@ def test_frames_that_begin_at_their_sample(samples, hop):
 
 def test_process_joins_frames(tmp_path):
     """A whole model of frames: means of eight samples, every four."""
-    audio = Port("audio", (1, LENGTH), "float32", "Pa", ("batch", "time"))
-    means = Port("means", (1, 15, 1), "float32", "Pa", ("batch", "frame", "channel"))
+    audio = Port("audio", ("batch", "time"), "Pa", shape=(1, LENGTH))
+    means = Port("means", ("batch", "frame", "channel"), "Pa", shape=(1, 15, 1))
     nodes = [
         helper.make_node("Unsqueeze", ["audio", "one"], ["column"]),
         helper.make_node("Conv", ["column", "taps"], ["row"], strides=[4]),

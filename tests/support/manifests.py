@@ -6,12 +6,13 @@ from amt_export.manifest import Manifest, Port
 
 # The documented example, with every kind of record in it.
 EXAMPLE = {
-    "schema": 1,
+    "schema": 2,
     "name": "gammatone_speech_16k",
     "module": "GammatoneFilterbank",
     "description": "30 channels, 20 µPa",
     "parameters": {"fc_range": [100.0, 8000.0], "fs": 16000},
-    "dtype": "float32",
+    "precision": "float32",
+    "batch": "static",
     "sampling_rate": 16000,
     "centre_frequencies": [100.0, 138.6141],
     "warm_up": 2000,
@@ -69,8 +70,9 @@ EXAMPLE = {
                 "axes": ["batch", "channel", "time"],
             }
         ],
-        "float64": False,
     },
+    "license": "MIT",
+    "references": ["10.1016/0378-5955(90)90170-T"],
     "files": [
         {
             "path": "gammatone_speech_16k.onnx",
@@ -81,6 +83,7 @@ EXAMPLE = {
             "reproducible": True,
         }
     ],
+    "other_files": [{"path": "vectors.npz", "bytes": 7, "sha256": "01"}],
     "parity": [
         {
             "format": "onnx",
@@ -108,13 +111,12 @@ def manifest(axes=MONO, unit="Pa", fs=FS, parameters=None, name="audio") -> Mani
         module="Tiny",
         description="",
         parameters=parameters or {},
-        dtype="float32",
         sampling_rate=fs,
         centre_frequencies=(),
         warm_up=0,
         hop=1,
         frame_length=1,
-        inputs=(Port(name, shape, "float32", unit, axes),),
+        inputs=(Port(name, axes, unit, shape=shape),),
         outputs=(),
         versions={},
     )

@@ -21,11 +21,10 @@ def manifest(*outputs, fc=FC, **fields) -> Manifest:
         module="Tiny",
         description="thirty channels",
         parameters={},
-        dtype="float32",
         sampling_rate=FS,
         centre_frequencies=tuple(fc),
-        inputs=(Port("audio", (1, FS), "float32", "Pa", ("batch", "time")),),
-        outputs=tuple(Port(name, (1, 1, 1), "float32", unit, axes) for name, unit, axes in outputs),
+        inputs=(Port("audio", ("batch", "time"), "Pa", shape=(1, FS)),),
+        outputs=tuple(Port(name, axes, unit, shape=(1, 1, 1)) for name, unit, axes in outputs),
         versions={},
         **{"warm_up": 0, "hop": 1, "frame_length": 1, **fields},
     )

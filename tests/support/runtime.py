@@ -33,7 +33,6 @@ def publish(folder: Path, model: onnx.ModelProto, **fields) -> Path:
         module="Tiny",
         description="a tiny model",
         parameters={},
-        dtype="float32",
         sampling_rate=16000,
         files=(entry,),
         versions={},
@@ -65,9 +64,9 @@ def onnx_model(nodes, inputs, outputs, constants=None) -> onnx.ModelProto:
 
 def publish_fir(folder: Path, batch: int = 1, **fields) -> Path:
     """Three FIR filters over mono audio, and a constant frequency grid beside them."""
-    audio = Port("audio", (batch, LENGTH), "float32", "Pa", ("batch", "time"))
-    subbands = Port("subbands", (batch, 3, LENGTH), "float32", "Pa", ("batch", "channel", "time"))
-    freqs = Port("freqs", (3,), "float32", "Hz", ("channel",))
+    audio = Port("audio", ("batch", "time"), "Pa", shape=(batch, LENGTH))
+    subbands = Port("subbands", ("batch", "channel", "time"), "Pa", shape=(batch, 3, LENGTH))
+    freqs = Port("freqs", ("channel",), "Hz", shape=(3,))
     nodes = [
         helper.make_node("Unsqueeze", ["audio", "one"], ["column"]),
         helper.make_node("Conv", ["column", "taps"], ["subbands"], pads=[9, 0]),
@@ -86,8 +85,8 @@ def publish_fir(folder: Path, batch: int = 1, **fields) -> Path:
 
 def publish_ears(folder: Path) -> Path:
     """Two ears, each through one FIR filter of ten taps."""
-    audio = Port("audio", (1, 2, LENGTH), "float32", "Pa", ("batch", "ear", "time"))
-    out = Port("heard", (1, 2, LENGTH), "float32", "Pa", ("batch", "ear", "time"))
+    audio = Port("audio", ("batch", "ear", "time"), "Pa", shape=(1, 2, LENGTH))
+    out = Port("heard", ("batch", "ear", "time"), "Pa", shape=(1, 2, LENGTH))
     node = helper.make_node("Conv", ["audio", "taps"], ["heard"], pads=[9, 0], group=2)
     model = onnx_model([node], [audio], [out], {"taps": TAPS[:2, None, ::-1].copy()})
     return publish(folder, model, warm_up=9, inputs=(audio,), outputs=(out,))
@@ -95,9 +94,9 @@ def publish_ears(folder: Path) -> Path:
 
 def publish_sum(folder: Path) -> Path:
     """Two inputs that are no audio."""
-    freqs = Port("freqs", (2, 4), "float32", "Hz", ("frame", "component"))
-    levels = Port("levels", (2, 4), "float32", "dB SPL", ("frame", "component"))
-    total = Port("total", (2, 4), "float32", "dB SPL", ("frame", "component"))
+    freqs = Port("freqs", ("frame", "component"), "Hz", shape=(2, 4))
+    levels = Port("levels", ("frame", "component"), "dB SPL", shape=(2, 4))
+    total = Port("total", ("frame", "component"), "dB SPL", shape=(2, 4))
     node = helper.make_node("Sub", ["levels", "freqs"], ["total"])
     model = onnx_model([node], [freqs, levels], [total])
     return publish(folder, model, warm_up=0, inputs=(freqs, levels), outputs=(total,))

@@ -64,7 +64,6 @@ def publish(folder: Path, nodes, inputs, outputs, states, constants, **fields) -
         module="Tiny",
         description="a tiny model",
         parameters={},
-        dtype="float32",
         sampling_rate=16000,
         centre_frequencies=(),
         warm_up=9,
@@ -81,9 +80,9 @@ def publish(folder: Path, nodes, inputs, outputs, states, constants, **fields) -
 
 def publish_fir(folder: Path, batch: int = 1) -> Path:
     """Three FIR filters with the last nine samples as state, and a constant grid beside them."""
-    audio = Port("audio", (batch, BLOCK), "float32", "Pa", ("batch", "time"))
-    subbands = Port("subbands", (batch, 3, BLOCK), "float32", "Pa", ("batch", "channel", "time"))
-    freqs = Port("freqs", (3,), "float32", "Hz", ("channel",))
+    audio = Port("audio", ("batch", "time"), "Pa", shape=(batch, BLOCK))
+    subbands = Port("subbands", ("batch", "channel", "time"), "Pa", shape=(batch, 3, BLOCK))
+    freqs = Port("freqs", ("channel",), "Hz", shape=(3,))
     nodes = [
         helper.make_node("Concat", ["state_past", "audio"], ["heard"], axis=1),
         helper.make_node("Unsqueeze", ["heard", "one"], ["column"]),
@@ -103,8 +102,8 @@ def publish_fir(folder: Path, batch: int = 1) -> Path:
 
 def publish_frames(folder: Path) -> Path:
     """Sums over frames of both ears; frame k stands at its first sample."""
-    audio = Port("audio", (1, 2, BLOCK), "float32", "full scale", ("batch", "ear", "time"))
-    out = Port("sums", (1, 2, BLOCK // HOP), "float32", "dB", ("batch", "ear", "frame"))
+    audio = Port("audio", ("batch", "ear", "time"), "full scale", shape=(1, 2, BLOCK))
+    out = Port("sums", ("batch", "ear", "frame"), "dB", shape=(1, 2, BLOCK // HOP))
     skip = LONG // HOP - 1
     nodes = [
         helper.make_node("Concat", ["state_past", "audio"], ["heard"], axis=2),

@@ -197,13 +197,13 @@ def _inputs(folder: Path, manifest: Manifest) -> dict[str, NDArray[Any]]:
                 for port in manifest.inputs
             }
     except (OSError, ValueError, IndexError, KeyError):
-        return {port.name: np.zeros(port.shape, port.dtype) for port in manifest.inputs}
+        return {port.name: np.zeros(port.sized(), port.dtype) for port in manifest.inputs}
 
 
 def _audio_seconds(manifest: Manifest) -> float | None:
     """Return the audio that one call stands for, in s; None for a model that knows no time."""
     port = manifest.inputs[0]
-    sizes = dict(zip(port.axes, port.shape, strict=True))
+    sizes = dict(zip(port.axes, port.sized(), strict=True))
     samples = sizes.get("time")
     if not samples or not manifest.sampling_rate:  # frames say nothing of the time between them
         return None

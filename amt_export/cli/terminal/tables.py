@@ -154,9 +154,9 @@ def size(amount: float) -> str:
     return f"{number(amount)} GB"
 
 
-def shape(sizes: Sequence[int]) -> str:
-    """Return a shape as text."""
-    return f"[{', '.join(map(str, sizes))}]"
+def shape(sizes: Sequence[int | None]) -> str:
+    """Return a shape as text; a free size is the batch."""
+    return f"[{', '.join('batch' if size is None else str(size) for size in sizes)}]"
 
 
 def ports_table(title: str, ports: Iterable[Port]) -> Table:

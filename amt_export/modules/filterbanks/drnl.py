@@ -220,8 +220,8 @@ class DRNLFilterbank(DRNLParameters):
     def redesign(self) -> None:
         """Design the filters and the compression from the parameters."""
         before, behind = self.nonlinear_filter(0), self.nonlinear_filter(self.lp_nlin)
-        # In units of the knee velocity the published compression is two square roots. float64 keeps the published
-        # exponent, which is no quarter by 5e-9, and training may change it.
+        # In units of the knee velocity the published compression is two square roots. float64 keeps the
+        # published exponent, which is no quarter by 5e-9, and training may change it.
         plain = self.fc.dtype == torch.float32 and not self.learnable
         knee = self.knee_velocity() if plain else None
         self.knee_units = knee is not None
@@ -234,7 +234,7 @@ class DRNLFilterbank(DRNLParameters):
         self.keep_compression()
 
     def tables(self, blocks: int) -> Tuple[Tables, Tables, Tables]:
-        """Of the linear path and of the filters before and behind the compression, for so many blocks at once."""
+        """Of the linear path, and of the filters before and behind the compression, for so many blocks."""
         if self.learnable:
             behind = self.nonlinear_filter(self.lp_nlin)
             return (

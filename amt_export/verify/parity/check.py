@@ -9,7 +9,6 @@ from pathlib import Path
 
 from amt_export.errors import ArtifactError, BackendError, MissingDependencyError
 from amt_export.manifest import FileEntry, Manifest, ParityRow, load_manifest, verify_files
-from amt_export.manifest.ports import Port
 from amt_export.verify.parity.compare import Case, failing, parity_error
 from amt_export.verify.parity.interface import check_artifact
 from amt_export.verify.parity.prove import Expected, prove, reason_of
@@ -109,7 +108,7 @@ def check_folder(
     """
     folder = Path(folder)
     manifest = load_manifest(folder)
-    verify_files(folder, manifest.files)
+    verify_files(folder, (*manifest.files, *manifest.other_files))
     cases = load_vectors(folder, manifest)
     reason = "left out, as asked" if vectors_only else _no_eager(manifest)
     suite: dict[str, list[Case]] = {}
@@ -118,7 +117,7 @@ def check_folder(
         from amt_export.verify.parity.eager import eager_cases
 
         suite = eager_cases(manifest, str(folder))
-    ports = _ports(manifest)
+    ports = manifest.outputs
     vectors: list[ParityRow] = []
     eager: list[ParityRow] = []
     not_run: list[NotRun] = []
@@ -151,6 +150,10 @@ def check_folder(
 
 def _no_eager(manifest: Manifest) -> str:
     """Why a folder cannot be compared with eager torch here; empty if it can."""
+    if manifest.converted_from is not None:
+        return (
+            f"published with manifest schema {manifest.converted_from}, whose modules were others"
+        )
     if manifest.checkpoint is not None:
         return "built with a checkpoint, whose values the manifest does not hold"
     try:
@@ -160,24 +163,11 @@ def _no_eager(manifest: Manifest) -> str:
     return ""
 
 
-def _ports(manifest: Manifest) -> list[Port]:
-    kinds = {row.output: row.kind for row in manifest.parity}
-    for port in manifest.outputs:
-        if port.name not in kinds:
-            raise ArtifactError(
-                f"{manifest.name}: the manifest has no parity of {port.name}; build the model again"
-            )
-    return [
-        Port(p.name, p.axes, p.unit, kinds[p.name], p.floor, p.components)  # type: ignore[arg-type]
-        for p in manifest.outputs
-    ]
-
-
 def _tolerances(manifest: Manifest, entry: FileEntry) -> tuple[dict[str, float], dict[str, float]]:
     """By kind: what the format may add to eager torch, and that with what float32 adds to float64."""
     own = {row.kind: row.tolerance for row in _published(manifest, entry.format, entry.form)}
     dtype = {row.kind: row.tolerance for row in _published(manifest, "float64", "whole")}
-    kinds = {row.kind for row in manifest.parity}
+    kinds = {port.kind for port in manifest.outputs}
     if missing := kinds - (own.keys() & dtype.keys()):
         raise ArtifactError(
             f"{manifest.name}: the manifest has no tolerance of {entry.format} for {missing.pop()} "

@@ -198,7 +198,7 @@ def failing(rows: Iterable[ParityRow]) -> tuple[ParityRow, ...]:
 def parity_error(name: str, rows: Sequence[ParityRow]) -> ParityError:
     """The error that names the worst failure of `rows`; it carries all of them."""
     worst = max(failing(rows), key=lambda row: (row.worst or 0.0) / max(row.tolerance, 1e-30))
-    truth = "float64" if worst.format == "reference" else "eager torch"
+    truth = "float64" if worst.format == "float64" else "eager torch"
     unit = " dB" if worst.kind == "db" else ""
     # Every format is on the CPU first; elsewhere is worth a word.
     gpu = worst.provider == "cuda" or worst.provider.endswith("ExecutionProvider")
@@ -207,7 +207,7 @@ def parity_error(name: str, rows: Sequence[ParityRow]) -> ParityError:
         where += f" on {worst.provider}"
     amount = "infinity" if worst.worst == BEYOND else f"{worst.worst:.2g}{unit}"
     hint = ""
-    if worst.format == "reference" and worst.worst != BEYOND:
+    if worst.format == "float64" and worst.worst != BEYOND:
         table = "parity_db" if worst.kind == "db" else "parity"
         hint = f"; where float32 can do no better, [{table}] reference allows more"
     elif worst.format in ("onnx", "coreml"):

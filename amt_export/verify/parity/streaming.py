@@ -73,7 +73,7 @@ def comparable_frames(manifest: Manifest, samples: int) -> slice:
 def whole_as_stream(manifest: Manifest, cases: Iterable[Case]) -> list[Case]:
     """Cases of whole signals as a stream can answer them."""
     frames = comparable_frames(
-        manifest, heard_samples(manifest.sampling_rate, manifest.inputs[0].shape[-1])
+        manifest, heard_samples(manifest.sampling_rate, manifest.inputs[0].sized()[-1])
     )
     ports = {port.name: port for port in manifest.outputs}
 

@@ -49,7 +49,6 @@ def load_vectors(folder: Path, manifest: Manifest) -> list[Case]:
         If they leave too much out.
     """
     path = folder / VECTORS
-    inputs = [port.name for port in manifest.inputs]
     outputs = [port.name for port in manifest.outputs]
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
@@ -57,7 +56,10 @@ def load_vectors(folder: Path, manifest: Manifest) -> list[Case]:
             cases = [
                 Case(
                     signal,
-                    {n: arrays[f"in.{signal}.{n}"].astype(np.float32) for n in inputs},
+                    {
+                        p.name: arrays[f"in.{signal}.{p.name}"].astype(p.dtype)
+                        for p in manifest.inputs
+                    },
                     {n: arrays[f"out.{signal}.{n}"].astype(np.float64) for n in outputs},
                     _left_out(arrays, signal, manifest),
                 )
@@ -85,7 +87,7 @@ def _left_out(
     arrays: Mapping[str, Any], signal: str, manifest: Manifest
 ) -> npt.NDArray[np.bool_] | None:
     """Frames (B, S) that are not compared, None if all are."""
-    shape = manifest.outputs[0].shape[:2]
+    shape = manifest.outputs[0].sized()[:2]
     if f"left_out.{signal}" in arrays:
         mask: npt.NDArray[np.bool_] = arrays[f"left_out.{signal}"].astype(bool)
         return mask.reshape(shape)

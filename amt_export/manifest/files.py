@@ -1,0 +1,88 @@
+"""The files of a published folder: how the manifest describes them, and whether they are what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from amt_export.errors import ArtifactError
+from amt_export.manifest.hashing import bytes_of, contents_of, sha256_of
+
+MANIFEST_NAME = "manifest.json"
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """One artifact: ``path`` relative to the folder, total ``bytes``, and its hash.
+
+    ``form`` is ``"whole"`` or ``"stream"``; ``reproducible`` says whether building again gives
+    the same bytes.
+    """
+
+    path: str
+    format: str
+    form: str
+    bytes: int
+    sha256: str
+    reproducible: bool
+
+
+@dataclass(frozen=True)
+class OtherFile:
+    """What a folder holds besides artifacts and manifest: test vectors, pictures, pages to read."""
+
+    path: str
+    bytes: int
+    sha256: str
+
+
+def describe_others(folder: Path, files: Iterable[FileEntry]) -> tuple[OtherFile, ...]:
+    """Describe everything in a folder that is neither an artifact nor the manifest, sorted by path.
+
+    Parameters
+    ----------
+    folder : Path
+        About to be published, with all its files in place.
+    files : iterable of FileEntry
+        Its artifacts.
+    """
+    known = {MANIFEST_NAME, *(entry.path for entry in files)}
+    return tuple(
+        OtherFile(name, bytes_of(file), sha256_of(file))
+        for name, file in contents_of(folder)
+        if name.split("/")[0] not in known
+    )
+
+
+def verify_files(folder: str | Path, entries: Iterable[FileEntry | OtherFile]) -> None:
+    """Check that files are what was published.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The published folder.
+    entries : iterable of FileEntry or OtherFile
+        Which of its files to check: ``manifest.files``, or only the one about to be loaded.
+
+    Raises
+    ------
+    ArtifactError
+        If a file is missing, outside the folder, or its size or hash differs.
+    """
+    for entry in entries:
+        relative = PurePosixPath(entry.path)
+        if relative.is_absolute() or ".." in relative.parts:
+            raise ArtifactError(f"{folder}: {entry.path} points outside the folder")
+        path = Path(folder) / relative
+        if not path.exists():
+            raise ArtifactError(f"{path}: missing; build the model again")
+        size = bytes_of(path)
+        if size != entry.bytes:
+            raise ArtifactError(
+                f"{path}: {size} bytes, published with {entry.bytes}; build the model again"
+            )
+        if sha256_of(path) != entry.sha256:
+            raise ArtifactError(
+                f"{path}: SHA-256 differs from the manifest's; build the model again"
+            )
