@@ -122,6 +122,13 @@ def export_onnx(program: Program, path: Path, metadata: dict[str, str]) -> None:
     import onnx_ir.passes.common as passes
     from onnxscript import optimizer
 
+    from amt_export.export.onnx_passes import (
+        compute_outputs,
+        drop_allowzero,
+        write_out_fills,
+        write_out_permutations,
+    )
+
     model = _translated(program).model
     with quiet_torch():
         optimizer.fold_constants(model, input_size_limit=FOLD_LIMIT, output_size_limit=FOLD_LIMIT)
@@ -133,10 +140,13 @@ def export_onnx(program: Program, path: Path, metadata: dict[str, str]) -> None:
             passes.RemoveUnusedNodesPass(),
             passes.RemoveUnusedFunctionsPass(),  # type: ignore[no-untyped-call]
             passes.RemoveUnusedOpsetsPass(),
+            passes.AddDefaultAttributesPass(),
             passes.ClearMetadataAndDocStringPass(),
             passes.TopologicalSortPass(),
         ):
             tidy(model)
+        for rewrite in (write_out_fills, write_out_permutations, drop_allowzero, compute_outputs):
+            rewrite(model)
         model.producer_name = "amt_export"
         model.producer_version = ""
         model.ir_version = IR_VERSION
