@@ -101,7 +101,7 @@ def parser() -> Parser:
 
     live: Any
     try:
-        from amt_export.cli import live  # draws with rich, which the others can do without
+        from amt_export.cli.commands import live  # draws with rich, which the others can do without
     except ImportError as error:
         live = Absent("live", error)
     top = Parser(prog="amt-export", description=DESCRIPTION, epilog=EPILOG)
