@@ -96,7 +96,7 @@ def read_file(path: Path, most: int) -> bytes:
     return content
 
 
-def files_of(path: Path) -> list[tuple[str, Path]]:
+def contents_of(path: Path) -> list[tuple[str, Path]]:
     """The files of an artifact: itself, or those of a package, which is a folder.
 
     Returns

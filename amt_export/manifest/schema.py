@@ -9,17 +9,20 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, cast
 
 from amt_export.errors import ArtifactError
 from amt_export.manifest.hashing import bytes_of as bytes_of
 from amt_export.manifest.hashing import sha256_of as sha256_of
+from amt_export.manifest.hashing import verify_file
 from amt_export.manifest.json_records import OMITTED, MismatchError, decode, encode
+from amt_export.manifest.json_text import read_json
 from amt_export.manifest.parity_row import BEYOND as BEYOND
 from amt_export.manifest.parity_row import ParityRow as ParityRow
 from amt_export.manifest.parity_row import Setting as Setting
 from amt_export.manifest.parity_row import Skip as Skip
+from amt_export.manifest.safe_files import MANIFEST_BYTES, read_file
 from amt_export.manifest.validation import implausible
 
 SCHEMA = 1
@@ -208,10 +211,7 @@ class Manifest:
             If it is not JSON, of another schema, or a key is missing, of the wrong type or impossible.
             Unknown keys are ignored.
         """
-        try:
-            content = json.loads(text)
-        except ValueError as error:
-            raise ArtifactError(f"{source}: not JSON ({error}); build the model again") from error
+        content = read_json(text, source)
         schema = content.get("schema") if isinstance(content, dict) else None
         if schema != SCHEMA:
             raise ArtifactError(f"{source}: schema is {schema!r}, this version reads {SCHEMA}")
@@ -278,12 +278,10 @@ def load_manifest(folder: str | Path) -> Manifest:
     """
     path = Path(folder) / MANIFEST_NAME
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not text"
-        raise ArtifactError(
-            f"{path}: {reason}; expected a folder published by amt-export build"
-        ) from error
+        text = read_file(path, MANIFEST_BYTES).decode("utf-8")
+    except (ArtifactError, UnicodeDecodeError) as error:
+        reason = error if isinstance(error, ArtifactError) else f"{path}: not text"
+        raise ArtifactError(f"{reason}; expected a folder published by amt-export build") from error
     return Manifest.from_json(text, str(path))
 
 
@@ -300,21 +298,7 @@ def verify_files(folder: str | Path, entries: Iterable[FileEntry]) -> None:
     Raises
     ------
     ArtifactError
-        If a file is missing, outside the folder, or its size or hash differs.
+        If a file is missing, outside the folder, no regular file, or its size or hash differs.
     """
     for entry in entries:
-        relative = PurePosixPath(entry.path)
-        if relative.is_absolute() or ".." in relative.parts:
-            raise ArtifactError(f"{folder}: {entry.path} points outside the folder")
-        path = Path(folder) / relative
-        if not path.exists():
-            raise ArtifactError(f"{path}: missing; build the model again")
-        size = bytes_of(path)
-        if size != entry.bytes:
-            raise ArtifactError(
-                f"{path}: {size} bytes, published with {entry.bytes}; build the model again"
-            )
-        if sha256_of(path) != entry.sha256:
-            raise ArtifactError(
-                f"{path}: SHA-256 differs from the manifest's; build the model again"
-            )
+        verify_file(Path(folder), entry.path, entry.bytes, entry.sha256)
