@@ -9,6 +9,7 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from io import TextIOWrapper
 from typing import Any
 
 from amt_export import __version__
@@ -55,6 +56,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         The exit code.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a terminal of ASCII shows what it can
+            stream.reconfigure(errors="backslashreplace")
     with warnings.catch_warnings():
         # One line; the place in the code means nothing to a user.
         warnings.showwarning = lambda message, *_, **__: complain(message, "warning")

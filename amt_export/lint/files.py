@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from amt_export.lint.numbers import numeric_findings
 from amt_export.lint.read_coreml import read_coreml
 from amt_export.lint.read_onnx import read_onnx
 from amt_export.lint.structure import structural_findings
+from amt_export.manifest import MANIFEST_NAME, load_manifest, verify_files
+from amt_export.manifest.safe_files import contents_of
 
 READERS: dict[str, Callable[[Path], Graph]] = {".onnx": read_onnx, ".mlpackage": read_coreml}
 
@@ -51,13 +54,24 @@ def artifacts(path: Path) -> list[Path]:
     Raises
     ------
     ArtifactError
-        If there are none.
+        If there are none, or one is no regular file or real folder, or not what was published there.
     """
-    if not path.exists():
+    if not os.path.lexists(path):
         raise ArtifactError(f"{path}: no such file or folder")
-    if path.suffix in READERS:
-        return [path]
-    found = sorted(x for x in path.iterdir() if x.suffix in READERS) if path.is_dir() else []
+    found = [path]
+    if path.suffix not in READERS:
+        found = sorted(x for x in path.iterdir() if x.suffix in READERS) if path.is_dir() else []
     if not found:
         raise ArtifactError(f"{path}: no {' or '.join(READERS)} to inspect there")
+    for artifact in found:
+        contents_of(artifact)
+        _verify(artifact)
     return found
+
+
+def _verify(artifact: Path) -> None:
+    """Check an artifact that lies in a published folder against its manifest."""
+    if (artifact.parent / MANIFEST_NAME).exists():
+        for entry in load_manifest(artifact.parent).files:
+            if entry.path == artifact.name:
+                verify_files(artifact.parent, [entry])

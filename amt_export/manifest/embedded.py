@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import io
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from amt_export.errors import ArtifactError, require
 from amt_export.manifest import METADATA_KEY, Manifest
+from amt_export.manifest.onnx_file import refuse_external_data
+from amt_export.manifest.safe_files import MANIFEST_BYTES, contents_of, open_archive
 
 
 def embedded_manifest(path: Path) -> Manifest:
@@ -40,9 +41,12 @@ def embedded_text(path: Path) -> str:
         raise ArtifactError(
             f"{path}: not a published folder, nor one of {', '.join(READERS)} inside one"
         )
+    contents_of(path)
     text = reader(path)
     if text is None:
         raise ArtifactError(f"{path}: has no {METADATA_KEY} inside; it was not made by amt-export")
+    if len(text) > MANIFEST_BYTES:
+        raise ArtifactError(f"{path}: its {METADATA_KEY} is larger than {MANIFEST_BYTES} bytes")
     return text
 
 
@@ -61,10 +65,11 @@ def open_onnx(path: Path) -> Any:
     Raises
     ------
     ArtifactError
-        If it cannot be read.
+        If it cannot be read, or keeps weights in other files.
     MissingDependencyError
         If onnxruntime is not installed.
     """
+    refuse_external_data(path)
     ort = require("onnxruntime", "onnx", "Reading an ONNX file")
     options = ort.SessionOptions()
     # Names and metadata are wanted, not a fast graph.
@@ -83,13 +88,10 @@ def _from_onnx(path: Path) -> str | None:
 
 def _from_zip(path: Path) -> str | None:
     """Read an extra file of TorchScript or an ExportedProgram: both are zip archives."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for name in archive.namelist():
-                if name.endswith(f"/{METADATA_KEY}"):
-                    return archive.read(name).decode()
-    except (zipfile.BadZipFile, UnicodeDecodeError) as error:
-        raise ArtifactError(f"{path}: not a complete artifact ({_reason(error)})") from error
+    with open_archive(path) as archive:
+        for name in archive.namelist():
+            if name.endswith(f"/{METADATA_KEY}"):
+                return archive.read(name).decode()
     return None
 
 

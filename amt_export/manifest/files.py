@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from amt_export.errors import ArtifactError
-from amt_export.manifest.hashing import bytes_of, contents_of, sha256_of
+from amt_export.manifest.hashing import bytes_of, sha256_of, verify_file
+from amt_export.manifest.safe_files import contents_of
 
 MANIFEST_NAME = "manifest.json"
 
@@ -68,21 +68,7 @@ def verify_files(folder: str | Path, entries: Iterable[FileEntry | OtherFile]) -
     Raises
     ------
     ArtifactError
-        If a file is missing, outside the folder, or its size or hash differs.
+        If a file is missing, outside the folder, no regular file, or its size or hash differs.
     """
     for entry in entries:
-        relative = PurePosixPath(entry.path)
-        if relative.is_absolute() or ".." in relative.parts:
-            raise ArtifactError(f"{folder}: {entry.path} points outside the folder")
-        path = Path(folder) / relative
-        if not path.exists():
-            raise ArtifactError(f"{path}: missing; build the model again")
-        size = bytes_of(path)
-        if size != entry.bytes:
-            raise ArtifactError(
-                f"{path}: {size} bytes, published with {entry.bytes}; build the model again"
-            )
-        if sha256_of(path) != entry.sha256:
-            raise ArtifactError(
-                f"{path}: SHA-256 differs from the manifest's; build the model again"
-            )
+        verify_file(Path(folder), entry.path, entry.bytes, entry.sha256)

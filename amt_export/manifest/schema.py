@@ -20,12 +20,14 @@ from amt_export.manifest.files import verify_files as verify_files
 from amt_export.manifest.hashing import bytes_of as bytes_of
 from amt_export.manifest.hashing import sha256_of as sha256_of
 from amt_export.manifest.json_records import OMITTED, MismatchError, decode, encode
+from amt_export.manifest.json_text import read_json
 from amt_export.manifest.parity_row import BEYOND as BEYOND
 from amt_export.manifest.parity_row import ParityRow as ParityRow
 from amt_export.manifest.parity_row import Setting as Setting
 from amt_export.manifest.parity_row import Skip as Skip
 from amt_export.manifest.ports import Port as Port
 from amt_export.manifest.ports import sized
+from amt_export.manifest.safe_files import MANIFEST_BYTES, read_file
 from amt_export.manifest.schema1 import converted
 from amt_export.manifest.validation import implausible
 
@@ -195,10 +197,7 @@ class Manifest:
             If it is not JSON, of another schema, or a key is missing, of the wrong type or impossible.
             Unknown keys are ignored.
         """
-        try:
-            content = json.loads(text)
-        except ValueError as error:
-            raise ArtifactError(f"{source}: not JSON ({error}); build the model again") from error
+        content = read_json(text, source)
         schema = content.get("schema") if isinstance(content, dict) else None
         if schema == 1:
             content = converted(content)
@@ -270,10 +269,8 @@ def load_manifest(folder: str | Path) -> Manifest:
     """
     path = Path(folder) / MANIFEST_NAME
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not text"
-        raise ArtifactError(
-            f"{path}: {reason}; expected a folder published by amt-export build"
-        ) from error
+        text = read_file(path, MANIFEST_BYTES).decode("utf-8")
+    except (ArtifactError, UnicodeDecodeError) as error:
+        reason = error if isinstance(error, ArtifactError) else f"{path}: not text"
+        raise ArtifactError(f"{reason}; expected a folder published by amt-export build") from error
     return Manifest.from_json(text, str(path))

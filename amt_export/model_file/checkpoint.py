@@ -11,15 +11,15 @@ import torch
 from torch import Tensor, nn
 
 from amt_export.errors import CheckpointError
+from amt_export.model_file.stored_tensors import check_stored
 
 
 def _read(path: Path) -> dict[str, Tensor]:
+    check_stored(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch remarks on old pickle protocols
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{path}: no such file") from error
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"{path}: holds more than tensors, so it was not opened; save module.state_dict()"

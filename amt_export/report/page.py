@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -38,7 +39,9 @@ def read_published(folder: Path) -> Published:
 
 def published_folders(out: Path) -> list[Path]:
     """The published folders in a folder, by name."""
-    return sorted(path.parent for path in out.glob(f"*/{MANIFEST_NAME}"))
+    # Also one whose manifest is a link to nowhere: whoever reads it says so.
+    entries = out.iterdir() if out.is_dir() else ()
+    return sorted(path for path in entries if os.path.lexists(path / MANIFEST_NAME))
 
 
 def parity_page(models: Sequence[Published]) -> str:

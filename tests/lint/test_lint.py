@@ -254,8 +254,12 @@ BAD = {
     "no such file": lambda path: path / "gone.onnx",
     "no .onnx or .mlpackage to inspect": lambda path: path,
     "not an ONNX model": lambda path: _written(path / "text.onnx", b"not a model at all\n"),
-    "it holds no graph": lambda path: _written(path / "empty.onnx", b""),
-    "not that of a Core ML package": lambda path: _made(path / "empty.mlpackage"),
+    "is empty": lambda path: _written(path / "empty.onnx", b""),
+    "it holds no graph": lambda path: _written(path / "version.onnx", b"\x08\x08"),
+    "is an empty folder": lambda path: _made(path / "empty.mlpackage"),
+    "Manifest.json: not that of a Core ML package": lambda path: (
+        _written(_made(path / "other.mlpackage") / "data", b"x").parent
+    ),
 }
 
 

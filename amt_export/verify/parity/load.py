@@ -17,6 +17,7 @@ from amt_export.manifest import FileEntry, Manifest, Skip
 from amt_export.runtime.backends import OPENERS
 from amt_export.verify.parity.compare import Runner, Variant
 from amt_export.verify.parity.coreml_interface import check_interface
+from amt_export.verify.parity.program_archive import checked_archive
 from amt_export.verify.parity.settings import CPU, DEFAULT, OPTIONS, Setup, providers
 from amt_export.verify.parity.streaming import streamed
 
@@ -126,9 +127,10 @@ def _exported_program(path: Path, manifest: Manifest) -> Runner:
     from amt_export.export.capture import quiet_torch
     from amt_export.verify.parity.cases import eager_runner
 
+    archive = checked_archive(path)
     try:
         with quiet_torch():
-            program = torch.export.load(str(path)).module()
+            program = torch.export.load(archive).module()
     except Exception as error:
         raise ArtifactError(f"{path}: not an ExportedProgram that opens ({error})") from error
     return eager_runner(program, [port.name for port in manifest.outputs])
