@@ -26,6 +26,7 @@ from amt_export.manifest import (
     StateInfo,
     StreamInfo,
     bytes_of,
+    describe_others,
     sha256_of,
 )
 from amt_export.manifest.ports import Port
@@ -115,6 +116,7 @@ def publish(
             raise parity_error(spec.name, manifest.parity)
         text = parity_markdown(manifest, _picture(forms, manifest, folder, proof).captions)
         (folder / "parity.md").write_text(text, encoding="utf-8")
+        manifest = replace(manifest, other_files=describe_others(folder, manifest.files))
         (folder / MANIFEST_NAME).write_text(manifest.to_json(), encoding="utf-8")
         progress(spec.name, 1.0)
         _swap(folder, out / spec.name)

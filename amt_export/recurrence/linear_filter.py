@@ -40,7 +40,9 @@ def filter_parts(blocks: Tensor, tables: Tables, state: Tensor) -> PartialOutput
     inputs = blocks @ tables.input_to_state
     states = prefix_scan(inputs, state, tables.levels, tables.top)
     last = states.shape[2] - 1
-    next_state = states[:, :, last:] @ tables.transition + inputs[:, :, last:]
+    next_state = state
+    if last >= 0:  # the signal is not empty
+        next_state = states[:, :, last:] @ tables.transition + inputs[:, :, last:]
     return PartialOutput(blocks @ tables.impulse, states, next_state)
 
 

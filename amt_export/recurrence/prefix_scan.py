@@ -102,8 +102,8 @@ def _groups(totals: Tensor, group_total: Tensor) -> Tensor:
 def _scan_top(totals: Tensor, start: Tensor, top: Tensor) -> Tensor:
     """States at the start of the largest groups, from the last r totals (and the start) before each."""
     groups, size = totals.shape[2], totals.shape[3]
-    if groups == 1:
-        return start
+    if groups <= 1:
+        return start[:, :, :groups]
     before = torch.cat([start, totals[:, :, : groups - 1]], dim=2)
     return sliding_windows(before, top.shape[1] // size) @ top
 
