@@ -37,12 +37,7 @@ class PartialOutput(NamedTuple):
 
 def filter_parts(blocks: Tensor, tables: Tables, state: Tensor) -> PartialOutput:
     """The parts of `filter_blocks`, to be added up by `sum_outputs`."""
-    inputs = blocks @ tables.input_to_state
-    states = prefix_scan(inputs, state, tables.levels, tables.top)
-    last = states.shape[2] - 1
-    next_state = state
-    if last >= 0:  # the signal is not empty
-        next_state = states[:, :, last:] @ tables.transition + inputs[:, :, last:]
+    states, next_state = prefix_scan(blocks @ tables.input_to_state, state, tables)
     return PartialOutput(blocks @ tables.impulse, states, next_state)
 
 

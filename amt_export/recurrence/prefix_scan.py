@@ -8,16 +8,16 @@ groups looks back on a few before it, as far as the filter remembers. Down-sweep
 state at the start of a group to its members.
 """
 
-from typing import List
+from typing import List, Tuple
 
 import torch
 from torch import Tensor
 
 from amt_export.numerics.blocks import block_count, pad_end
-from amt_export.recurrence.tables import Level
+from amt_export.recurrence.tables import Level, Tables
 
 # Groups that the top level looks back on at most.
-LOOK_BACK = 8
+LOOK_BACK = 9
 
 
 def choose_radices(count: int, memory: int, look_back: int = LOOK_BACK) -> List[int]:
@@ -35,13 +35,13 @@ def choose_radices(count: int, memory: int, look_back: int = LOOK_BACK) -> List[
     Returns
     -------
     list of int
-        The last one is the number of the largest groups that the top level looks back on. The others divide
-        `count` where it has such divisors, so that nothing is padded.
+        The last one is the number of groups that the top level looks back on, the state before the first
+        among them. The others divide `count` where it has such divisors, so that nothing is padded.
     """
     radices: List[int] = []
     group = 1  # blocks in it
     groups = count
-    needed = memory if count == 0 else min(memory, count)
+    needed = memory if count == 0 else min(memory, count + 1)
     while needed > look_back:
         # The best first, for a 30-channel gammatone at 16 kHz in ONNX Runtime. Larger groups make tables
         # that take longer to read than to use.
@@ -56,38 +56,56 @@ def choose_radices(count: int, memory: int, look_back: int = LOOK_BACK) -> List[
         groups = block_count(groups, radix)
         needed = block_count(memory, group)
         if count > 0:
-            needed = min(needed, groups)
+            needed = min(needed, groups + 1)
     radices.append(needed)
     return radices
 
 
-def prefix_scan(inputs: Tensor, start: Tensor, levels: List[Level], top: Tensor) -> Tensor:
-    """States at the start of every block.
+def prefix_scan(inputs: Tensor, start: Tensor, tables: Tables) -> Tuple[Tensor, Tensor]:
+    """States at the start of every block, and behind the last one.
 
     Parameters
     ----------
     inputs : Tensor [shape=(B, F, K, s)]
         What each block adds to the state behind it.
     start : Tensor [shape=(B, F, 1, s)]
-    levels, top : see `Tables`
+    tables : Tables
 
     Returns
     -------
-    Tensor [shape=(B, F, K, s)]
+    states : Tensor [shape=(B, F, K, s)]
+    next_state : Tensor [shape=(B, F, 1, s)]
     """
+    count = inputs.shape[2]
+    if count == 0:
+        return inputs, start
     counts: List[int] = []
     inside: List[Tensor] = []
     totals = inputs
-    for level in levels:
+    for level in tables.levels:
         counts.append(totals.shape[2])
         members = _groups(totals, level.group_total)
         inside.append(members[..., : level.group_inputs.shape[1]] @ level.group_inputs)
         totals = members @ level.group_total
-    states = _scan_top(totals, start, top)
-    for back in range(len(levels)):
-        i = len(levels) - 1 - back
-        states = _down_sweep(states, inside[i], counts[i], levels[i])
-    return states
+    groups = totals.shape[2]
+    tops = _scan_top(totals, start, tables.top)
+    states = tops[:, :, :groups]
+    for back in range(len(counts)):
+        i = len(counts) - 1 - back
+        states = _down_sweep(states, inside[i], counts[i], tables.levels[i])
+    if _all_full(counts, tables.levels):
+        return states, tops[:, :, groups:]
+    last = states[:, :, count - 1 :] @ tables.transition + inputs[:, :, count - 1 :]
+    return states, last
+
+
+def _all_full(counts: List[int], levels: List[Level]) -> bool:
+    """Whether no group was filled up with zeros: then the state behind the last group is the final one."""
+    for i in range(len(counts)):
+        radix = levels[i].group_total.shape[1] // levels[i].group_total.shape[2]
+        if counts[i] % radix != 0:
+            return False
+    return True
 
 
 def _groups(totals: Tensor, group_total: Tensor) -> Tensor:
@@ -100,12 +118,12 @@ def _groups(totals: Tensor, group_total: Tensor) -> Tensor:
 
 
 def _scan_top(totals: Tensor, start: Tensor, top: Tensor) -> Tensor:
-    """States at the start of the largest groups, from the last r totals (and the start) before each."""
-    groups, size = totals.shape[2], totals.shape[3]
-    if groups <= 1:
-        return start[:, :, :groups]
-    before = torch.cat([start, totals[:, :, : groups - 1]], dim=2)
-    return sliding_windows(before, top.shape[1] // size) @ top
+    """States at the start of the largest groups and behind the last, from the r totals before each.
+
+    (B, F, groups, s) -> (B, F, groups + 1, s); `start` counts as the total before the first.
+    """
+    before = torch.cat([start, totals], dim=2)
+    return sliding_windows(before, top.shape[1] // top.shape[2]) @ top
 
 
 def sliding_windows(rows: Tensor, count: int) -> Tensor:
