@@ -20,6 +20,7 @@ FREQ_LIMITS = (
     (2540.0, 4050.0),
     (4050.0, 15000.0),
 )
+BIN_WIDTH = FS / LENGTH  # 15.625 Hz, which float32 holds without rounding
 BLOCK = 32  # samples; one millisecond, and all windows start on a multiple of it in their frame
 # Share of the largest singular value below which a shape of columns is rounding of float64.
 NEGLIGIBLE = 1e-12
@@ -36,7 +37,7 @@ def centred_window(length: int) -> Tensor:
 def bin_frequencies(like: Tensor) -> Tensor:
     """Frequencies (1024,) of the bins above DC in Hz, float64, on the device of `like`."""
     bins = torch.arange(1, LENGTH // 2 + 1, dtype=torch.float64, device=like.device)
-    return bins * (FS / LENGTH)
+    return bins * BIN_WIDTH
 
 
 def amplitude_scale(window: int, db_max: float) -> float:
@@ -153,13 +154,12 @@ class Analysis(NamedTuple):
 
     windows : (6, 2048), scaled to the square root of intensity
     columns : cosine and sine columns of each window for the bins it serves
-    places, frequencies : place among all bins, and Hz, of the bins in the order of the columns
+    bins : number of the bin of every column, window by window; 0 for a column of zeros
     """
 
     windows: Tensor
     columns: list[tuple[Tensor, Tensor]]
-    places: Tensor
-    frequencies: Tensor
+    bins: Tensor
 
 
 def analysis(windows: Tensor, limits: Tensor, db_max: float) -> Analysis:
@@ -172,18 +172,16 @@ def analysis(windows: Tensor, limits: Tensor, db_max: float) -> Analysis:
     db_max : float
         Level of a full-scale sine.
     """
-    frequencies = bin_frequencies(limits)
-    served = serving_window(limits, frequencies)
-    scaled, columns, places = [], [], []
+    served = serving_window(limits, bin_frequencies(limits))
+    scaled, columns, served_bins = [], [], []
     for i, window in enumerate(windows):
         scale = amplitude_scale(i, db_max)
         scaled.append(scale * window)
         bins = torch.nonzero(served == i)[:, 0] + 1
-        places.append(bins - 1)
-        if len(bins) == 0:  # keep one silent bin: empty tensors do not export
-            bins, scale = bins.new_ones(1), 0.0
-            places[-1] = bins.new_full((1,), len(frequencies))
-        columns.append(band_columns(window, bins, scale))
-    where = torch.cat(places)
-    padded = torch.cat([frequencies, frequencies.new_zeros(1)])
-    return Analysis(torch.stack(scaled), columns, where, padded[where])
+        if len(bins) == 0:  # keep one column of zeros: empty tensors do not export
+            served_bins.append(bins.new_zeros(1))
+            columns.append(band_columns(window, bins.new_ones(1), 0.0))
+        else:
+            served_bins.append(bins)
+            columns.append(band_columns(window, bins, scale))
+    return Analysis(torch.stack(scaled), columns, torch.cat(served_bins))

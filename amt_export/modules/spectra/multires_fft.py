@@ -136,7 +136,7 @@ class MultiResolutionFFT(FramedModule):
             scale = (self.window_power[length] * self.fs) ** -0.5
             columns = framed_columns(window, first, table.shape[0], band.hop, scale)
             band.register_buffer("window", (scale * window).to(like.dtype), persistent=False)
-            band.columns.design(columns, like)
+            band.set_columns(columns, like)
             index, weight = alignment(max(self.samples, 0), band.hop, self.reference_hop, like)
             band.register_buffer("index", index, persistent=False)
             band.register_buffer("weight", weight, persistent=False)

@@ -5,9 +5,7 @@ from typing import List, Tuple, cast
 import torch
 from torch import Tensor, nn
 
-from amt_export.design.compensated import Exact
 from amt_export.design.moore_spectrum import BLOCK, block_basis
-from amt_export.modules.spectra.precise_columns import PreciseColumns, cut_rows, row_peak
 from amt_export.modules.spectra.spectrum_band import STRETCH, SpectrumBand, is_long
 
 
@@ -19,11 +17,12 @@ class SpectrumBands(nn.Module):
     numbers a block only.
     """
 
+    basis: Tensor
+
     def __init__(self, windows: int, hop_blocks: int) -> None:
         super().__init__()
         self.block = BLOCK
         self.doublings = STRETCH.bit_length() - 1
-        self.basis = PreciseColumns()
         self.bands = nn.ModuleList(SpectrumBand(hop_blocks) for _ in range(windows))
 
     def set_columns(self, columns: List[Tuple[Tensor, Tensor]], like: Tensor) -> None:
@@ -37,7 +36,7 @@ class SpectrumBands(nn.Module):
             Gives dtype and device.
         """
         basis = block_basis([table for pair in columns for table in pair if is_long(len(table))])
-        self.basis.design(basis, like)
+        self.register_buffer("basis", basis.to(like), persistent=False)
         for band, (cosine, sine) in zip(self.bands, columns, strict=True):
             cast("SpectrumBand", band).set_columns(cosine, sine, basis, like)
 
@@ -59,16 +58,14 @@ class SpectrumBands(nn.Module):
         # What starts with each block, doubled each time; and the same read backwards.
         ahead: List[Tensor] = [samples]
         behind: List[Tensor] = [samples.flip(2)]
-        head, rest = cut_rows(samples, row_peak(samples))
-        slow, slow_rest = self.basis(head, rest)
+        slow = samples @ self.basis
         for i in range(self.doublings):
             one = 1 << i
             ahead.append(torch.cat([ahead[i][:, :-one], ahead[i][:, one:]], dim=2))
             behind.append(torch.cat([behind[i][:, one:], behind[i][:, :-one]], dim=2))
             slow = torch.cat([slow[:, :-one], slow[:, one:]], dim=2)
-            slow_rest = torch.cat([slow_rest[:, :-one], slow_rest[:, one:]], dim=2)
         intensities: List[Tensor] = []
         for band in self.bands:
-            intensity = band(ahead, behind, Exact(slow, slow_rest), frames)
+            intensity = band(ahead, behind, slow, frames)
             intensities.append(intensity)
         return intensities

@@ -1,0 +1,66 @@
+"""Matrix products in float32 whose sums round once: each factor is the sum of two float32 numbers.
+
+Both factors are cut on a grid, into a head of 8 bits and a rest. A product of two heads has 16 bits, and up to
+2^8 of them add up without rounding in float32's 24 bits, whatever the order; longer sums lose little. The rest
+is 2^-8 of the whole, and so is the error of summing it: one step of Ozaki et al. (2012), "Error-free
+transformations of matrix multiplication by using fast routines of matrix multiplication and its applications",
+Numerical Algorithms 59, 95-118. It takes three products instead of one.
+
+A compiler that simplifies (x + c) - c loses the gain and nothing else.
+"""
+
+import math
+from typing import Tuple
+
+import torch
+from torch import Tensor
+
+HEAD_BITS = 8
+# 1.5 * 2^23 * x is where float32 numbers are x apart (1.5: away from the ends of the binade). Adding it to
+# numbers of size p and subtracting it again rounds them to multiples of 2^-8 p.
+SHIFT = 1.5 * 2.0 ** (23 - HEAD_BITS)
+
+
+def split_matrix(matrix: Tensor) -> Tuple[Tensor, Tensor]:
+    """Head and rest of a float64 matrix, each in float32.
+
+    Parameters
+    ----------
+    matrix : Tensor [shape=(n, m)], float64
+
+    Returns
+    -------
+    head, rest : Tensor [shape=(n, m)], float32
+        The head has 8 bits below the power of two at or above the matrix's peak.
+    """
+    peak = float(matrix.abs().max())
+    # A power of two scales without rounding.
+    step = 2.0 ** (math.ceil(math.log2(peak)) - HEAD_BITS) if 0.0 < peak < math.inf else 1.0
+    head = torch.round(matrix / step) * step
+    return head.float(), (matrix - head).float()
+
+
+def split_rows(rows: Tensor, shift: float = SHIFT) -> Tuple[Tensor, Tensor]:
+    """Head and rest of float32 rows (..., n), each row on a grid of its own peak."""
+    # A constant as a default, because TorchScript reads no globals.
+    step = shift * torch.amax(torch.abs(rows), dim=-1, keepdim=True)
+    head = (rows + step) - step
+    return head, rows - head
+
+
+def split_product(rows: Tensor, head: Tensor, rest: Tensor) -> Tuple[Tensor, Tensor]:
+    """Rows times a matrix as the sum of two.
+
+    Parameters
+    ----------
+    rows : Tensor [shape=(..., n)], float32
+    head, rest : Tensor [shape=(n, m)], float32
+        As `split_matrix` gives them.
+
+    Returns
+    -------
+    main, small : Tensor [shape=(..., m)], float32
+        Their sum is the product; what is added to each should be added before that.
+    """
+    row_head, row_rest = split_rows(rows)
+    return row_head @ head, row_rest @ (head + rest) + row_head @ rest
