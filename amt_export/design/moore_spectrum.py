@@ -22,6 +22,8 @@ FREQ_LIMITS = (
 )
 BIN_WIDTH = FS / LENGTH  # 15.625 Hz, which float32 holds without rounding
 BLOCK = 32  # samples; one millisecond, and all windows start on a multiple of it in their frame
+# Samples of a piece of a long window. Shorter windows are folded in the middle, which halves the work.
+STRETCH = 8 * BLOCK
 # Share of the largest singular value below which a shape of columns is rounding of float64.
 NEGLIGIBLE = 1e-12
 # dB, part of the model: about what the Hann window takes from a sine.
@@ -85,49 +87,45 @@ def band_columns(window: Tensor, bins: Tensor, scale: float) -> tuple[Tensor, Te
     return cosine * share, sine * share
 
 
-def block_basis(columns: list[Tensor]) -> Tensor:
-    """What a block of 32 samples has to say to the bins of long windows.
+def stretch_basis(columns: list[Tensor]) -> Tensor:
+    """Shapes of which the columns of long windows are made.
 
-    Their columns (w, b) are slow: within a block, all of them are sums of a dozen shapes.
+    Their bins lie below 1250 Hz, so any STRETCH samples of their columns (w, b) are sums of few shapes.
 
     Returns
     -------
-    Tensor [shape=(32, r)]
-        Orthonormal; 12 for the windows and limits of the model, 32 (the samples themselves) for windows
-        that are not smooth, such as some that were rounded to float32.
+    Tensor [shape=(STRETCH, r)]
+        Orthonormal; r is 42 for the windows and limits of the model, and STRETCH (the samples themselves)
+        for windows that are not smooth.
     """
-    itself = torch.eye(BLOCK, dtype=torch.float64)
+    itself = torch.eye(STRETCH, dtype=torch.float64)
     if not columns:
-        return itself
+        return itself[:, :1]
     courses = torch.cat(
-        [c.reshape(-1, BLOCK, c.shape[1]).transpose(0, 1).flatten(1) for c in columns], 1
+        [c.reshape(-1, STRETCH, c.shape[1]).transpose(0, 1).flatten(1) for c in columns], 1
     )
     shapes, weights, _ = torch.linalg.svd(courses, full_matrices=False)
     needed = int((weights > NEGLIGIBLE * weights[0]).sum())
-    return shapes[:, :needed] if 0 < needed <= BLOCK // 2 else itself.to(courses.device)
+    return shapes[:, :needed] if 0 < needed <= STRETCH // 2 else itself.to(courses.device)
 
 
-def in_pieces(columns: Tensor, blocks: int, basis: Tensor) -> Tensor:
-    """Columns (w, b) of a long window for frames that are cut into pieces.
+def in_pieces(columns: Tensor, basis: Tensor) -> Tensor:
+    """Columns (w, b) of a long window for frames that are cut into pieces of STRETCH samples.
 
     Parameters
     ----------
     columns : Tensor [shape=(w, b)]
-    blocks : int
-        In a piece.
-    basis : Tensor [shape=(32, r)]
-        What each block is given in.
+    basis : Tensor [shape=(STRETCH, r)]
+        What each piece is given in.
 
     Returns
     -------
-    Tensor [shape=(blocks * r, pieces * b)]
+    Tensor [shape=(r, pieces * b)]
         What a piece adds to the frame that has it as piece 0, 1, ...
     """
     length, bins = columns.shape
-    size = basis.shape[1]
-    given = basis.T @ columns.reshape(length // BLOCK, BLOCK, bins)  # (blocks of w, r, b)
-    pieces = given.reshape(-1, blocks * size, bins).transpose(0, 1)
-    return pieces.reshape(blocks * size, -1)
+    pieces = basis.T @ columns.reshape(length // STRETCH, STRETCH, bins)
+    return pieces.transpose(0, 1).reshape(basis.shape[1], -1)
 
 
 def folded(columns: Tensor) -> tuple[Tensor, Tensor]:

@@ -21,46 +21,50 @@ HEAD_BITS = 8
 SHIFT = 1.5 * 2.0 ** (23 - HEAD_BITS)
 
 
-def split_matrix(matrix: Tensor) -> Tuple[Tensor, Tensor]:
-    """Head and rest of a float64 matrix, each in float32.
+def split_matrix(matrix: Tensor, dtype: torch.dtype) -> Tuple[Tensor, Tensor]:
+    """Head and rest of a float64 matrix, each cast once.
 
     Parameters
     ----------
     matrix : Tensor [shape=(n, m)], float64
+    dtype : torch.dtype
 
     Returns
     -------
-    head, rest : Tensor [shape=(n, m)], float32
+    head, rest : Tensor [shape=(n, m)]
         The head has 8 bits below the power of two at or above the matrix's peak.
     """
     peak = float(matrix.abs().max())
     # A power of two scales without rounding.
     step = 2.0 ** (math.ceil(math.log2(peak)) - HEAD_BITS) if 0.0 < peak < math.inf else 1.0
     head = torch.round(matrix / step) * step
-    return head.float(), (matrix - head).float()
+    return head.to(dtype), (matrix - head).to(dtype)
 
 
 def split_rows(rows: Tensor, shift: float = SHIFT) -> Tuple[Tensor, Tensor]:
-    """Head and rest of float32 rows (..., n), each row on a grid of its own peak."""
+    """Head and rest of rows (..., n), each row on a grid of its own peak."""
     # A constant as a default, because TorchScript reads no globals.
     step = shift * torch.amax(torch.abs(rows), dim=-1, keepdim=True)
     head = (rows + step) - step
     return head, rows - head
 
 
-def split_product(rows: Tensor, head: Tensor, rest: Tensor) -> Tuple[Tensor, Tensor]:
+def split_product(
+    row_head: Tensor, row_rest: Tensor, head: Tensor, rest: Tensor
+) -> Tuple[Tensor, Tensor]:
     """Rows times a matrix as the sum of two.
 
     Parameters
     ----------
-    rows : Tensor [shape=(..., n)], float32
-    head, rest : Tensor [shape=(n, m)], float32
+    row_head, row_rest : Tensor [shape=(..., n)]
+        As `split_rows` gives them.
+    head, rest : Tensor [shape=(n, m)]
         As `split_matrix` gives them.
 
     Returns
     -------
-    main, small : Tensor [shape=(..., m)], float32
-        Their sum is the product; what is added to each should be added before that.
+    main, small : Tensor [shape=(..., m)]
+        Their sum is the product. Where several products are added up, the main and the small ones are to be
+        added separately, and these two sums last.
     """
-    row_head, row_rest = split_rows(rows)
     return row_head @ head, row_rest @ (head + rest) + row_head @ rest

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from amt_export.design.multires import alignment
-from amt_export.numerics.double_float import split_matrix, split_product
+from amt_export.numerics.double_float import split_matrix, split_product, split_rows
 
 # Windows of more samples are multiplied as sums of two float32 numbers. A window leaves 1e-4 of a tone in bins
 # far from it, but the sums on the way there are as large as the tone, and are rounded so. The excitation of a
@@ -31,7 +31,7 @@ class WindowBand(nn.Module):
         self.length = length
         self.hop = hop
         self.parts = -(-length // hop)
-        self.is_split = False
+        self.is_split = length > LONGEST_PLAIN
         self.margin = margin  # samples before the first frame in the padded signal
         self.reference_hop = reference_hop
         self.samples = -1  # length of signal that `index` and `weight` are for
@@ -45,10 +45,9 @@ class WindowBand(nn.Module):
         like : Tensor
             Gives dtype and device.
         """
-        self.is_split = self.length > LONGEST_PLAIN and like.dtype == torch.float32
         rest = columns[:1, :1]  # unused
         if self.is_split:
-            columns, rest = split_matrix(columns)
+            columns, rest = split_matrix(columns, like.dtype)
         self.register_buffer("columns", columns.to(like), persistent=False)
         self.register_buffer("rest", rest.to(like), persistent=False)
 
@@ -72,7 +71,8 @@ class WindowBand(nn.Module):
         """
         hops = self.hops(padded, start, frames)
         if self.is_split:
-            main, small = split_product(hops, self.columns, self.rest)
+            head, rest = split_rows(hops)
+            main, small = split_product(head, rest, self.columns, self.rest)
             spectrum = self.framed(main, frames) + self.framed(small, frames)
         else:
             spectrum = self.framed(hops @ self.columns, frames)
