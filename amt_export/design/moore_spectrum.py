@@ -20,7 +20,10 @@ FREQ_LIMITS = (
     (2540.0, 4050.0),
     (4050.0, 15000.0),
 )
+BIN_WIDTH = FS / LENGTH  # 15.625 Hz, which float32 holds without rounding
 BLOCK = 32  # samples; one millisecond, and all windows start on a multiple of it in their frame
+# Samples of a piece of a long window. Shorter windows are folded in the middle, which halves the work.
+STRETCH = 8 * BLOCK
 # Share of the largest singular value below which a shape of columns is rounding of float64.
 NEGLIGIBLE = 1e-12
 # dB, part of the model: about what the Hann window takes from a sine.
@@ -36,7 +39,7 @@ def centred_window(length: int) -> Tensor:
 def bin_frequencies(like: Tensor) -> Tensor:
     """Frequencies (1024,) of the bins above DC in Hz, float64, on the device of `like`."""
     bins = torch.arange(1, LENGTH // 2 + 1, dtype=torch.float64, device=like.device)
-    return bins * (FS / LENGTH)
+    return bins * BIN_WIDTH
 
 
 def amplitude_scale(window: int, db_max: float) -> float:
@@ -84,49 +87,45 @@ def band_columns(window: Tensor, bins: Tensor, scale: float) -> tuple[Tensor, Te
     return cosine * share, sine * share
 
 
-def block_basis(columns: list[Tensor]) -> Tensor:
-    """What a block of 32 samples has to say to the bins of long windows.
+def stretch_basis(columns: list[Tensor]) -> Tensor:
+    """Shapes of which the columns of long windows are made.
 
-    Their columns (w, b) are slow: within a block, all of them are sums of a dozen shapes.
+    Their bins lie below 1250 Hz, so any STRETCH samples of their columns (w, b) are sums of few shapes.
 
     Returns
     -------
-    Tensor [shape=(32, r)]
-        Orthonormal; 12 for the windows and limits of the model, 32 (the samples themselves) for windows
-        that are not smooth, such as some that were rounded to float32.
+    Tensor [shape=(STRETCH, r)]
+        Orthonormal; r is 42 for the windows and limits of the model, and STRETCH (the samples themselves)
+        for windows that are not smooth.
     """
-    itself = torch.eye(BLOCK, dtype=torch.float64)
+    itself = torch.eye(STRETCH, dtype=torch.float64)
     if not columns:
-        return itself
+        return itself[:, :1]
     courses = torch.cat(
-        [c.reshape(-1, BLOCK, c.shape[1]).transpose(0, 1).flatten(1) for c in columns], 1
+        [c.reshape(-1, STRETCH, c.shape[1]).transpose(0, 1).flatten(1) for c in columns], 1
     )
     shapes, weights, _ = torch.linalg.svd(courses, full_matrices=False)
     needed = int((weights > NEGLIGIBLE * weights[0]).sum())
-    return shapes[:, :needed] if 0 < needed <= BLOCK // 2 else itself.to(courses.device)
+    return shapes[:, :needed] if 0 < needed <= STRETCH // 2 else itself.to(courses.device)
 
 
-def in_pieces(columns: Tensor, blocks: int, basis: Tensor) -> Tensor:
-    """Columns (w, b) of a long window for frames that are cut into pieces.
+def in_pieces(columns: Tensor, basis: Tensor) -> Tensor:
+    """Columns (w, b) of a long window for frames that are cut into pieces of STRETCH samples.
 
     Parameters
     ----------
     columns : Tensor [shape=(w, b)]
-    blocks : int
-        In a piece.
-    basis : Tensor [shape=(32, r)]
-        What each block is given in.
+    basis : Tensor [shape=(STRETCH, r)]
+        What each piece is given in.
 
     Returns
     -------
-    Tensor [shape=(blocks * r, pieces * b)]
+    Tensor [shape=(r, pieces * b)]
         What a piece adds to the frame that has it as piece 0, 1, ...
     """
     length, bins = columns.shape
-    size = basis.shape[1]
-    given = basis.T @ columns.reshape(length // BLOCK, BLOCK, bins)  # (blocks of w, r, b)
-    pieces = given.reshape(-1, blocks * size, bins).transpose(0, 1)
-    return pieces.reshape(blocks * size, -1)
+    pieces = basis.T @ columns.reshape(length // STRETCH, STRETCH, bins)
+    return pieces.transpose(0, 1).reshape(basis.shape[1], -1)
 
 
 def folded(columns: Tensor) -> tuple[Tensor, Tensor]:
@@ -153,13 +152,12 @@ class Analysis(NamedTuple):
 
     windows : (6, 2048), scaled to the square root of intensity
     columns : cosine and sine columns of each window for the bins it serves
-    places, frequencies : place among all bins, and Hz, of the bins in the order of the columns
+    bins : number of the bin of every column, window by window; 0 for a column of zeros
     """
 
     windows: Tensor
     columns: list[tuple[Tensor, Tensor]]
-    places: Tensor
-    frequencies: Tensor
+    bins: Tensor
 
 
 def analysis(windows: Tensor, limits: Tensor, db_max: float) -> Analysis:
@@ -172,18 +170,16 @@ def analysis(windows: Tensor, limits: Tensor, db_max: float) -> Analysis:
     db_max : float
         Level of a full-scale sine.
     """
-    frequencies = bin_frequencies(limits)
-    served = serving_window(limits, frequencies)
-    scaled, columns, places = [], [], []
+    served = serving_window(limits, bin_frequencies(limits))
+    scaled, columns, served_bins = [], [], []
     for i, window in enumerate(windows):
         scale = amplitude_scale(i, db_max)
         scaled.append(scale * window)
         bins = torch.nonzero(served == i)[:, 0] + 1
-        places.append(bins - 1)
-        if len(bins) == 0:  # keep one silent bin: empty tensors do not export
-            bins, scale = bins.new_ones(1), 0.0
-            places[-1] = bins.new_full((1,), len(frequencies))
-        columns.append(band_columns(window, bins, scale))
-    where = torch.cat(places)
-    padded = torch.cat([frequencies, frequencies.new_zeros(1)])
-    return Analysis(torch.stack(scaled), columns, where, padded[where])
+        if len(bins) == 0:  # keep one column of zeros: empty tensors do not export
+            served_bins.append(bins.new_zeros(1))
+            columns.append(band_columns(window, bins.new_ones(1), 0.0))
+        else:
+            served_bins.append(bins)
+            columns.append(band_columns(window, bins, scale))
+    return Analysis(torch.stack(scaled), columns, torch.cat(served_bins))

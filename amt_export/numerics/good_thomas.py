@@ -9,19 +9,12 @@ N (N1 + N2) multiply-adds, half of a complex transform that holds two.
 """
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, Tuple
 
 import torch
 from torch import Tensor
 
-from amt_export.numerics.double_float import (
-    SplitMatrix,
-    SplitValue,
-    difference,
-    from_left,
-    plus,
-    times,
-)
+from amt_export.numerics.double_float import SplitMatrix, split_product, split_rows
 
 
 class Torus(NamedTuple):
@@ -107,11 +100,25 @@ def transform(x: Tensor, to: Torus) -> Spectrum:
 
 def precise_transform(x: Tensor, to: SplitTorus) -> Spectrum:
     """`transform` with every bin right by itself, not only relative to the loudest; see `double_float`."""
-    signal = SplitValue(x, torch.zeros_like(x))
-    along2, beside2 = times(signal, to.cosine2), times(signal, to.sine2)
-    cc, sc = from_left(to.cosine1, along2), from_left(to.sine1, along2)
-    cs, ss = from_left(to.cosine1, beside2), from_left(to.sine1, beside2)
-    return Spectrum(difference(cc, ss), plus(sc, cs), plus(cc, ss), difference(sc, cs))
+    head, rest = split_rows(x)
+    along2 = split_product(head, rest, to.cosine2.head, to.cosine2.rest)
+    beside2 = split_product(head, rest, to.sine2.head, to.sine2.rest)
+    cc, cc_rest = _from_left(to.cosine1, along2)
+    sc, sc_rest = _from_left(to.sine1, along2)
+    cs, cs_rest = _from_left(to.cosine1, beside2)
+    ss, ss_rest = _from_left(to.sine1, beside2)
+    return Spectrum(
+        (cc - ss) + (cc_rest - ss_rest),
+        (sc + cs) + (sc_rest + cs_rest),
+        (cc + ss) + (cc_rest + ss_rest),
+        (sc - cs) + (sc_rest - cs_rest),
+    )
+
+
+def _from_left(m: SplitMatrix, x: Tuple[Tensor, Tensor]) -> Tuple[Tensor, Tensor]:
+    """m @ (x[0] + x[1]) as the sum of two."""
+    head, rest = split_rows(x[0], -2)
+    return m.head @ head, (m.head + m.rest) @ (rest + x[1]) + m.rest @ head
 
 
 def product(x: Spectrum, h: Spectrum) -> Spectrum:

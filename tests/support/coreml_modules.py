@@ -33,7 +33,7 @@ MODULES = {
     ),
     "multires": (lambda: MultiResolutionFFT(window_lengths=[256, 128]), {"audio": (1, 2000)}),
     "erb": (lambda: ERBIntegration(), {"psd": (1, 2, 1025)}),
-    "excitation": (lambda: ExcitationPattern(summation="natural"), {"levels": (1, 2, 150)}),
+    "excitation": (lambda: ExcitationPattern(reference="torch_amt"), {"levels": (1, 2, 150)}),
     "glasberg": (lambda: Glasberg2002FrontEnd(), {"audio": (1, 2048)}),
     "moore_spectrum": (lambda: Moore2016Spectrum(), {"audio": (1, 2, 2112)}),
     "moore_excitation": (

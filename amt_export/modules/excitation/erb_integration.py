@@ -133,11 +133,12 @@ class ERBIntegration(AuditoryModule):
 
     def table_for(self, freqs: Tensor | None, bins: int) -> Tensor:
         """The table (K, E) in the module's dtype, a new one if the stored one does not fit."""
-        if hasattr(self, "fc_erb"):  # a condition that TorchScript decides when it compiles
-            if freqs is not None:
-                return self.design(freqs.to(torch.float64)).to(self.fc_erb.dtype)
-            if self.learnable or bins != self.bins:
-                return self.design(self.grid(bins)).to(self.fc_erb.dtype)
+        if self.is_frozen:
+            return self.table
+        if freqs is not None:
+            return self.design(freqs.to(torch.float64)).to(self.fc_erb.dtype)
+        if self.learnable or bins != self.bins:
+            return self.design(self.grid(bins)).to(self.fc_erb.dtype)
         return self.table
 
     def forward(self, psd: Tensor, freqs: Tensor | None = None) -> Tensor:

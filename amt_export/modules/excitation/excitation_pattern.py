@@ -12,8 +12,8 @@ from amt_export.manifest.ports import Port
 from amt_export.modules.base import AuditoryModule, as_batch, exact
 from amt_export.modules.filterbanks.centre_frequencies import checked_rate
 from amt_export.modules.levels import DB_PER_NEPER, decibels, spoiled
+from amt_export.modules.reference import DOCUMENTED, TORCH_AMT, checked_reference
 
-SUMMATIONS = ("power", "natural")
 # Glasberg & Moore (2002): dB/Cam at the reference level, and their change per dB above it.
 SLOPES = {
     "upper_slope_base": 27.0,
@@ -44,9 +44,9 @@ class ExcitationPattern(AuditoryModule):
         Channels as in `ERBIntegration`.
     learnable : bool
         Make the four slope numbers parameters.
-    summation : {"power", "natural"}
-        10 log10 of the sum of powers, or the arithmetic of torch_amt 0.2.0: ln(1 + sum e^x) over
-        the values in dB of the sources with E_i >= 0.
+    reference : {"documented", "torch_amt"}
+        "documented": 10 log10 of the sum of powers. "torch_amt": what torch_amt 0.2.0 computes,
+        ln(1 + sum e^x) over the values in dB of the sources with E_i >= 0.
 
     Attributes
     ----------
@@ -86,7 +86,7 @@ class ExcitationPattern(AuditoryModule):
     above: Tensor
     below: Tensor
     room: Tensor
-    frozen_slopes: Tensor
+    fixed_slopes: Tensor
 
     def __init__(
         self,
@@ -95,19 +95,18 @@ class ExcitationPattern(AuditoryModule):
         f_max: float = 15000.0,
         erb_step: float = 0.25,
         learnable: bool = False,
-        summation: str = "power",
+        reference: str = DOCUMENTED,
     ) -> None:
         super().__init__()
-        if summation not in SUMMATIONS:
-            raise ValueError(f"summation is {summation!r}; one of {SUMMATIONS}")
         self.fs = checked_rate(fs)
         self.f_min = f_min
         self.f_max = f_max
         self.erb_step = erb_step
         self.learnable = learnable
-        self.summation = summation
-        self.natural = summation == "natural"
-        self.per_db = 1.0 if self.natural else 1.0 / DB_PER_NEPER
+        self.reference = checked_reference(reference, (DOCUMENTED, TORCH_AMT))
+        self.sums_powers = reference == DOCUMENTED
+        # Nepers of power for each dB: "torch_amt" takes dB for them.
+        self.per_db = 1.0 / DB_PER_NEPER if self.sums_powers else 1.0
         self.drop = DROP * self.per_db  # TorchScript reads no globals
         self.steep, self.least_slope, self.least_power = STEEP, LEAST_SLOPE, LEAST_POWER
         self.no_source = NO_SOURCE
@@ -121,7 +120,7 @@ class ExcitationPattern(AuditoryModule):
         self.redesign()
 
     def redesign(self) -> None:
-        """Set the tables from the channels, and the slopes of the frozen form."""
+        """Set the tables from the channels, and the slopes that are not learned."""
         with torch.no_grad():
             centres = exact(self.erb_centers, self._designed["erb_centers"])
             above, below = neighbours(centres)
@@ -130,22 +129,24 @@ class ExcitationPattern(AuditoryModule):
             self.register_buffer("above", (self.per_db * above).to(like.dtype), persistent=False)
             self.register_buffer("below", (self.per_db * below).to(like.dtype), persistent=False)
             self.register_buffer("room", room.to(like), persistent=False)
-            self.register_buffer("frozen_slopes", self.slopes().clone(), persistent=False)
+            self.register_buffer("fixed_slopes", self.published_slopes(), persistent=False)
         self.centres = [float(f) for f in erbrate2f(centres)]
 
     def slopes(self) -> Tensor:
         """The five slope numbers in the order of `SLOPES`, (5,)."""
-        if hasattr(self, "level_ref"):  # a condition that TorchScript decides when it compiles
-            return torch.stack(
-                [
-                    self.upper_slope_base,
-                    self.lower_slope_base,
-                    self.upper_slope_per_db,
-                    self.lower_slope_per_db,
-                    self.level_ref,
-                ]
-            )
-        return self.frozen_slopes
+        return self.published_slopes() if self.learnable else self.fixed_slopes
+
+    def published_slopes(self) -> Tensor:
+        """The same as they stand in the `state_dict`."""
+        return torch.stack(
+            [
+                self.upper_slope_base,
+                self.lower_slope_base,
+                self.upper_slope_per_db,
+                self.lower_slope_per_db,
+                self.level_ref,
+            ]
+        )
 
     def get_spreading_slopes(self, level_db: Tensor) -> Tuple[Tensor, Tensor]:
         """Slopes at a level.
@@ -187,14 +188,14 @@ class ExcitationPattern(AuditoryModule):
         upper, lower = self.get_spreading_slopes(source)
         attenuation = upper.unsqueeze(2) * self.above + lower.unsqueeze(2) * self.below
         attenuation = torch.maximum(attenuation, (attenuation - self.drop) * self.steep)
-        if self.natural:
-            # Sources below 0 dB do not count; a NaN is not below 0.
-            counted = torch.where(source < 0.0, self.no_source + 0.0 * source, source)
-            spread = logarithm_of_sum(counted.unsqueeze(2) - attenuation)
-        else:
+        if self.sums_powers:
             level = spoiled(self.per_db * source, source)
             power = shear(torch.exp(level.unsqueeze(2) - attenuation)).sum(2)
             spread = decibels(power, self.least_power, 1.0)
+        else:
+            # Sources below 0 dB do not count; a NaN is not below 0.
+            counted = torch.where(source < 0.0, self.no_source + 0.0 * source, source)
+            spread = logarithm_of_sum(counted.unsqueeze(2) - attenuation)
         spread = spread[:, :, rows // 2 : rows // 2 + channels]
         if levels.dim() == 2:
             return spread.squeeze(0)
@@ -209,7 +210,7 @@ class ExcitationPattern(AuditoryModule):
         return (
             f"fs={self.fs:g}, f_range=[{self.f_min:g}, {self.f_max:g}] Hz, "
             f"erb_step={self.erb_step:g}, n_erb_bands={self.n_erb_bands}, "
-            f"learnable={self.learnable}, summation={self.summation!r}"
+            f"learnable={self.learnable}, reference={self.reference!r}"
         )
 
 

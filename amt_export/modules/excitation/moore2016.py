@@ -87,7 +87,7 @@ class Moore2016ExcitationPattern(AuditoryModule):
     min_p_lower: Tensor
     _fc_channels: Tensor
     powers: Tensor
-    frozen_numbers: Tensor
+    fixed_numbers: Tensor
 
     def __init__(
         self,
@@ -126,27 +126,25 @@ class Moore2016ExcitationPattern(AuditoryModule):
 
     @torch.no_grad()
     def redesign(self) -> None:
-        """Set the powers of the channels and the numbers of the frozen form."""
+        """Set the powers of the channels and the numbers that are not learned."""
         fc = exact(self._fc_channels, self._designed["_fc_channels"])
         self.centres = [float(f) for f in fc]
         powers = channel_powers(fc).to(self._fc_channels.dtype)
         self.register_buffer("powers", powers, persistent=False)
-        self.register_buffer("frozen_numbers", self.numbers().clone(), persistent=False)
+        self.register_buffer("fixed_numbers", self.published_numbers(), persistent=False)
 
     def numbers(self) -> Tensor:
         """level_dep_factor, reference_level and min_p_lower as they count, (3,)."""
-        if hasattr(self, "min_p_lower"):  # a condition that TorchScript decides when it compiles
-            factor, reference, least = (
-                self.level_dep_factor,
-                self.reference_level,
-                self.min_p_lower,
-            )
-            if self.bounded:
-                factor = torch.clamp(factor, 0.0, 1.0)
-                reference = torch.clamp(reference, 30.0, 70.0)
-                least = torch.clamp(least, 0.01, 1.0)
-            return torch.stack([factor, reference, least])
-        return self.frozen_numbers
+        return self.published_numbers() if self.learnable else self.fixed_numbers
+
+    def published_numbers(self) -> Tensor:
+        """The same from the entries of the `state_dict`."""
+        factor, reference, least = self.level_dep_factor, self.reference_level, self.min_p_lower
+        if self.bounded:
+            factor = torch.clamp(factor, 0.0, 1.0)
+            reference = torch.clamp(reference, 30.0, 70.0)
+            least = torch.clamp(least, 0.01, 1.0)
+        return torch.stack([factor, reference, least])
 
     def lower_sharpness(self, p: Tensor, levels: Tensor) -> Tensor:
         """Sharpness on the side below the component.

@@ -8,6 +8,7 @@ from amt_export.manifest.ports import Port
 from amt_export.modules.excitation.erb_integration import ERBIntegration
 from amt_export.modules.excitation.excitation_pattern import ExcitationPattern
 from amt_export.modules.framed import FramedModule
+from amt_export.modules.reference import DOCUMENTED, TORCH_AMT, checked_reference
 from amt_export.modules.spectra.multires_fft import MultiResolutionFFT
 
 
@@ -22,6 +23,8 @@ class Glasberg2002FrontEnd(FramedModule):
         Of all parts.
     multi_fft_kwargs, erb_kwargs, excitation_kwargs : dict, optional
         More arguments of `MultiResolutionFFT`, `ERBIntegration` and `ExcitationPattern`.
+    reference : {"documented", "torch_amt"}
+        Of `MultiResolutionFFT` and `ExcitationPattern`.
 
     Shape
     -----
@@ -48,12 +51,18 @@ class Glasberg2002FrontEnd(FramedModule):
         multi_fft_kwargs: dict[str, Any] | None = None,
         erb_kwargs: dict[str, Any] | None = None,
         excitation_kwargs: dict[str, Any] | None = None,
+        reference: str = DOCUMENTED,
     ) -> None:
         super().__init__()
+        self.reference = checked_reference(reference, (DOCUMENTED, TORCH_AMT))
         common = {"fs": fs, "learnable": learnable}
-        self.multi_fft = MultiResolutionFFT(**common | (multi_fft_kwargs or {}))
+        self.multi_fft = MultiResolutionFFT(
+            **common | (multi_fft_kwargs or {}), reference=reference
+        )
         self.erb_integration = ERBIntegration(**common | (erb_kwargs or {}))
-        self.excitation_pattern = ExcitationPattern(**common | (excitation_kwargs or {}))
+        self.excitation_pattern = ExcitationPattern(
+            **common | (excitation_kwargs or {}), reference=reference
+        )
         self.fs = fs
         self.learnable = learnable
         longest = self.multi_fft.longest
@@ -106,6 +115,10 @@ class Glasberg2002FrontEnd(FramedModule):
     def centre_frequencies(self) -> list[float]:
         """In Hz."""
         return self.excitation_pattern.centre_frequencies()
+
+    def extra_repr(self) -> str:
+        """Key parameters, as torch prints them."""
+        return f"fs={self.fs:g}, learnable={self.learnable}, reference={self.reference!r}"
 
     def hop(self) -> int:
         """Samples from one frame to the next."""

@@ -12,13 +12,14 @@ from amt_export.design.moore_excitation import (
     sharpness,
     weights_above,
 )
+from amt_export.design.moore_spectrum import BIN_WIDTH
 from amt_export.manifest.ports import Port
 from amt_export.modules.base import AuditoryModule, as_batch, exact
 from amt_export.modules.excitation.component_group import ComponentGroup
 from amt_export.modules.excitation.moore2016 import Moore2016ExcitationPattern
 from amt_export.modules.framed import FramedModule
 from amt_export.modules.levels import spoiled
-from amt_export.modules.spectra.ears import by_ear, of_ears
+from amt_export.modules.spectra.ears import merge_ears, split_ears
 from amt_export.modules.spectra.moore2016 import Moore2016Spectrum
 
 
@@ -96,13 +97,12 @@ class Moore2016FrontEnd(FramedModule):
     def redesign(self) -> None:
         """Set the weights of the fixed bins from the parameters of the two parts."""
         spectrum, excitation = self.spectrum, self.excitation
-        if not hasattr(excitation, "_fc_channels"):
-            return  # the parts are frozen
+        if self.is_frozen:
+            return
         powers = excitation.powers
         fc = exact(excitation._fc_channels, excitation._designed["_fc_channels"])
-        f = spectrum.frequencies.double()
-        silent = f == 0  # a window without bins keeps one that is always 0
-        f = torch.where(silent, torch.full_like(f, 1000.0), f)
+        f = BIN_WIDTH * torch.arange(spectrum.columns, dtype=torch.float64, device=fc.device)
+        f[0] = f[1]  # never relevant, so any frequency will do
         weights = weights_above(f, fc, excitation.reach).to(powers.dtype)
         reached = below_and_in_reach(f, fc, excitation.reach)
         groups, away = [], []
@@ -133,44 +133,38 @@ class Moore2016FrontEnd(FramedModule):
         signal = as_batch(audio, 3, self.weights, "audio")
         if signal.shape[1] != 2:
             raise ValueError(f"audio has {signal.shape[1]} channels; 2 are needed")
-        both = of_ears(self.pattern(by_ear(signal)))
-        left, right = both[:, 0], both[:, 1]
+        left, right = split_ears(self.pattern(merge_ears(signal)))
         if audio.dim() == 2:
             return left.squeeze(0), right.squeeze(0)
         return left, right
 
     def stream_frames(self, heard: Tensor, frames: int) -> List[Tensor]:  # noqa: ARG002
         """Outputs of one block; see `FramedModule`."""
-        both = of_ears(self.pattern(by_ear(heard)))
-        return [both[:, 0], both[:, 1]]
+        left, right = split_ears(self.pattern(merge_ears(heard)))
+        return [left, right]
 
     def pattern(self, ear: Tensor) -> Tensor:
         """Excitation (B, S, C) of one ear (B, T), or of more as a batch."""
+        intensity = self.spectrum.intensities(ear)
         if self.learnable:
-            freqs, levels = self.spectrum.sparse(ear)
+            freqs, levels = self.spectrum.packed(intensity)
             chain: Tensor = self.excitation(freqs, levels)
             return chain
-        intensity = self.spectrum.intensities(ear)
-        whole = intensity.sum(2, keepdim=True)
-        relevant = self.spectrum.relevance(intensity, whole - whole)
-        return self.spread(intensity, whole, [relevant]).squeeze(2)
+        return self.spread(intensity, self.spectrum.relevance(intensity))
 
-    def spread(self, intensity: Tensor, whole: Tensor, choices: List[Tensor]) -> Tensor:
-        """Excitation (B, S, K, C) by each of K choices of components.
+    def spread(self, intensity: Tensor, relevant: Tensor) -> Tensor:
+        """Excitation (B, S, C) of fixed bins.
 
         Parameters
         ----------
-        intensity : Tensor [shape=(B, S, N)]
-        whole : Tensor [shape=(B, S, 1)]
-            Its sum, which says whether a frame is finite.
-        choices : list of Tensor [shape=(B, S, N)], bool
-            The relevant ones.
+        intensity : Tensor [shape=(B, S, K)]
+            As `Moore2016Spectrum.intensities` gives it.
+        relevant : Tensor [shape=(B, S, K)], bool
         """
         batch, frames, count = intensity.shape
         power = intensity + self.spectrum.least_intensity
-        audible = power * (power > self.least_audible).to(power.dtype)
-        kept = torch.stack([audible * choice.to(power.dtype) for choice in choices], dim=2)
-        kept = kept.reshape(batch * frames, len(choices), count)
+        kept = power * (power > self.least_audible).to(power.dtype) * relevant.to(power.dtype)
+        kept = kept.reshape(batch * frames, 1, count)
         f, p, away = self.components[0], self.components[1], self.components[2]
         level = self.spectrum.db_per_neper * torch.log(power)
         lower = self.excitation.lower_sharpness(p, level).reshape(batch * frames, count)
@@ -180,9 +174,9 @@ class Moore2016FrontEnd(FramedModule):
         total = kept @ self.weights
         for group in self.groups:
             total = total + group(lines, factors)
-        total = total.reshape(batch, frames, len(choices), total.shape[2])
+        total = total.reshape(batch, frames, total.shape[2])
         excitation = self.spectrum.db_per_neper * torch.log(total + self.excitation.least_power)
-        return spoiled(excitation, whole.unsqueeze(2))
+        return spoiled(excitation, intensity[:, :, :1])
 
     def frozen(self, samples: int | None = None, stream: int | None = None) -> Self:
         """A copy with the current values baked in."""

@@ -12,13 +12,15 @@ from amt_export.manifest.ports import Port
 from amt_export.modules.base import as_batch, exact
 from amt_export.modules.framed import FramedModule
 from amt_export.modules.levels import DB_PER_NEPER
-from amt_export.modules.spectra.ears import by_ear, of_ears
-from amt_export.modules.spectra.packing import packed_order
+from amt_export.modules.spectra.ears import merge_ears, split_ears
+from amt_export.modules.spectra.packing import pack
 from amt_export.modules.spectra.spectrum_bands import SpectrumBands
 from amt_export.modules.spectra.spectrum_by_fft import by_fft
 
 # Slots of the output: the bins in [20, 15000) Hz.
 COMPONENTS = 958
+# Columns of a frame with all bins, DC and fs/2 included.
+ALL_BINS = design.LENGTH // 2 + 1
 # dB; below the maximum of a frame, or what 1000 (30 dB) is above it, a component is inaudible.
 THRESHOLD_MAX_MINUS = 60.0
 THRESHOLD_ABSOLUTE = -30.0
@@ -96,10 +98,8 @@ class Moore2016Spectrum(FramedModule):
     freq_limits: Tensor
     threshold_max_minus: Tensor
     threshold_absolute: Tensor
-    frequencies: Tensor
-    order: Tensor
+    places: Tensor
     below_maximum: Tensor
-    silence: Tensor
     numbers: Tensor
     least: Tensor
     all_windows: Tensor
@@ -126,9 +126,9 @@ class Moore2016Spectrum(FramedModule):
         self.learnable = learnable
         self.dtype = dtype
         self.components = COMPONENTS
+        # TorchScript reads no globals.
         self.least_maximum, self.least_intensity = LEAST_MAXIMUM, LEAST_INTENSITY
-        self.in_order = True
-        self.db_per_neper = DB_PER_NEPER
+        self.bin_width, self.db_per_neper = design.BIN_WIDTH, DB_PER_NEPER
         limits = torch.tensor(design.FREQ_LIMITS, dtype=torch.float64)
         below = torch.tensor(THRESHOLD_MAX_MINUS, dtype=torch.float64)
         absolute = torch.tensor(THRESHOLD_ABSOLUTE, dtype=torch.float64)
@@ -150,18 +150,25 @@ class Moore2016Spectrum(FramedModule):
         )
         analysis = design.analysis(windows, limits, self.db_max)
         self.bands.set_columns(analysis.columns, like)
-        order = torch.argsort(analysis.places)
-        self.in_order = bool((order == torch.arange(len(order)).to(like.device)).all())
-        frequencies = analysis.frequencies[order].to(like.dtype)
-        # 0 dB, that is intensity 1, where there is no component.
-        least = torch.full_like(frequencies, LEAST_INTENSITY)
+        bins = analysis.bins
+        self.served_bins = sorted(int(number) for number in bins if number > 0)
+        self.slots = max(COMPONENTS, len(self.served_bins))
+        self.columns = 1 + max(self.slots, *self.served_bins)
+        # Where each column of `intensities` comes from: 0 is an empty column.
+        places = torch.zeros(self.columns, dtype=torch.long, device=like.device)
+        places[bins] = torch.arange(1, len(bins) + 1, device=like.device)
+        places[0] = 0
+        # With the limits of the model the windows' bins follow one another, behind the first two columns.
+        self.empty = self.columns - len(bins)
+        ascending = torch.arange(self.empty, self.columns, device=like.device)
+        self.in_order = bool(torch.equal(bins, ascending))
         below = exact(self.threshold_max_minus, self._designed["threshold_max_minus"])
-        self.set_buffer("order", order)
-        self.set_buffer("frequencies", frequencies)
-        self.set_buffer("least", torch.cat([torch.ones_like(least[:1]), least]))
+        least = torch.full((ALL_BINS,), LEAST_INTENSITY, dtype=like.dtype, device=like.device)
+        least[0] = 1.0  # column 0 is no component: 0 dB
+        self.set_buffer("places", places)
+        self.set_buffer("least", least)
         self.set_buffer("below_maximum", torch.exp(-below / DB_PER_NEPER).to(like.dtype))
-        self.set_buffer("silence", torch.zeros(1, dtype=like.dtype, device=like.device))
-        self.set_buffer("numbers", torch.arange(1026, dtype=torch.int32, device=like.device))
+        self.set_buffer("numbers", torch.arange(ALL_BINS, dtype=torch.int32, device=like.device))
         self.set_buffer("all_windows", analysis.windows.to(like.dtype))
 
     def set_buffer(self, name: str, value: Tensor) -> None:
@@ -184,7 +191,7 @@ class Moore2016Spectrum(FramedModule):
         return count
 
     def intensities(self, ear: Tensor) -> Tensor:
-        """Intensity of every component, relevant or not.
+        """Intensity of every bin, relevant or not.
 
         Parameters
         ----------
@@ -192,53 +199,64 @@ class Moore2016Spectrum(FramedModule):
 
         Returns
         -------
-        Tensor [shape=(B, S, N)]
-            At the N `frequencies`.
+        Tensor [shape=(B, S, K)]
+            Column k is the bin at k * 15.625 Hz, 0 where no window serves it. Column 0, which none serves,
+            is NaN in a frame that is not finite.
         """
-        joined = torch.cat(self.bands(ear, self.frames(ear.shape[1])), dim=2)
+        frames = self.frames(ear.shape[1])
+        if self.learnable:
+            return self.selected_intensities(ear, frames)
+        pieces = self.bands(ear, frames)
+        total = pieces[0].sum(2, keepdim=True)
+        for i in range(1, len(pieces)):
+            total = total + pieces[i].sum(2, keepdim=True)
+        nothing = total - total  # or NaN
         if self.in_order:
-            return joined
-        return joined.index_select(2, self.order)
+            return torch.cat([nothing] * self.empty + pieces, dim=2)
+        joined = torch.cat([nothing] + pieces, dim=2)  # noqa: RUF005  (TorchScript)
+        return joined.index_select(2, self.places)
 
-    def selected_intensities(self, ear: Tensor) -> Tensor:
-        """The same in all 1024 bins by FFT, for limits that may have changed; not for export."""
+    def selected_intensities(self, ear: Tensor, frames: int) -> Tensor:
+        """The same by FFT, for limits that may have changed; not for export."""
+        served = self.serving_windows()
+        bins = by_fft(ear, self.all_windows, served, self.hop_length, frames)
+        total = bins.sum(2, keepdim=True)
+        return torch.cat([total - total, bins], dim=2)
+
+    def serving_windows(self) -> Tensor:
+        """Window (1024,) of each bin above DC by the current limits, -1 for none."""
         limits = exact(self.freq_limits, self._designed["freq_limits"])
-        served = serving_window(limits, self.bin_frequencies())
-        return by_fft(ear, self.all_windows, served, self.hop_length, self.frames(ear.shape[1]))
+        bins = torch.arange(1, 1025, dtype=torch.float64, device=limits.device)
+        return serving_window(limits, bins * self.bin_width)
 
-    def served(self) -> int:
-        """Number of bins that the current limits give to a window."""
-        limits = exact(self.freq_limits, self._designed["freq_limits"])
-        return int((serving_window(limits, self.bin_frequencies()) >= 0).sum())
-
-    def bin_frequencies(self) -> Tensor:
-        """Frequencies of bins 1 to 1024 in Hz, float64."""
-        bins = torch.arange(1, 1025, dtype=torch.float64, device=self.silence.device)
-        return bins * (32000.0 / 2048.0)
-
-    def relevance(self, intensity: Tensor, nothing: Tensor) -> Tensor:
-        """What is loud enough in its frame.
+    def threshold(self, intensity: Tensor) -> Tensor:
+        """Intensity (B, S, 1) that a component must exceed to be relevant in its frame.
 
         Parameters
         ----------
-        intensity : Tensor [shape=(B, S, N)]
-        nothing : Tensor [shape=(B, S, 1)]
-            0; NaN in a frame that is not finite, which then has no relevant component.
-
-        Returns
-        -------
-        Tensor [shape=(B, S, N)], bool
+        intensity : Tensor [shape=(B, S, K)]
         """
-        return intensity > self.threshold(intensity) + nothing
-
-    def threshold(self, intensity: Tensor) -> Tensor:
-        """Intensity (B, S, 1) that a component of a frame must exceed to be relevant."""
         below = self.below_maximum
-        if hasattr(self, "threshold_max_minus"):  # noqa: SIM102
-            if self.learnable:
-                stored = exact(self.threshold_max_minus, self._designed["threshold_max_minus"])
-                below = torch.exp(-stored / self.db_per_neper).to(intensity.dtype)
+        if self.learnable:
+            stored = exact(self.threshold_max_minus, self._designed["threshold_max_minus"])
+            below = torch.exp(-stored / self.db_per_neper).to(intensity.dtype)
         return torch.clamp(intensity.amax(2, keepdim=True), min=self.least_maximum) * below
+
+    def relevance(self, intensity: Tensor) -> Tensor:
+        """What is loud enough in its frame, bool of the same shape; nothing in one that is not finite."""
+        return intensity > self.threshold(intensity) + intensity[:, :, :1]
+
+    def packed(self, intensity: Tensor) -> Tuple[Tensor, Tensor]:
+        """Frequencies and levels (B, S, 958) of the relevant components among (B, S, K)."""
+        columns = intensity.shape[2]
+        relevant, numbers = self.relevance(intensity), self.numbers[:columns]
+        if self.learnable:
+            slots = max(self.components, int((self.serving_windows() >= 0).sum()))
+            bins = pack(relevant, numbers, columns - 1)[:, :, :slots]
+        else:
+            bins = pack(relevant, numbers, self.slots)
+        level = self.db_per_neper * torch.log(intensity + self.least[:columns])
+        return bins.to(level.dtype) * self.bin_width, torch.gather(level, 2, bins.to(torch.long))
 
     def forward(self, audio: Tensor) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
         """Spectrum of both ears.
@@ -258,60 +276,30 @@ class Moore2016Spectrum(FramedModule):
         ValueError
             For audio that is not stereo, or shorter than one frame.
         """
-        signal = as_batch(audio, 3, self.silence, "audio")
+        signal = as_batch(audio, 3, self.least, "audio")
         if signal.shape[1] != 2:
             raise ValueError(f"audio has {signal.shape[1]} channels; 2 are needed")
-        found = self.both(signal)
+        found = self.stream_frames(signal, 0)
         if audio.dim() == 2:
             found = [values.squeeze(0) for values in found]
         return found[0], found[1], found[2], found[3]
 
-    def both(self, signal: Tensor) -> List[Tensor]:
-        """The four outputs (B, S, 958) of both ears (B, 2, T)."""
-        freqs, levels = self.sparse(by_ear(signal))
-        freqs, levels = of_ears(freqs), of_ears(levels)
-        return [freqs[:, 0], levels[:, 0], freqs[:, 1], levels[:, 1]]
-
     def stream_frames(self, heard: Tensor, frames: int) -> List[Tensor]:  # noqa: ARG002
-        """Outputs of one block; see `FramedModule`."""
-        return self.both(heard)
-
-    def sparse(self, ear: Tensor) -> Tuple[Tensor, Tensor]:
-        """Packed frequencies and levels (B, S, 958) of one ear (B, T), or of more as a batch."""
-        frequencies, least = self.frequencies, self.least
-        if hasattr(self, "freq_limits") and self.learnable:
-            pieces = [self.selected_intensities(ear)]
-            frequencies = self.bin_frequencies().to(pieces[0].dtype)
-            least = torch.cat([least[:1], least[1:2].expand(frequencies.shape[0])])
-        else:
-            pieces = self.bands(ear, self.frames(ear.shape[1]))
-        total = pieces[0].sum(2, keepdim=True)
-        for i in range(1, len(pieces)):
-            total = total + pieces[i].sum(2, keepdim=True)
-        nothing = total - total  # or NaN
-        intensity = torch.cat([nothing] + pieces, dim=2)  # noqa: RUF005  (TorchScript)
-        if not self.in_order and not self.learnable:
-            intensity = intensity.index_select(2, torch.cat([self.order[:1] * 0, self.order + 1]))
-        batch, frames, count = intensity.shape
-        relevant = self.relevance(intensity, nothing)
-        slots = max(self.components, count - 1)
-        order = packed_order(relevant, self.numbers[:count], slots)
-        if hasattr(self, "freq_limits") and self.learnable:  # not all of the 1024 are served
-            order = order[:, :, : max(self.components, self.served())]
-        level = self.db_per_neper * torch.log(intensity + least)
-        padded = torch.cat([self.silence, frequencies]).expand(batch, frames, count)
-        return torch.gather(padded, 2, order), torch.gather(level, 2, order)
+        """The four outputs (B, S, 958) of all frames in (B, 2, T); see `FramedModule`."""
+        freqs, levels = self.packed(self.intensities(merge_ears(heard)))
+        freqs_left, freqs_right = split_ears(freqs)
+        levels_left, levels_right = split_ears(levels)
+        return [freqs_left, levels_left, freqs_right, levels_right]
 
     @torch.no_grad()
     def near_threshold(self, *inputs: Tensor) -> Tensor:
         """Frames (B, S) with a component within `NEAR_DB` of the relevance threshold, in either ear."""
         (audio,) = inputs
-        intensity = self.intensities(by_ear(audio))
+        intensity = self.intensities(merge_ears(audio))
         excess = intensity / self.threshold(intensity)
         margin = 10.0 ** (NEAR_DB / 10.0)
-        near: Tensor = ((excess > 1.0 / margin) & (excess < margin)).any(2)
-        either: Tensor = near.reshape(audio.shape[0], 2, -1).any(1)
-        return either
+        left, right = split_ears(((excess > 1.0 / margin) & (excess < margin)).any(2))
+        return left | right
 
     def hop(self) -> int:
         """Samples from one frame to the next."""
@@ -327,7 +315,7 @@ class Moore2016Spectrum(FramedModule):
 
     def centre_frequencies(self) -> list[float]:
         """Frequencies of all components in Hz; the output has the relevant ones, packed."""
-        return [float(f) for f in self.frequencies]
+        return [number * design.BIN_WIDTH for number in self.served_bins]
 
     def extra_repr(self) -> str:
         """Key parameters, as torch prints them."""

@@ -17,11 +17,10 @@ from amt_export.manifest.ports import Port
 from amt_export.modules.base import as_batch, exact
 from amt_export.modules.filterbanks.centre_frequencies import checked_rate
 from amt_export.modules.framed import FramedModule
+from amt_export.modules.reference import DOCUMENTED, TORCH_AMT, checked_reference
 from amt_export.modules.spectra.window_band import WindowBand
 from amt_export.numerics.blocks import pad_end
 from amt_export.numerics.dft import hann
-
-MERGES = ("aligned", "torch_amt")
 
 
 class MultiResolutionFFT(FramedModule):
@@ -41,8 +40,8 @@ class MultiResolutionFFT(FramedModule):
         Hop of each window as a fraction of its length, in (0, 1].
     learnable : bool
         Make `freq_thresholds` a parameter. It selects bins: there is no gradient.
-    merge : {"aligned", "torch_amt"}
-        "aligned": a reference frame is the mean of the short frames within its hop, read at the
+    reference : {"documented", "torch_amt"}
+        "documented": a reference frame is the mean of the short frames within its hop, read at the
         reference frequencies by linear interpolation. "torch_amt": what torch_amt 0.2.0 computes;
         frame k of every window stands in frame k, so their times differ, the bins of a band are
         stretched over it, and Nyquist is 0.
@@ -87,18 +86,16 @@ class MultiResolutionFFT(FramedModule):
         window_lengths: list[int] | None = None,
         hop_fraction: float = 0.5,
         learnable: bool = False,
-        merge: str = "aligned",
+        reference: str = DOCUMENTED,
     ) -> None:
         super().__init__()
-        if merge not in MERGES:
-            raise ValueError(f"merge is {merge!r}; one of {MERGES}")
         if not 0 < hop_fraction <= 1:
             raise ValueError(f"hop_fraction is {hop_fraction}; it must be in (0, 1]")
         self.fs = checked_rate(fs)
         self.hop_fraction = hop_fraction
         self.learnable = learnable
-        self.merge = merge
-        self.is_aligned = merge == "aligned"
+        self.reference = checked_reference(reference, (DOCUMENTED, TORCH_AMT))
+        self.is_aligned = reference == DOCUMENTED
         self.window_lengths = checked_windows(window_lengths, hop_fraction)
         self.longest = self.window_lengths[0]
         self.reference_hop = int(self.longest * hop_fraction)
@@ -136,7 +133,7 @@ class MultiResolutionFFT(FramedModule):
             scale = (self.window_power[length] * self.fs) ** -0.5
             columns = framed_columns(window, first, table.shape[0], band.hop, scale)
             band.register_buffer("window", (scale * window).to(like.dtype), persistent=False)
-            band.columns.design(columns, like)
+            band.set_columns(columns, like)
             index, weight = alignment(max(self.samples, 0), band.hop, self.reference_hop, like)
             band.register_buffer("index", index, persistent=False)
             band.register_buffer("weight", weight, persistent=False)
@@ -209,7 +206,7 @@ class MultiResolutionFFT(FramedModule):
                 f"audio has {samples} samples; more than {self.longest // 2} are needed"
             )
         padded = self.reflected(signal)
-        if hasattr(self, "freq_thresholds") and self.learnable:
+        if self.learnable:
             psd = self.select(padded, samples)
         else:
             squares: List[Tensor] = []
@@ -252,7 +249,9 @@ class MultiResolutionFFT(FramedModule):
             Otherwise, and for frames that do not stand at one time.
         """
         if not self.is_aligned:
-            raise ValueError(f"merge={self.merge!r} has no streaming form: it stretches time")
+            raise ValueError(
+                f"reference={self.reference!r} has no streaming form: its windows stand at other times"
+            )
         for length, hop in self.hop_lengths.items():
             if self.reference_hop % hop:
                 raise ValueError(
@@ -311,5 +310,6 @@ class MultiResolutionFFT(FramedModule):
         """Key parameters, as torch prints them."""
         return (
             f"fs={self.fs:g}, window_lengths={self.window_lengths}, "
-            f"hop_fraction={self.hop_fraction:g}, learnable={self.learnable}, merge={self.merge!r}"
+            f"hop_fraction={self.hop_fraction:g}, learnable={self.learnable}, "
+            f"reference={self.reference!r}"
         )

@@ -5,38 +5,36 @@ from typing import List
 import torch
 from torch import Tensor, nn
 
-from amt_export.design.compensated import Exact
-from amt_export.design.moore_spectrum import BLOCK, LENGTH, folded, in_pieces
-from amt_export.modules.spectra.precise_columns import PreciseColumns, cut_rows, row_peak
+from amt_export.design.moore_spectrum import BLOCK, LENGTH, STRETCH, folded, in_pieces
+from amt_export.numerics.double_float import split_matrix, split_product, split_rows
 
-# Blocks of the longest stretch that is laid out in memory. A window of two stretches or less is folded in
-# the middle, which halves the work; longer ones have few bins, and frames share their pieces.
-STRETCH = 8
 # Share of a column up to which a window counts as symmetric: what float32 leaves of one.
-UNEVEN = 1e-6
+ASYMMETRY = 1e-6
 
 
 class SpectrumBand(nn.Module):
     """Cosine and sine columns of one window for its bins.
 
-    A short window is multiplied with the sum and the difference of a frame's halves, as its columns
-    are even or odd. A long one is cut into pieces, and a frame is the sum of the products of its
-    pieces.
+    A short window is multiplied with the sum and the difference of a frame's halves, as its cosine
+    columns are even and its sine columns odd. A long one is cut into pieces, and a frame is the sum of
+    the products of its pieces. These products are sums of two float32 numbers: a component may be 60 dB
+    below the loudest, and plain sums of so many samples make it wrong by up to 1e-3 dB.
     """
+
+    even: Tensor
+    odd: Tensor
+    columns: Tensor
+    rest: Tensor
 
     def __init__(self, hop_blocks: int) -> None:
         super().__init__()
         self.hop_blocks = hop_blocks
-        self.level = 0  # a stretch is BLOCK << level samples
-        self.pieces = 0  # 0: folded
-        self.lopsided = False
+        self.level = 0  # half of a short window is BLOCK << level samples
+        self.pieces = 0  # of a long window, else 0
+        self.piece_blocks = STRETCH // BLOCK
+        self.asymmetric = False
         self.bins = 0
         self.first = 0  # block that a frame of this window starts with
-        self.cosine = PreciseColumns()
-        self.sine = PreciseColumns()
-        # Of a window that is not symmetric (from a checkpoint): their parts for the other half.
-        self.cosine_odd = PreciseColumns()
-        self.sine_even = PreciseColumns()
 
     def set_columns(self, cosine: Tensor, sine: Tensor, basis: Tensor, like: Tensor) -> None:
         """Cast once and keep.
@@ -44,38 +42,37 @@ class SpectrumBand(nn.Module):
         Parameters
         ----------
         cosine, sine : Tensor [shape=(w, b)], float64
-        basis : Tensor [shape=(32, r)]
-            See `design.moore_spectrum.block_basis`.
+        basis : Tensor [shape=(STRETCH, r)]
+            See `design.moore_spectrum.stretch_basis`.
         like : Tensor
             Gives dtype and device.
         """
         length, self.bins = cosine.shape
         self.first = (LENGTH - length) // 2 // BLOCK
-        self.lopsided = False
+        self.asymmetric, self.pieces = False, 0
+        columns = torch.cat([cosine, sine], dim=1)
+        unused = columns[:1, :1]
+        even, odd, rest = unused, unused, unused
         if is_long(length):
-            self.level, self.pieces = STRETCH.bit_length() - 1, length // BLOCK // STRETCH
-            self.cosine.design(in_pieces(cosine, STRETCH, basis), like)
-            self.sine.design(in_pieces(sine, STRETCH, basis), like)
+            self.pieces = length // STRETCH
+            columns, rest = split_matrix(in_pieces(columns, basis), like.dtype)
         else:
-            self.level, self.pieces = (length // BLOCK // 2).bit_length() - 1, 0
-            even, cosine_odd = folded(cosine)
-            sine_even, odd = folded(sine)
-            self.cosine.design(even, like)
-            self.sine.design(odd, like)
-            uneven = max(float(cosine_odd.abs().max()), float(sine_even.abs().max()))
-            self.lopsided = uneven > UNEVEN * float(even.abs().max())
-        if self.lopsided:
-            self.cosine_odd.design(cosine_odd, like)
-            self.sine_even.design(sine_even, like)
-        else:
-            self.cosine_odd.forget()
-            self.sine_even.forget()
+            self.level = (length // BLOCK // 2).bit_length() - 1
+            (even, odd_rest), (even_rest, odd) = folded(cosine), folded(sine)
+            uneven = max(float(odd_rest.abs().max()), float(even_rest.abs().max()))
+            self.asymmetric = uneven > ASYMMETRY * float(even.abs().max())
+            if not self.asymmetric:
+                columns = unused
+        tables = {"even": even, "odd": odd, "columns": columns, "rest": rest}
+        for name, table in tables.items():
+            self.register_buffer(name, table.to(like), persistent=False)
 
     def forward(
         self,
         ahead: List[Tensor],
         behind: List[Tensor],
-        slow: Exact,
+        slow: Tensor,
+        slow_rest: Tensor,
         frames: int,
     ) -> Tensor:
         """Intensity of the bins of this window.
@@ -83,9 +80,9 @@ class SpectrumBand(nn.Module):
         Parameters
         ----------
         ahead, behind : list of Tensor [shape=(B, positions, BLOCK << i)]
-            The stretch that starts with each block, and the same read backwards.
-        slow : Exact [shape=(B, positions, STRETCH * r)]
-            The longest one, each block as `block_basis` gives it.
+            The samples that start with each block, and the same read backwards.
+        slow, slow_rest : Tensor [shape=(B, positions, r)]
+            STRETCH samples in terms of `stretch_basis`, as the sum of two.
         frames : int
 
         Returns
@@ -93,45 +90,36 @@ class SpectrumBand(nn.Module):
         Tensor [shape=(B, S, b)]
         """
         if self.pieces > 0:
-            head, rest = cut_rows(slow.main, row_peak(slow.main))
-            rest = rest + slow.rest
-            re, im = self.cosine(head, rest), self.sine(head, rest)
-            real = self.joined(re.main, frames) + self.joined(re.rest, frames)
-            imaginary = self.joined(im.main, frames) + self.joined(im.rest, frames)
-            long: Tensor = real * real + imaginary * imaginary
-            return long
+            head, rest = split_rows(slow)
+            main, small = split_product(head, rest + slow_rest, self.columns, self.rest)
+            return self.power(self.joined(main, frames) + self.joined(small, frames))
         middle = self.first + (1 << self.level)
         last = (frames - 1) * self.hop_blocks + 1
         later = ahead[self.level][:, middle : middle + last : self.hop_blocks]
+        if self.asymmetric:
+            earlier = ahead[self.level][:, self.first : self.first + last : self.hop_blocks]
+            return self.power(torch.cat([earlier, later], dim=2) @ self.columns)
         earlier = behind[self.level][:, self.first : self.first + last : self.hop_blocks]
-        # Both on one grid, so that the sums of their heads are exact.
-        peak = torch.maximum(row_peak(later), row_peak(earlier))
-        later, later_rest = cut_rows(later, peak)
-        earlier, earlier_rest = cut_rows(earlier, peak)
-        even, even_rest = later + earlier, later_rest + earlier_rest
-        odd, odd_rest = later - earlier, later_rest - earlier_rest
-        re, im = self.cosine(even, even_rest), self.sine(odd, odd_rest)
-        real, imaginary = re.main + re.rest, im.main + im.rest
-        if self.lopsided:
-            more = self.cosine_odd(odd, odd_rest)
-            real = real + (more.main + more.rest)
-            more = self.sine_even(even, even_rest)
-            imaginary = imaginary + (more.main + more.rest)
+        real, imaginary = (later + earlier) @ self.even, (later - earlier) @ self.odd
         power: Tensor = real * real + imaginary * imaginary
         return power
 
+    def power(self, spectrum: Tensor) -> Tensor:
+        """Re^2 + Im^2 (B, S, b) of (B, S, 2 b)."""
+        squares = spectrum * spectrum
+        return squares[:, :, : self.bins] + squares[:, :, self.bins :]
+
     def joined(self, partial: Tensor, frames: int) -> Tensor:
-        """Pieces (B, positions, pieces * b) of every frame added up, (B, S, b)."""
-        last = (frames - 1) * self.hop_blocks + 1
+        """Sum (B, S, 2 b) over the pieces of each frame in (B, positions, pieces * 2 b)."""
+        last, width = (frames - 1) * self.hop_blocks + 1, 2 * self.bins
         whole = torch.zeros(1, 1, 1, dtype=partial.dtype, device=partial.device)
         for piece in range(self.pieces):
-            begin = self.first + (piece << self.level)
-            left = piece * self.bins
-            part = partial[:, begin : begin + last : self.hop_blocks, left : left + self.bins]
+            begin, left = self.first + piece * self.piece_blocks, piece * width
+            part = partial[:, begin : begin + last : self.hop_blocks, left : left + width]
             whole = part if piece == 0 else whole + part
         return whole
 
 
 def is_long(length: int) -> bool:
     """Whether a window of so many samples is cut into pieces."""
-    return length > 2 * STRETCH * BLOCK
+    return length > STRETCH

@@ -5,25 +5,26 @@ from typing import List, Tuple, cast
 import torch
 from torch import Tensor, nn
 
-from amt_export.design.compensated import Exact
-from amt_export.design.moore_spectrum import BLOCK, block_basis
-from amt_export.modules.spectra.precise_columns import PreciseColumns, cut_rows, row_peak
-from amt_export.modules.spectra.spectrum_band import STRETCH, SpectrumBand, is_long
+from amt_export.design.moore_spectrum import BLOCK, STRETCH, stretch_basis
+from amt_export.modules.spectra.spectrum_band import SpectrumBand, is_long
+from amt_export.numerics.double_float import split_matrix, split_product, split_rows
 
 
 class SpectrumBands(nn.Module):
     """Intensities of the bins of all windows, without an FFT.
 
     Frames overlap by all but a block of 32 samples or some, so what they share is laid out once: the
-    stretches of 32, 64, ... 256 samples that start with each block. Long windows need them in a dozen
-    numbers a block only.
+    32, 64, 128 and 256 samples that start with each block. Long windows need the last ones in a few dozen
+    numbers only.
     """
+
+    basis: Tensor
+    rest: Tensor
 
     def __init__(self, windows: int, hop_blocks: int) -> None:
         super().__init__()
         self.block = BLOCK
-        self.doublings = STRETCH.bit_length() - 1
-        self.basis = PreciseColumns()
+        self.doublings = (STRETCH // BLOCK).bit_length() - 1
         self.bands = nn.ModuleList(SpectrumBand(hop_blocks) for _ in range(windows))
 
     def set_columns(self, columns: List[Tuple[Tensor, Tensor]], like: Tensor) -> None:
@@ -36,10 +37,11 @@ class SpectrumBands(nn.Module):
         like : Tensor
             Gives dtype and device.
         """
-        basis = block_basis([table for pair in columns for table in pair if is_long(len(table))])
-        self.basis.design(basis, like)
+        basis = stretch_basis([table for pair in columns for table in pair if is_long(len(table))])
+        for name, part in zip(("basis", "rest"), split_matrix(basis, like.dtype), strict=True):
+            self.register_buffer(name, part.to(like), persistent=False)
         for band, (cosine, sine) in zip(self.bands, columns, strict=True):
-            cast("SpectrumBand", band).set_columns(cosine, sine, basis, like)
+            cast("SpectrumBand", band).set_columns(cosine, sine, basis.to(like.device), like)
 
     def forward(self, ear: Tensor, frames: int) -> List[Tensor]:
         """Analyse.
@@ -59,16 +61,15 @@ class SpectrumBands(nn.Module):
         # What starts with each block, doubled each time; and the same read backwards.
         ahead: List[Tensor] = [samples]
         behind: List[Tensor] = [samples.flip(2)]
-        head, rest = cut_rows(samples, row_peak(samples))
-        slow, slow_rest = self.basis(head, rest)
         for i in range(self.doublings):
             one = 1 << i
             ahead.append(torch.cat([ahead[i][:, :-one], ahead[i][:, one:]], dim=2))
-            behind.append(torch.cat([behind[i][:, one:], behind[i][:, :-one]], dim=2))
-            slow = torch.cat([slow[:, :-one], slow[:, one:]], dim=2)
-            slow_rest = torch.cat([slow_rest[:, :-one], slow_rest[:, one:]], dim=2)
+            if i + 1 < self.doublings:
+                behind.append(torch.cat([behind[i][:, one:], behind[i][:, :-one]], dim=2))
+        head, rest = split_rows(ahead[self.doublings])
+        slow, slow_rest = split_product(head, rest, self.basis, self.rest)
         intensities: List[Tensor] = []
         for band in self.bands:
-            intensity = band(ahead, behind, Exact(slow, slow_rest), frames)
+            intensity = band(ahead, behind, slow, slow_rest, frames)
             intensities.append(intensity)
         return intensities

@@ -251,7 +251,8 @@ def test_graphs_are_made_of_larger_pieces_than_eager_torch_works_on() -> None:
     operations = str(traced.inlined_graph)
     assert operations.count("prim::Loop") == 1
     assert operations.count("aten::exp(") == 2
-    for form in (traced, exported.module(), torch.jit.script(module)):
+    scripted = torch.jit.script(Moore2016ExcitationPattern())
+    for form in (traced, exported.module(), scripted):
         torch.testing.assert_close(form(*arguments), eager, rtol=0, atol=1e-5)
 
 

@@ -30,12 +30,14 @@ def chain(audio: torch.Tensor, dtype=torch.float64, spectrum=None, excitation=No
 
 
 @pytest.mark.parametrize("learnable", [False, True])
-def test_glasberg_is_the_chain(learnable: bool) -> None:
+@pytest.mark.parametrize("reference", ["documented", "torch_amt"])
+def test_glasberg_is_the_chain(learnable: bool, reference: str) -> None:
     x = mono()
-    psd, freqs = MultiResolutionFFT(learnable=learnable)(x)
+    psd, freqs = MultiResolutionFFT(learnable=learnable, reference=reference)(x)
     levels = ERBIntegration(learnable=learnable)(psd, freqs)
-    expected = ExcitationPattern(learnable=learnable)(levels)
-    module = Glasberg2002FrontEnd(learnable=learnable)
+    expected = ExcitationPattern(learnable=learnable, reference=reference)(levels)
+    module = Glasberg2002FrontEnd(learnable=learnable, reference=reference)
+    assert f"reference='{reference}'" in repr(module)
     assert_same(module(x), expected, 0, 1e-4)
     assert_same(module.frozen(5000)(x), expected, 0, 1e-4)
     assert_same(module(x[0]), expected[0], 0, 1e-4)
@@ -221,6 +223,8 @@ def test_bad_arguments() -> None:
         Moore2016FrontEnd(fs=44100)
     with pytest.raises(ValueError, match="erb_kwargs give 76 bands"):
         Glasberg2002FrontEnd(erb_kwargs={"erb_step": 0.5})
+    with pytest.raises(ValueError, match="reference is 'amt'; the choices are 'documented', 't"):
+        Glasberg2002FrontEnd(reference="amt")
     with pytest.raises(ValueError, match="2001; it must be even"):
         Glasberg2002FrontEnd(multi_fft_kwargs={"window_lengths": [2001, 256]})
     with pytest.raises(ValueError, match="1 channels"):

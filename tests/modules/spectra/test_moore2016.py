@@ -226,4 +226,7 @@ def test_changed_limits_take_effect_at_once() -> None:
 
 @pytest.mark.parametrize("learnable", [False, True])
 def test_captured(learnable: bool, tmp_path) -> None:
-    assert_captured(Moore2016Spectrum(learnable=learnable), (stereo(samples=2200),), 2200, tmp_path)
+    # The learnable form is an FFT in float32, whose levels differ from those of matrix products.
+    atol = 3e-3 if learnable else 1e-3
+    module = Moore2016Spectrum(learnable=learnable)
+    assert_captured(module, (stereo(samples=2200),), 2200, tmp_path, atol)

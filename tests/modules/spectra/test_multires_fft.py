@@ -15,7 +15,7 @@ from support.spectra import (
     relative,
 )
 
-MERGES = ["aligned", "torch_amt"]
+REFERENCES = ["documented", "torch_amt"]
 EDGES = [0.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0]
 
 
@@ -52,11 +52,12 @@ def by_stft(
 
 @pytest.mark.parametrize("learnable", [False, True])
 @pytest.mark.parametrize(
-    ("merge", "key", "most"), [("aligned", "psd", 1e-9), ("torch_amt", "psd_torch_amt", 2e-6)]
+    ("reference", "key", "most"),
+    [("documented", "psd", 1e-9), ("torch_amt", "psd_torch_amt", 2e-6)],
 )
-def test_golden(learnable: bool, merge: str, key: str, most: float) -> None:
+def test_golden(learnable: bool, reference: str, key: str, most: float) -> None:
     case = golden("mrfft")
-    module = MultiResolutionFFT(merge=merge, learnable=learnable)
+    module = MultiResolutionFFT(reference=reference, learnable=learnable)
     psd, _ = module(case["x"])
     assert relative(psd.double(), case[key]) < 2e-6
     psd, freqs = module.double()(case["x"])
@@ -147,7 +148,7 @@ def test_attributes() -> None:
     assert (module.hop(), module.frame_length(), module.padding()) == (512, 0, "reflect")
     assert module.warm_up() == module.look_ahead() == 1024
     assert len(module.centre_frequencies()) == 1025
-    assert "merge='aligned'" in repr(module)
+    assert "reference='documented'" in repr(module)
 
 
 def test_shapes_and_dtypes() -> None:
@@ -160,14 +161,14 @@ def test_shapes_and_dtypes() -> None:
     assert module.double()(x)[0].dtype == torch.float64
 
 
-@pytest.mark.parametrize("merge", MERGES)
+@pytest.mark.parametrize("reference", REFERENCES)
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
-def test_not_finite_stays_visible(merge: str, bad: float) -> None:
+def test_not_finite_stays_visible(reference: str, bad: float) -> None:
     x = noise()
     x[0, 3000] = bad
-    psd, _ = MultiResolutionFFT(merge=merge)(x)
+    psd, _ = MultiResolutionFFT(reference=reference)(x)
     assert not psd[0, 3, :32].isfinite().any()
-    if merge == "aligned":
+    if reference == "documented":
         assert not psd[0, 3].isfinite().any()
     assert psd[1].isfinite().all()
     assert psd[0, 0].isfinite().all()
@@ -184,7 +185,7 @@ def test_not_finite_stays_visible(merge: str, bad: float) -> None:
         ({"hop_fraction": 0.0}, "hop_fraction is 0"),
         ({"hop_fraction": 1.5}, "1.5"),
         ({"hop_fraction": 0.01}, "would not move"),
-        ({"merge": "peer"}, "'peer'"),
+        ({"reference": "peer"}, r"'peer'; the choices are 'documented', 'torch_amt'"),
     ],
 )
 def test_bad_arguments(kwargs: dict, word: str) -> None:
@@ -209,28 +210,28 @@ def test_state_dict() -> None:
     )
 
 
-@pytest.mark.parametrize("merge", MERGES)
-def test_entries_have_effect(merge: str) -> None:
+@pytest.mark.parametrize("reference", REFERENCES)
+def test_entries_have_effect(reference: str) -> None:
     assert_effects(
-        lambda learnable: MultiResolutionFFT(learnable=learnable, merge=merge),
+        lambda learnable: MultiResolutionFFT(learnable=learnable, reference=reference),
         (noise() * 1000,),
         {},
     )
 
 
-@pytest.mark.parametrize("merge", MERGES)
-def test_changed_thresholds_take_effect_at_once(merge: str) -> None:
-    module = MultiResolutionFFT(learnable=True, merge=merge).double()
+@pytest.mark.parametrize("reference", REFERENCES)
+def test_changed_thresholds_take_effect_at_once(reference: str) -> None:
+    module = MultiResolutionFFT(learnable=True, reference=reference).double()
     x = noise().double()
     with torch.no_grad():
         module.freq_thresholds.copy_(torch.tensor([300.0, 1100.0, 1100.0, 5000.0, 16000.0]))
     trained = module(x)[0]
-    assert not torch.equal(trained, MultiResolutionFFT(merge=merge).double()(x)[0])
+    assert not torch.equal(trained, MultiResolutionFFT(reference=reference).double()(x)[0])
     assert_same(module.frozen(x.shape[1])(x)[0], trained, 1e-9, 1e-18)
 
 
 @pytest.mark.parametrize("learnable", [False, True])
-@pytest.mark.parametrize("merge", MERGES)
-def test_captured(learnable: bool, merge: str, tmp_path) -> None:
-    module = MultiResolutionFFT(learnable=learnable, merge=merge)
+@pytest.mark.parametrize("reference", REFERENCES)
+def test_captured(learnable: bool, reference: str, tmp_path) -> None:
+    module = MultiResolutionFFT(learnable=learnable, reference=reference)
     assert_captured(module, (noise(1, 5000) * 1000,), 5000, tmp_path)

@@ -1,0 +1,18 @@
+"""What `reference`, a constructor keyword of several modules, may be."""
+
+# The formulas of the documentation, and what torch_amt 0.2.0 computes where it departs from them.
+DOCUMENTED, TORCH_AMT = "documented", "torch_amt"
+
+
+def checked_reference(reference: str, choices: tuple[str, ...]) -> str:
+    """The same reference, if it is one of the choices.
+
+    Raises
+    ------
+    ValueError
+        Otherwise; the message lists the choices.
+    """
+    if reference not in choices:
+        listed = ", ".join(repr(choice) for choice in choices)
+        raise ValueError(f"reference is {reference!r}; the choices are {listed}")
+    return reference
