@@ -116,7 +116,7 @@ def precise_transform(x: Tensor, to: SplitTorus) -> Spectrum:
 
 
 def _from_left(m: SplitMatrix, x: Tuple[Tensor, Tensor]) -> Tuple[Tensor, Tensor]:
-    """m @ (x[0] + x[1]) as the sum of two."""
+    """M @ (x[0] + x[1]) as the sum of two."""
     head, rest = split_rows(x[0], -2)
     return m.head @ head, (m.head + m.rest) @ (rest + x[1]) + m.rest @ head
 
