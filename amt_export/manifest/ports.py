@@ -7,6 +7,9 @@ from typing import Literal
 
 from amt_export.manifest.json_records import LAST, OMITTED
 
+BEFORE, BEYOND = "before", "beyond"
+"""States with which a stream of centred frames is told where its signal begins and ends."""
+
 Kind = Literal["relative", "db", "frequency"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import product
 from typing import Any
 
@@ -12,6 +13,7 @@ from amt_export.errors import ArtifactError, InputError
 from amt_export.manifest import Manifest, Port
 from amt_export.runtime.axes import is_timed, time_axis
 from amt_export.runtime.backends import Backend
+from amt_export.runtime.stream import Stream
 from amt_export.runtime.windows import Framing, extended, plan
 
 Array = NDArray[Any]
@@ -75,6 +77,39 @@ def join_windows(backend: Backend, manifest: Manifest, rows: Array) -> dict[str,
                 kept = _along_time(part[place], output)[window.first : window.stop]
                 _along_time(whole[output.name][row], output)[window.target] = kept
     return {port.name: (whole | constant)[port.name] for port in manifest.outputs}
+
+
+def mended_end(
+    outputs: dict[str, Array], manifest: Manifest, rows: Array, stream: Callable[[], Stream]
+) -> dict[str, Array]:
+    """Compute the last frames of a mirrored signal once more, with a stream: it knows where the signal ends.
+
+    A frame may be the mean of shorter ones, as far as these have their centre in the signal. An artifact of
+    one length averages all of them, unless the signal ends where it does itself.
+
+    Parameters
+    ----------
+    outputs : dict of ndarray
+        From `join_windows`; changed in place.
+    manifest : Manifest
+        Of a model with a streaming form that mirrors, see `amt_export.runtime.stream_state.mirrored`.
+    rows : ndarray [shape=(B, T)]
+    stream : callable
+        Starts a stream.
+    """
+    framing, samples = framing_of(manifest), rows.shape[-1]
+    # The first frame that looks beyond the end, and where its past begins.
+    first = max(0, (samples - 1 - framing.look_ahead) // framing.hop + 1)
+    start = max(0, first - -(-framing.warm_up // framing.hop)) * framing.hop
+    for row, audio in enumerate(rows[..., start:]):
+        with stream() as one:
+            batch = np.broadcast_to(audio, (one.batch, *audio.shape))
+            parts = one.push(batch), one.flush()
+        for port in filter(is_timed, manifest.outputs):
+            answer = np.concatenate([part[port.name] for part in parts], time_axis(port))[0]
+            last = _along_time(answer, port)[first - start // framing.hop :]
+            _along_time(outputs[port.name][row], port)[first:] = last
+    return outputs
 
 
 def framing_of(of: Manifest) -> Framing:

@@ -17,8 +17,9 @@ from amt_export.manifest import Manifest, Port
 from amt_export.runtime.axes import is_timed
 from amt_export.runtime.backends import Backend
 from amt_export.runtime.finite import check_choice, check_input, check_outputs
-from amt_export.runtime.joining import join_windows
+from amt_export.runtime.joining import join_windows, mended_end
 from amt_export.runtime.stream import Stream
+from amt_export.runtime.stream_state import mirrored
 
 Array = NDArray[Any]
 
@@ -250,10 +251,25 @@ class Model:
                 "audio", rows[0] if single else rows, port.axes[1:] if single else port.axes
             )
         outputs = join_windows(self._backend, self._manifest, rows)
+        if self._manifest.padding == "reflect" and rows.shape[-1] != port.sized()[-1]:
+            self._mend_end(outputs, rows)
         if strict:
             check_outputs(outputs, {output.name: output.axes for output in self._manifest.outputs})
         timed = {output.name for output in self._manifest.outputs if is_timed(output)}
         return {name: y[0] if single and name in timed else y for name, y in outputs.items()}
+
+    def _mend_end(self, outputs: dict[str, Array], rows: Array) -> None:
+        """Make the last frames those of the whole signal, if there is a streaming form for it."""
+        info = self._manifest.stream
+        if info is not None and mirrored(self._manifest, info) and self._open_stream is not None:
+            mended_end(outputs, self._manifest, rows, lambda: self.stream(on_nonfinite="pass"))
+        else:
+            warnings.warn(
+                f"{self._manifest.name}: the last frame is only near that of the whole signal, as only a "
+                "streaming form knows where the signal ends; build the model with a [stream] block",
+                RuntimeWarning,
+                stacklevel=4,
+            )
 
     def _refuse_time_first(self, rows: Array, port: Port) -> None:
         """Refuse what a shape alone cannot tell from many signals of a few samples: (T, channels)."""

@@ -18,10 +18,18 @@ from numpy.typing import NDArray
 
 from amt_export.errors import AmtExportError, ArtifactError, BackendError, InputError, StreamError
 from amt_export.manifest import Manifest, StreamInfo
+from amt_export.manifest.ports import BEFORE, BEYOND
 from amt_export.runtime.axes import cut, time_axis
 from amt_export.runtime.backends import Backend
 from amt_export.runtime.finite import check_choice, is_finite
-from amt_export.runtime.stream_state import SAMPLES, WAITING, checked_state, resumed
+from amt_export.runtime.stream_state import (
+    RECENT,
+    SAMPLES,
+    WAITING,
+    checked_state,
+    mirrored,
+    resumed,
+)
 from amt_export.runtime.windows import Framing
 
 Array = NDArray[Any]
@@ -82,6 +90,9 @@ class Stream:
                 'build it with batch = "dynamic" under [export]'
             )
         self._batch = self._shape[0]
+        # Samples that are mirrored at either end, and those of whole hops; 0 where nothing is.
+        self._mirror = mirrored(manifest, self._info)
+        self._lead = -(-self._mirror // manifest.hop) * manifest.hop
         self._pending = np.zeros(self._shape, self._port.dtype)
         self._filled = 0  # samples in it, waiting for their block to be full
         self._pushed = 0
@@ -100,6 +111,11 @@ class Stream:
     def block(self) -> int:
         """Samples that the artifact takes at once; `push` of as many has the least to do."""
         return self._info.block
+
+    @property
+    def batch(self) -> int:
+        """Signals side by side."""
+        return self._batch
 
     @property
     def latency(self) -> int:
@@ -128,21 +144,27 @@ class Stream:
         with self._alone():
             return {
                 **{name: value.copy() for name, value in self._states.items()},
-                WAITING: self._pending[..., : self._filled].copy(),
+                WAITING: np.concatenate([self._head, self._pending[..., : self._filled]], axis=-1),
                 SAMPLES: np.array(self._pushed, np.int64),
+                **({RECENT: self._recent.copy()} if self._mirror else {}),
             }
 
     @state.setter
     def state(self, value: Mapping[str, Array]) -> None:
         with self._alone(mend=True):
-            given = checked_state(value, self._info, self._shape)
+            given = checked_state(value, self._info, self._shape, self._mirror, self._lead)
             waiting, pushed = given[WAITING], int(given[SAMPLES])
             self._start()
             for info in self._info.states:
                 self._states[info.input] = given[info.input].astype(info.dtype)
-            self._keep(waiting)
             self._pushed = pushed
-            self._known += (pushed - self._filled) // self._manifest.hop
+            if self._mirror:
+                self._recent = given[RECENT].astype(self._port.dtype)
+            if self._mirror and pushed <= self._mirror:
+                self._head = waiting.astype(self._port.dtype)
+            else:
+                self._keep(waiting)
+                self._known += (pushed - self._filled) // self._manifest.hop
 
     def __copy__(self) -> Stream:
         with self._alone() as backend:
@@ -198,25 +220,14 @@ class Stream:
                     f"audio: sample {first} of the stream is NaN or infinite; "
                     "mend it, or use on_nonfinite='reset' or 'pass'"
                 )
-            self._pushed += rows.shape[-1]
-            pieces: list[dict[str, Array]] = []
-            taken = 0
-            if self._filled:
-                taken = min(self.block - self._filled, rows.shape[-1])
-                self._keep(rows[..., :taken])
-                if self._filled == self.block:
-                    self._filled = 0
-                    pieces.append(self._run(backend, self._pending))
-            while rows.shape[-1] - taken >= self.block:
-                pieces.append(self._run(backend, rows[..., taken : taken + self.block]))
-                taken += self.block
-            self._keep(rows[..., taken:])
-            return self._joined(pieces)
+            rows = self._mirrored_start(rows)
+            return self._joined(self._feed(backend, rows))
 
     def flush(self) -> dict[str, Array]:
         """End the signal: return what is still missing, then start afresh.
 
-        Zeros follow the last sample until everything is known that the whole signal has outputs for.
+        Zeros follow the last sample until everything is known that the whole signal has outputs for; where the
+        model mirrors the signal at its ends, its mirror image does.
 
         Returns
         -------
@@ -231,10 +242,18 @@ class Stream:
         """
         with self._alone() as backend:
             due = max(0, self._framing.frames(self._pushed)) if self._pushed else 0
-            pieces: list[dict[str, Array]] = []
+            pieces = self._feed(backend, self._head)  # of a signal too short to be mirrored
+            tail = self._recent[..., -2 : -2 - self._mirror : -1]
+            beyond = -self._filled
             while self._known < due:
-                self._pending[..., self._filled :] = 0.0
+                room = self._pending[..., self._filled :]
+                piece, tail = tail[..., : room.shape[-1]], tail[..., room.shape[-1] :]
+                room[..., : piece.shape[-1]] = piece
+                room[..., piece.shape[-1] :] = 0.0
                 self._filled = 0
+                beyond += self.block
+                if self._mirror:
+                    self._states[f"state_{BEYOND}"].fill(max(0, beyond))
                 pieces.append(self._run(backend, self._pending))
             answer = self._joined(pieces, self._known - due)
             self._start()
@@ -291,12 +310,50 @@ class Stream:
         finally:
             self._busy.release()
 
+    def _mirrored_start(self, rows: Array) -> Array:
+        """Count samples, and put the mirror image before the first ones: when there are enough of them."""
+        reach, hop = self._mirror, self._manifest.hop
+        waiting = self._pushed <= reach
+        self._pushed += rows.shape[-1]
+        if not reach:
+            return rows
+        self._recent = np.concatenate([self._recent, rows], axis=-1)[..., -1 - reach :]
+        if not waiting:
+            return rows
+        head = np.concatenate([self._head, rows], axis=-1)
+        if self._pushed <= reach:
+            self._head = head
+            return rows[..., :0]
+        self._head = head[..., :0]
+        lead = self._lead
+        self._states[f"state_{BEFORE}"].fill(-lead)
+        self._known -= lead // hop
+        silence = np.zeros((*rows.shape[:-1], lead - reach), rows.dtype)
+        return np.concatenate([silence, head[..., reach:0:-1], head], axis=-1)
+
+    def _feed(self, backend: Backend, rows: Array) -> list[dict[str, Array]]:
+        """Run all blocks that are full by now; the rest waits."""
+        pieces: list[dict[str, Array]] = []
+        taken = 0
+        if self._filled:
+            taken = min(self.block - self._filled, rows.shape[-1])
+            self._keep(rows[..., :taken])
+            if self._filled == self.block:
+                self._filled = 0
+                pieces.append(self._run(backend, self._pending))
+        while rows.shape[-1] - taken >= self.block:
+            pieces.append(self._run(backend, rows[..., taken : taken + self.block]))
+            taken += self.block
+        self._keep(rows[..., taken:])
+        return pieces
+
     def _start(self) -> None:
         self._states = {
             state.input: np.full(state.sized(self._batch), state.initial, state.dtype)
             for state in self._info.states
         }
         self._filled = self._pushed = 0
+        self._head = self._recent = np.zeros((*self._shape[:-1], 0), self._port.dtype)
         self._known = -self._info.skip
         self._broken = None
 

@@ -10,18 +10,26 @@ from numpy.typing import NDArray
 
 from amt_export.errors import ArtifactError, InputError
 from amt_export.manifest import Manifest, StreamInfo
+from amt_export.manifest.ports import BEFORE, BEYOND
 
 if TYPE_CHECKING:
     from amt_export.runtime.stream import Stream
 
 Array = NDArray[Any]
 
-WAITING, SAMPLES = "waiting", "samples"
-"""Keys of `Stream.state` beside the names of the artifact's states."""
+WAITING, SAMPLES, RECENT = "waiting", "samples", "recent"
+"""Keys of `Stream.state` beside the names of the artifact's states; the last one where ends are mirrored."""
+
+
+def mirrored(manifest: Manifest, info: StreamInfo) -> int:
+    """Return the samples that are mirrored at either end of a signal; 0 where silence surrounds it."""
+    names = {state.input for state in info.states}
+    told = {f"state_{BEFORE}", f"state_{BEYOND}"} <= names
+    return manifest.look_ahead if manifest.padding == "reflect" and told else 0
 
 
 def checked_state(
-    value: Mapping[str, Array], info: StreamInfo, audio: tuple[int, ...]
+    value: Mapping[str, Array], info: StreamInfo, audio: tuple[int, ...], mirror: int, lead: int
 ) -> dict[str, Array]:
     """Return a state if it is one of such a stream.
 
@@ -33,33 +41,41 @@ def checked_state(
         Of the stream.
     audio : tuple of int
         Shape of a block of its audio.
+    mirror, lead : int
+        Samples that are mirrored at either end, and those of whole hops.
 
     Raises
     ------
     InputError
-        For other names, shapes or dtypes, and samples that are no whole blocks.
+        For other names, shapes or dtypes, or another number of samples that wait.
     """
     given = {name: np.asarray(array) for name, array in value.items()}
-    names = (*(state.input for state in info.states), WAITING, SAMPLES)
+    names = (
+        *(state.input for state in info.states),
+        WAITING,
+        SAMPLES,
+        *([RECENT] if mirror else []),
+    )
     if given.keys() != set(names):
         raise InputError(
             f"state: holds {', '.join(given) or 'nothing'}; this stream has {', '.join(names)}"
         )
-    waiting = given[WAITING]
-    filled = min(waiting.shape[-1] if waiting.ndim else 0, info.block - 1)
+    count = given[SAMPLES]
+    if count.shape != () or count.dtype.kind not in "iu" or count < 0:
+        raise InputError(f"state: {SAMPLES} is {count}, not a number of samples")
+    pushed = int(count)
+    # Until there are enough samples to be mirrored, they all wait.
+    filled = pushed if mirror and pushed <= mirror else (pushed + lead) % info.block
     shapes = {state.input: state.sized(audio[0]) for state in info.states}
-    shapes |= {WAITING: (*audio[:-1], filled), SAMPLES: ()}
+    shapes |= {WAITING: (*audio[:-1], filled)}
+    if mirror:
+        shapes |= {RECENT: (*audio[:-1], min(pushed, mirror + 1))}
     for name, shape in shapes.items():
         if given[name].shape != shape or given[name].dtype.kind not in "fiu":
             raise InputError(
                 f"state: {name} is {given[name].dtype} {given[name].shape}, "
                 f"not numbers of shape {shape}"
             )
-    pushed = int(given[SAMPLES])
-    if pushed < filled or (pushed - filled) % info.block:
-        raise InputError(
-            f"state: {pushed} samples and {filled} that wait are no whole blocks of {info.block}"
-        )
     return given
 
 
