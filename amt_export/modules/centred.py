@@ -5,7 +5,7 @@ from typing import ClassVar, List, Tuple
 import torch
 from torch import Tensor
 
-from amt_export.manifest.ports import BEFORE, BEYOND, State
+from amt_export.manifest.ports import BEYOND_END, ELAPSED, State
 from amt_export.modules.framed import FramedModule
 
 # Samples that a state counts to: exact in float32, and more than any frame looks back.
@@ -21,8 +21,8 @@ class CentredModule(FramedModule):
 
     states: ClassVar[tuple[State, ...]] = (
         *FramedModule.states,
-        State(BEFORE, "samples of the signal before this block; negative where it begins later"),
-        State(BEYOND, "samples of this block behind the end of the signal; 0 where it goes on"),
+        State(ELAPSED, "samples of the signal before this block; negative where it begins later"),
+        State(BEYOND_END, "samples of this block behind the end of the signal; 0 where it goes on"),
     )
 
     def rest(self, batch: int) -> List[Tensor]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from amt_export.errors import AmtExportError, ArtifactError, BackendError, InputError, StreamError
 from amt_export.manifest import Manifest, StreamInfo
-from amt_export.manifest.ports import BEFORE, BEYOND
+from amt_export.manifest.ports import BEYOND_END, ELAPSED
 from amt_export.runtime.axes import cut, time_axis
 from amt_export.runtime.backends import Backend
 from amt_export.runtime.finite import check_choice, is_finite
@@ -253,7 +253,7 @@ class Stream:
                 self._filled = 0
                 beyond += self.block
                 if self._mirror:
-                    self._states[f"state_{BEYOND}"].fill(max(0, beyond))
+                    self._states[f"state_{BEYOND_END}"].fill(max(0, beyond))
                 pieces.append(self._run(backend, self._pending))
             answer = self._joined(pieces, self._known - due)
             self._start()
@@ -326,7 +326,7 @@ class Stream:
             return rows[..., :0]
         self._head = head[..., :0]
         lead = self._lead
-        self._states[f"state_{BEFORE}"].fill(-lead)
+        self._states[f"state_{ELAPSED}"].fill(-lead)
         self._known -= lead // hop
         silence = np.zeros((*rows.shape[:-1], lead - reach), rows.dtype)
         return np.concatenate([silence, head[..., reach:0:-1], head], axis=-1)

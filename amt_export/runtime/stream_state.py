@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from amt_export.errors import ArtifactError, InputError
 from amt_export.manifest import Manifest, StreamInfo
-from amt_export.manifest.ports import BEFORE, BEYOND
+from amt_export.manifest.ports import BEYOND_END, ELAPSED
 
 if TYPE_CHECKING:
     from amt_export.runtime.stream import Stream
@@ -24,7 +24,7 @@ WAITING, SAMPLES, RECENT = "waiting", "samples", "recent"
 def mirrored(manifest: Manifest, info: StreamInfo) -> int:
     """Return the samples that are mirrored at either end of a signal; 0 where silence surrounds it."""
     names = {state.input for state in info.states}
-    told = {f"state_{BEFORE}", f"state_{BEYOND}"} <= names
+    told = {f"state_{ELAPSED}", f"state_{BEYOND_END}"} <= names
     return manifest.look_ahead if manifest.padding == "reflect" and told else 0
 
 

@@ -34,8 +34,7 @@ takes no sound pressure (a DRNL takes the velocity of the stapes, in m/s) refuse
 a recording; --raw feeds it all the same, one unit of full scale as 1 m/s.
 
 Models that were published with a streaming form run in constant memory, read
-and written piece by piece: an .npy may be as long as the disk is large. Centred
-frames then see silence beyond both ends, not the mirror image of the recording.
+and written piece by piece: an .npy may be as long as the disk is large.
 """
 
 EPILOG = """\
