@@ -37,7 +37,7 @@ test-runtimes: $(INSTALLED)
 	$(BIN)/python scripts/check_runtimes.py
 
 # What the example apps are tried with, and where it goes: beside the artifacts, which have all formats.
-APP_MODELS := gammatone_speech_16k drnl_casp_44k
+APP_MODELS := gammatone_speech_16k gammatone_music_44k
 APPS := build/apps
 
 test-apps: $(APP_MODELS:%=$(APPS)/%/manifest.json)

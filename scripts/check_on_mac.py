@@ -110,7 +110,7 @@ def read_manifest(folder: Path) -> dict:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not JSON"
         raise CheckError(f"{path}: {reason}; expected a published folder") from error
-    if not isinstance(manifest, dict) or manifest.get("schema") != 1:
+    if not isinstance(manifest, dict) or manifest.get("schema") not in (1, 2):
         raise CheckError(f"{path}: not a manifest that this script reads")
     return manifest
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 from amt_export import plot, runtime
-from amt_export.audio.calibration import for_model, read_audio
+from amt_export.audio.reader import AudioReader
 from amt_export.cli.allocator import prepare_for_long_work
 from amt_export.cli.interruption import interruptible, stop_if_interrupted
 from amt_export.cli.terminal.errors import complain
@@ -38,7 +38,6 @@ stopped: list[Event] = []
 """In a process that builds: set when Ctrl-C was pressed. One that was still starting has not heard it."""
 PICTURES = {
     "gammatone_speech_16k": "speech_gammatone.png",
-    "drnl_casp_44k": "speech_drnl.png",
 }
 
 
@@ -168,9 +167,10 @@ def draw(name: str) -> str:
     """Run the ONNX artifact of a model on the sample recording and draw the answer; return a line."""
     path = ARTIFACTS / PICTURES[name]
     model = runtime.load(ARTIFACTS / name)
-    audio = for_model(read_audio(SPEECH), model.manifest, SPEECH_LEVEL)
-    outputs = model.process(audio.samples)
-    figure = plot.cochleagram(outputs, model.manifest, audio.fs, SPEECH.name, audio.samples)
+    reader = AudioReader(SPEECH, model.manifest, SPEECH_LEVEL)
+    audio = reader.read()
+    outputs = model.process(audio)
+    figure = plot.cochleagram(outputs, model.manifest, reader.fs, SPEECH.name, audio)
     plot.save(figure, path)
     return f"{SPEECH.name} through {name}.onnx: {path.relative_to(ROOT)}"
 

@@ -1,23 +1,16 @@
-"""From a recording to what a model takes: samples, channels, sampling rate, calibration.
+"""What the samples of a recording mean to a model: the one place that converts them to the model's unit.
 
-Files hold numbers relative to full scale; auditory models want sound pressure. Unless a level is
-given, a sine at full scale is taken to be 93.98 dB SPL, so that 1.0 RMS means 1 Pa.
+Files hold numbers relative to full scale; auditory models want sound pressure. Unless a level is given, a
+sine at full scale is taken to be 93.98 dB SPL, so that 1.0 RMS means 1 Pa.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from amt_export.errors import AudioError, require
+from amt_export.errors import AudioError
 from amt_export.manifest import Manifest, Port
-
-Samples = NDArray[np.float64]
 
 P0 = 2e-5
 """Pa; the reference of dB SPL."""
@@ -28,112 +21,8 @@ FULL_SCALE_DB = 93.98
 LEVELS = (-100, 200)
 """dB SPL one may ask for: from far below the quietest converter to above one atmosphere (194)."""
 
-
-@dataclass(frozen=True)
-class Recording:
-    """Audio as it is in the file.
-
-    Parameters
-    ----------
-    samples : ndarray [shape=(channels, T)]
-        Relative to full scale, float64.
-    fs : int
-        Sampling rate in Hz.
-    name : str
-        File name, for messages.
-    """
-
-    samples: Samples
-    fs: int
-    name: str
-
-
-@dataclass(frozen=True)
-class ModelAudio:
-    """Audio as a model takes it.
-
-    Parameters
-    ----------
-    samples : ndarray [shape=(1, T) or (1, 2, T)]
-        In ``unit``, float64, with the batch axis.
-    fs : int
-        The model's sampling rate in Hz.
-    unit : str
-        ``"Pa"``, or ``"full scale"``.
-    calibration : str
-        How full scale became that unit, for the terminal.
-    """
-
-    samples: Samples
-    fs: int
-    unit: str
-    calibration: str
-
-
-def read_audio(path: str | Path) -> Recording:
-    """Read a WAV, FLAC or OGG file.
-
-    Raises
-    ------
-    AudioError
-        If the file is missing, not audio, empty, or holds NaN or infinite samples.
-    MissingDependencyError
-        If soundfile is not installed.
-    """
-    sf = require("soundfile", "audio", "Reading audio")
-    path = Path(path)
-    if not path.is_file():
-        raise AudioError(f"{path}: no such file; give a WAV, FLAC or OGG file")
-    try:
-        frames, fs = sf.read(str(path), dtype="float64", always_2d=True)
-    except sf.LibsndfileError as error:
-        reason = error.error_string.rstrip(".")
-        raise AudioError(f"{path}: {reason}; give a WAV, FLAC or OGG file") from error
-    if not len(frames):
-        raise AudioError(f"{path}: holds no samples")
-    bad = np.flatnonzero(~np.isfinite(frames).all(axis=1))
-    if len(bad):
-        raise AudioError(f"{path}: a sample is NaN or infinite at {bad[0] / fs:.3f} s")
-    return Recording(np.ascontiguousarray(frames.T), fs, path.name)
-
-
-def for_model(recording: Recording, manifest: Manifest, level: float | None = None) -> ModelAudio:
-    """Bring a recording to the channels, sampling rate and unit of a model.
-
-    Parameters
-    ----------
-    recording : Recording
-        Any length and sampling rate.
-    manifest : Manifest
-        Of a model with one audio input.
-    level : float, optional
-        dB SPL RMS that the recording shall have, over the channels the model hears. Default: a
-        full-scale sine has the level of the model's convention, `FULL_SCALE_DB`.
-
-    Returns
-    -------
-    ModelAudio
-        Channels averaged for one ear, left and right for two.
-
-    Raises
-    ------
-    AudioError
-        If the model does not take audio, needs two channels where the file has another number, or
-        a level is asked of a silent recording.
-    """
-    port = check_audio_model(manifest)
-    heard = recording.samples
-    if "ear" in port.axes:
-        ears(len(heard), recording.name)
-    else:
-        heard = heard.mean(axis=0)
-    rms = None if level is None else math.sqrt(np.mean(heard**2))
-    gain, words = calibration(rms, recording.name, port.unit, full_scale_db(manifest), level)
-    fs = round(manifest.sampling_rate or 0)
-    samples = resample(gain * heard, recording.fs, fs)
-    if not samples.shape[-1]:
-        raise AudioError(f"{recording.name}: too short for a single sample at {fs} Hz")
-    return ModelAudio(samples[None], fs, port.unit, words)
+PRESSURES = ("Pa", "full scale")
+"""Units of inputs that a recording can be converted to."""
 
 
 def check_audio_model(manifest: Manifest) -> Port:
@@ -158,26 +47,6 @@ def check_audio_model(manifest: Manifest) -> Port:
     return port
 
 
-def resample(samples: Samples, fs: int, target: int) -> Samples:
-    """Change the sampling rate (soxr, very high quality: stop band below -170 dB, linear phase).
-
-    Parameters
-    ----------
-    samples : ndarray [shape=(..., T)]
-    fs, target : int
-        Sampling rates in Hz.
-
-    Returns
-    -------
-    ndarray [shape=(..., about T * target / fs)]
-        The samples themselves when the rates are equal.
-    """
-    if fs == target:
-        return samples
-    soxr = require("soxr", "audio", f"Resampling from {fs} to {target} Hz")
-    return cast(Samples, soxr.resample(samples.T, fs, target, quality="VHQ").T)
-
-
 def full_scale_db(manifest: Manifest) -> float:
     """Return the level in dB SPL RMS of a full-scale sine, by the model's own convention.
 
@@ -189,51 +58,68 @@ def full_scale_db(manifest: Manifest) -> float:
     return float(parameters.get("db_max", first_stage.get("db_max", FULL_SCALE_DB)))
 
 
-def ears(channels: int, name: str, remedy: str = "give a stereo file") -> None:
-    """Check that a recording of so many channels has one for each ear.
-
-    Raises
-    ------
-    AudioError
-        If it has another number.
-    """
-    if channels != 2:
-        raise AudioError(
-            f"{name}: {channels} channel{'s' * (channels > 1)}, "
-            f"but the model has two ears; {remedy}"
-        )
-
-
 def calibration(
-    rms: float | None, name: str, unit: str, sine_db: float, level: float | None
+    manifest: Manifest,
+    *,
+    level: float | None = None,
+    rms: float | None = None,
+    full_scale: float | None = None,
+    raw: bool = False,
+    name: str = "audio",
 ) -> tuple[float, str]:
-    """Return the gain from full scale to the model's unit, and words for it.
+    """Return the factor from samples relative to full scale to a model's unit, and words for it.
 
     Parameters
     ----------
-    rms : float or None
-        Of what the model hears, relative to full scale; needed with a level.
-    name : str
-        Of the recording.
-    unit : str
-        Of the model's input.
-    sine_db : float
-        dB SPL of a full-scale sine; see `full_scale_db`.
-    level : float or None
+    manifest : Manifest
+        Of a model with one audio input.
+    level : float, optional
         dB SPL RMS that the recording shall have.
+    rms : float, optional
+        Of the model's channels of the recording, relative to full scale; needed with a level.
+    full_scale : float, optional
+        dB SPL RMS of a full-scale sine. Default: the model's convention, see `full_scale_db`.
+    raw : bool, optional
+        Take samples as they are, whatever the model's unit: the factor is 1.
+    name : str, optional
+        Of the recording, for errors.
 
     Raises
     ------
     AudioError
-        If the level is out of range, or asked of silence.
+        If the model's unit is no sound pressure and `raw` is not asked for, a level is out of range,
+        asked of silence, or contradicts another argument.
     """
+    unit = check_audio_model(manifest).unit
+    if raw:
+        if level is not None or full_scale is not None:
+            raise AudioError("raw samples are taken as they are; give either raw or a level")
+        return 1.0, f"raw: samples as they are, in {unit}"
+    if unit not in PRESSURES:
+        raise AudioError(
+            f"{manifest.name} takes {unit}, and a recording is sound pressure: choose a model that takes Pa, "
+            "or feed samples as they are with --raw (raw=True)"
+        )
+    own = full_scale_db(manifest)
+    sine_db = own if full_scale is None else _level("full scale", full_scale)
     # Amplitude, in the model's unit, of a sine at full scale.
-    peak = math.sqrt(2) * P0 * 10 ** (sine_db / 20) if unit == "Pa" else 1.0
+    peak = (
+        math.sqrt(2) * P0 * 10 ** (sine_db / 20) if unit == "Pa" else 10 ** ((sine_db - own) / 20)
+    )
     if level is None or rms is None:
         return peak, f"full-scale sine = {sine_db:g} dB SPL"
-    if not LEVELS[0] <= level <= LEVELS[1]:  # NaN included
-        raise AudioError(f"level {level:g} dB SPL: give one from {LEVELS[0]} to {LEVELS[1]}")
+    if full_scale is not None:
+        raise AudioError("give either the level of the recording or that of full scale")
+    _level("level", level)
     if rms == 0:
         raise AudioError(f"{name}: is silent, so it cannot be brought to {level:g} dB SPL")
-    gain = peak * math.sqrt(0.5) / rms * 10 ** ((level - sine_db) / 20)
-    return gain, f"file = {level:g} dB SPL RMS"
+    return peak * math.sqrt(0.5) / rms * 10 ** (
+        (level - sine_db) / 20
+    ), f"file = {level:g} dB SPL RMS"
+
+
+def _level(what: str, value: float) -> float:
+    """Return a level in dB SPL if it is one that a sound can have; NaN is none."""
+    if not LEVELS[0] <= value <= LEVELS[1]:
+        raise AudioError(f"{what} {value:g} dB SPL: give one from {LEVELS[0]} to {LEVELS[1]}")
+    return value

@@ -1,7 +1,4 @@
-"""A recording on its way to a model, piece by piece: ten hours take no more memory than a second.
-
-Channels, calibration and resampling give the same numbers as `amt_export.audio.calibration`.
-"""
+"""A recording on its way to a model, piece by piece: ten hours take no more memory than a second."""
 
 from __future__ import annotations
 
@@ -11,36 +8,46 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from amt_export.audio.calibration import (
-    Samples,
-    calibration,
-    check_audio_model,
-    ears,
-    full_scale_db,
-)
+from amt_export.audio.calibration import calibration, check_audio_model
+from amt_export.audio.container import missing
 from amt_export.errors import AudioError, require
 from amt_export.manifest import Manifest
+
+Samples = NDArray[np.float64]
 
 PIECE = 1 << 16
 """Samples read at once: a second or two, enough to keep file and model busy in turns."""
 
+LOWEST_RATE = 1000
+"""Hz; a header that says less is wrong, and resampling would make a thousand samples of one."""
 
-class Recorder:
-    """An audio file that is read for a model.
+
+class AudioReader:
+    """An audio file that is read for a model: its channels, its sampling rate, its unit.
+
+    Channels are averaged for one ear, left and right for two.
 
     Parameters
     ----------
     path : str or Path
-        A WAV, FLAC or OGG file.
+        A WAV, FLAC, AIFF or OGG file.
     manifest : Manifest
         Of a model with one audio input.
     level : float, optional
-        dB SPL RMS that the recording shall have, over the channels the model hears; measuring it
-        takes one more pass over the file.
+        dB SPL RMS that the recording shall have, over the model's channels; measuring it takes one
+        more pass over the file. Default: a full-scale sine has the level of the model's convention,
+        see `amt_export.audio.calibration`.
+    full_scale : float, optional
+        dB SPL RMS of a full-scale sine, instead.
     diotic : bool, optional
         Give a file of one channel to both ears, where a model has two. Not by default: the level at
         one ear and at two are not the same loudness.
+    raw : bool, optional
+        Take samples as they are, whatever the model's unit.
+    truncated : bool, optional
+        Read what there is of a file that ends early, rather than refuse it; `remarks` says so.
 
     Attributes
     ----------
@@ -54,11 +61,15 @@ class Recorder:
         At the model's rate.
     calibration : str
         How full scale became the model's unit, for the terminal.
+    remarks : list of str
+        What a user should know of this file: samples that are missing, channels that stay empty.
 
     Raises
     ------
     AudioError
-        As `read_audio` and `for_model`.
+        If the file is missing, no audio, incomplete, empty, or not finite; or the model takes no audio,
+        takes no sound pressure, has two ears where the file has another number of channels, or a level
+        is impossible.
     MissingDependencyError
         If soundfile or, for another sampling rate, soxr is not installed.
     """
@@ -69,20 +80,34 @@ class Recorder:
         manifest: Manifest,
         level: float | None = None,
         *,
+        full_scale: float | None = None,
         diotic: bool = False,
+        raw: bool = False,
+        truncated: bool = False,
     ) -> None:
         port = check_audio_model(manifest)
+        calibration(manifest, full_scale=full_scale, raw=raw)  # refuses before anything is read
         self._path = Path(path)
         self._sf = require("soundfile", "audio", "Reading audio")
+        self._truncated = truncated
+        self._two_ears = "ear" in port.axes
+        self.name = self._path.name
+        self.remarks: list[str] = []
         with self._opened() as file:
             self.channels, self.file_fs, self._frames = file.channels, file.samplerate, file.frames
-        self.name = self._path.name
+        self._check_complete()
         if not self._frames:
             raise AudioError(f"{self._path}: holds no samples")
-        self._two_ears = "ear" in port.axes
-        if self._two_ears and not (diotic and self.channels == 1):
+        if self.file_fs < LOWEST_RATE:
+            raise AudioError(
+                f"{self._path}: has {self.file_fs} Hz; give a file of {LOWEST_RATE} Hz or more"
+            )
+        if self._two_ears and self.channels != 2 and not (diotic and self.channels == 1):
             hint = ", or --diotic to play it to both ears" if self.channels == 1 else ""
-            ears(self.channels, self.name, f"give a stereo file{hint}")
+            raise AudioError(
+                f"{self.name}: {self.channels} channel{'s' * (self.channels > 1)}, "
+                f"but the model has two ears; give a stereo file{hint}"
+            )
         self.fs = round(manifest.sampling_rate or 0)
         if self.fs != self.file_fs:
             require("soxr", "audio", f"Resampling from {self.file_fs} to {self.fs} Hz")
@@ -91,13 +116,18 @@ class Recorder:
             raise AudioError(f"{self.name}: too short for a single sample at {self.fs} Hz")
         rms = None if level is None else self._rms()
         self._gain, self.calibration = calibration(
-            rms, self.name, port.unit, full_scale_db(manifest), level
+            manifest, level=level, rms=rms, full_scale=full_scale, raw=raw, name=self.name
         )
+        self._remark_empty_channels(manifest)
 
     @property
     def seconds(self) -> float:
         """Duration at the model's rate in s."""
         return self.samples / self.fs
+
+    def read(self) -> Samples:
+        """Read the whole recording, (1, T) or (1, 2, T); see `pieces`."""
+        return np.concatenate(list(self.pieces()), axis=-1)
 
     def pieces(self, size: int | None = None) -> Iterator[Samples]:
         """Read the recording.
@@ -110,7 +140,8 @@ class Recorder:
         Yields
         ------
         ndarray [shape=(1, n) or (1, 2, n)], float64
-            In the unit and at the rate of the model; n varies, and may be 0.
+            In the unit and at the rate of the model; n varies, and may be 0. Another rate is made by
+            soxr in very high quality: stop band below -170 dB, linear phase.
 
         Raises
         ------
@@ -126,7 +157,7 @@ class Recorder:
             )
         left = self.samples
         read = 0
-        for heard in self._heard(size or PIECE):
+        for heard in self._model_channels(size or PIECE):
             read += heard.shape[-1]
             last = read == self._frames
             piece = self._gain * heard
@@ -142,27 +173,60 @@ class Recorder:
     def _opened(self) -> Any:
         if not self._path.is_file():
             what = "is a folder" if self._path.is_dir() else "no such file"
-            raise AudioError(f"{self._path}: {what}; give a WAV, FLAC or OGG file")
+            raise AudioError(f"{self._path}: {what}; give a WAV, FLAC, AIFF or OGG file")
         try:
             return self._sf.SoundFile(str(self._path))
         except self._sf.LibsndfileError as error:
             reason = error.error_string.rstrip(".")
-            raise AudioError(f"{self._path}: {reason}; give a WAV, FLAC or OGG file") from error
+            raise AudioError(
+                f"{self._path}: {reason}; give a WAV, FLAC, AIFF or OGG file"
+            ) from error
 
-    def _heard(self, size: int) -> Iterator[Samples]:
-        """Yield what the model hears, (1 or 2, n), relative to full scale."""
+    def _check_complete(self) -> None:
+        """Refuse a truncated file, or find how much of it there is.
+
+        Raises
+        ------
+        AudioError
+            If something is missing, or nothing can be read of it.
+        """
+        gone = missing(self._path)
+        if not self._truncated:
+            if gone:
+                raise AudioError(
+                    f"{self._path}: is truncated, {gone} missing; "
+                    "--truncated (truncated=True) takes what is there"
+                )
+            return
+        if gone:
+            self.remarks.append(f"{self.name} is truncated, {gone} missing")
+        readable = sum(block.shape[-1] for block in self._model_channels(1024, until_damaged=True))
+        if readable < self._frames:
+            self.remarks.append(
+                f"{self.name} ends at {readable / self.file_fs:.3f} s of {self._frames / self.file_fs:.3f} s"
+            )
+            self._frames = readable
+
+    def _model_channels(self, size: int, *, until_damaged: bool = False) -> Iterator[Samples]:
+        """Yield the channels of the model, (1 or 2, n), relative to full scale."""
         read = 0
         with self._opened() as file:
             while read < self._frames:
                 at, whole = read / self.file_fs, self._frames / self.file_fs
                 try:
-                    frames: Samples = file.read(size, dtype="float64", always_2d=True)
+                    frames: Samples = file.read(
+                        min(size, self._frames - read), dtype="float64", always_2d=True
+                    )
                 except self._sf.LibsndfileError as error:
+                    if until_damaged:
+                        return
                     reason = error.error_string.rstrip(".")
                     raise AudioError(
                         f"{self._path}: damaged behind {at:.3f} s of {whole:.3f} s ({reason})"
                     ) from error
                 if not len(frames):
+                    if until_damaged:
+                        return
                     raise AudioError(f"{self._path}: ends at {at:.3f} s of {whole:.3f} s")
                 bad = np.flatnonzero(~np.isfinite(frames).all(axis=1))
                 if len(bad):
@@ -177,7 +241,17 @@ class Recorder:
     def _rms(self) -> float:
         """Measure the whole file, relative to full scale."""
         total, count = 0.0, 0
-        for heard in self._heard(PIECE):
+        for heard in self._model_channels(PIECE):
             total += float(np.sum(heard**2))
             count += heard.size
         return math.sqrt(total / count)
+
+    def _remark_empty_channels(self, manifest: Manifest) -> None:
+        """Say which channels lie above all that a file of a lower rate can hold."""
+        fc, top = manifest.centre_frequencies, self.file_fs / 2
+        empty = [k for k, frequency in enumerate(fc) if frequency > top]
+        if empty:
+            self.remarks.append(
+                f"{self.name} has {self.file_fs} Hz and nothing above {top:g} Hz: {len(empty)} of {len(fc)} "
+                f"channels stay empty, from {fc[empty[0]]:.0f} Hz on"
+            )

@@ -14,7 +14,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from amt_export.audio.reader import Recorder
+from amt_export.audio.reader import AudioReader
 from amt_export.cli.terminal.files import replacing
 from amt_export.cli.terminal.progress import bar
 from amt_export.cli.terminal.tables import size
@@ -223,7 +223,7 @@ class PictureSink:
     path : Path
         ``OUT.png``.
     manifest : Manifest
-    recording : Recorder
+    recording : AudioReader
         Whose picture it is.
 
     Raises
@@ -232,7 +232,7 @@ class PictureSink:
         If the model has no output that can be drawn.
     """
 
-    def __init__(self, path: Path, manifest: Manifest, recording: Recorder) -> None:
+    def __init__(self, path: Path, manifest: Manifest, recording: AudioReader) -> None:
         shapes = whole_shapes(manifest, recording.samples)
         frames = {
             port.name: shapes[port.name][axis]

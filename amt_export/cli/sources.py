@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from amt_export.audio.calibration import calibration, full_scale_db
-from amt_export.audio.reader import Recorder
+from amt_export.audio.calibration import calibration
+from amt_export.audio.reader import AudioReader
 from amt_export.errors import AudioError, MissingDependencyError, require
 from amt_export.manifest import Manifest
 
@@ -28,9 +28,11 @@ class File:
     """A recording, as fast as it was recorded."""
 
     def __init__(
-        self, path: Path, manifest: Manifest, level: float | None, diotic: bool = False
+        self, path: Path, manifest: Manifest, level: float | None, **options: bool
     ) -> None:
-        self._recording = Recorder(path, manifest, level, diotic=diotic)
+        self._recording = AudioReader(path, manifest, level, **options)
+        self.calibration = self._recording.calibration
+        self.remarks = self._recording.remarks
         self.name = self._recording.name
         self.seconds: float | None = self._recording.seconds
         self.lost = 0
@@ -54,7 +56,9 @@ class File:
 class Microphone:
     """What a sound device records, in pieces as they come."""
 
-    def __init__(self, device: str | None, manifest: Manifest) -> None:
+    def __init__(self, device: str | None, manifest: Manifest, *, raw: bool = False) -> None:
+        self._gain, self.calibration = calibration(manifest, raw=raw, name="microphone")
+        self.remarks: list[str] = []
         purpose = "Listening to a microphone"
         try:
             self._sd = require("sounddevice", "live", purpose)
@@ -65,7 +69,6 @@ class Microphone:
         port = manifest.inputs[0]
         self._channels = 2 if "ear" in port.axes else 1
         self._fs = round(manifest.sampling_rate or 0)
-        self._gain, _ = calibration(None, "microphone", port.unit, full_scale_db(manifest), None)
         self._device = int(device) if device and device.isdigit() else device
         self._heard: queue.SimpleQueue[NDArray[Any]] = queue.SimpleQueue()
         self.name = "microphone"

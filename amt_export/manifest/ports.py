@@ -7,6 +7,9 @@ from typing import Literal
 
 from amt_export.manifest.json_records import LAST, OMITTED
 
+ELAPSED, BEYOND_END = "elapsed", "beyond_end"
+"""States with which a stream of centred frames is told where its signal begins and ends."""
+
 Kind = Literal["relative", "db", "frequency"]
 
 

@@ -65,14 +65,16 @@ def load(
     opened = partial(
         open_form, folder, manifest, backend, verify=verify, session_options=session_options
     )
-    return Model(manifest, opened("whole"), partial(opened, "stream"))
+    reopen = partial(load, Path(folder).absolute(), backend, verify=verify, **session_options)
+    return Model(manifest, opened("whole"), partial(opened, "stream"), reopen)
 
 
 def load_stream(
     folder: str | Path,
     backend: str = "onnx",
     *,
-    on_nonfinite: str = "raise",
+    on_nonfinite: str = "error",
+    batch: int = 1,
     verify: bool = True,
     **session_options: Any,
 ) -> Stream:
@@ -82,8 +84,10 @@ def load_stream(
     ----------
     folder, backend, verify, **session_options
         As for `load`.
-    on_nonfinite : {"raise", "reset"}, optional
+    on_nonfinite : {"error", "reset", "pass"}, optional
         See `Stream`.
+    batch : int, optional
+        Signals side by side, where the artifact's batch is free.
 
     Returns
     -------
@@ -101,7 +105,16 @@ def load_stream(
     opened = open_form(
         folder, manifest, backend, "stream", verify=verify, session_options=session_options
     )
-    return Stream(manifest, opened, on_nonfinite=on_nonfinite)
+    reopen = partial(
+        load_stream,
+        Path(folder).absolute(),
+        backend,
+        on_nonfinite=on_nonfinite,
+        batch=batch,
+        verify=verify,
+        **session_options,
+    )
+    return Stream(manifest, opened, on_nonfinite=on_nonfinite, batch=batch, reopen=reopen)
 
 
 def open_form(

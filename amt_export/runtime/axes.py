@@ -16,6 +16,11 @@ def time_axis(port: Port) -> int | None:
     return next((i for i, axis in enumerate(port.axes) if axis in ("time", "frame")), None)
 
 
+def is_timed(port: Port) -> bool:
+    """Whether an output runs along time, sample by sample or frame by frame."""
+    return time_axis(port) is not None
+
+
 def cut(value: Array, port: Port, first: int, stop: int | None = None) -> Array:
     """Return a view of some samples or frames of an output, its batch axis included."""
     if first == 0 and stop is None:

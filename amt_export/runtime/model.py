@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
-from itertools import product
+from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from amt_export.errors import ArtifactError, InputError
+from amt_export.audio.reader import AudioReader
+from amt_export.errors import ArtifactError, BackendError, InputError
 from amt_export.manifest import Manifest, Port
-from amt_export.runtime.axes import time_axis
+from amt_export.runtime.axes import is_timed
 from amt_export.runtime.backends import Backend
+from amt_export.runtime.finite import check_choice, check_input, check_outputs
+from amt_export.runtime.joining import join_windows, mended_end
 from amt_export.runtime.stream import Stream
-from amt_export.runtime.windows import Framing, extended, plan
+from amt_export.runtime.stream_state import mirrored
 
 Array = NDArray[Any]
 
-ROWS_TOGETHER = 8
-"""Windows in one run where the batch is free: bounds the memory, as outputs are 30 to 50 times their audio."""
+ON_NONFINITE = ("error", "pass")
 
 
 class Model:
     """One opened artifact; made by `amt_export.runtime.load`.
 
-    It keeps nothing between calls, so threads may share it.
+    It keeps nothing between calls, so threads may share it. A pickled model (as for worker processes that are
+    spawned) opens its folder again; copies are the model itself.
 
     Parameters
     ----------
@@ -36,6 +40,8 @@ class Model:
         The opened artifact.
     open_stream : callable, optional
         Opens the streaming artifact, when the first stream is wanted.
+    reopen : callable, optional
+        Opens the same model in another process; it can be pickled.
     """
 
     def __init__(
@@ -43,25 +49,73 @@ class Model:
         manifest: Manifest,
         backend: Backend,
         open_stream: Callable[[], Backend] | None = None,
+        reopen: Callable[[], Model] | None = None,
     ) -> None:
         self._manifest = manifest
         self._backend = backend
         self._open_stream = open_stream
         self._stream_backend: Backend | None = None
         self._opening = Lock()
+        self._reopen = reopen
 
     @property
     def manifest(self) -> Manifest:
         """Names, shapes, units, sampling rate and centre frequencies of the model."""
         return self._manifest
 
-    def __call__(self, *args: Array, **inputs: Array) -> dict[str, Array]:
+    @property
+    def sampling_rate(self) -> float | None:
+        """In Hz; None for a model that knows no time."""
+        return self._manifest.sampling_rate
+
+    @property
+    def centre_frequencies(self) -> tuple[float, ...]:
+        """One per channel, in Hz."""
+        return self._manifest.centre_frequencies
+
+    @property
+    def inputs(self) -> tuple[Port, ...]:
+        """Names, shapes, units and axes of what the artifact takes."""
+        return self._manifest.inputs
+
+    @property
+    def outputs(self) -> tuple[Port, ...]:
+        """Names, shapes, units and axes of what the artifact gives."""
+        return self._manifest.outputs
+
+    def __repr__(self) -> str:
+        def phrase(ports: tuple[Port, ...]) -> str:
+            return ", ".join(f"{port.name} [{port.unit}]" for port in ports)
+
+        rate = f", {self.sampling_rate:g} Hz" if self.sampling_rate else ""
+        return (
+            f"<Model {self._manifest.name}: {phrase(self.inputs)} -> {phrase(self.outputs)}{rate}>"
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._reopen is None:
+            raise BackendError(
+                f"{self._manifest.name}: cannot be pickled, as it was not opened with runtime.load"
+            )
+        return _reopened, (self._reopen, self._manifest)
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    def __call__(
+        self, *args: Array, on_nonfinite: str = "error", **inputs: Array
+    ) -> dict[str, Array]:
         """Run the artifact once, on exactly the arrays it was built for.
 
         Parameters
         ----------
         *args, **inputs : ndarray
             The inputs in the manifest's order or by name, each with the manifest's shape and dtype.
+        on_nonfinite : {"error", "pass"}, optional
+            What to do with NaN or infinity in an input, or in an output of finite inputs.
 
         Returns
         -------
@@ -71,20 +125,30 @@ class Model:
         Raises
         ------
         InputError
-            If names, types, shapes or dtypes are others; the message says what to do.
+            If names, types, shapes or dtypes are others, or numbers are not finite; the message says
+            what to do.
         """
+        check_choice(on_nonfinite, ON_NONFINITE)
         arrays = self._named(args, inputs)
+        strict = on_nonfinite == "error"
         for port in self._manifest.inputs:
             _check(port, arrays[port.name])
-        return self._backend.run(arrays)
+            if strict:
+                check_input(port.name, arrays[port.name], port.axes)
+        answer = self._backend.run(arrays)
+        if strict:
+            check_outputs(answer, {port.name: port.axes for port in self._manifest.outputs})
+        return answer
 
-    def stream(self, *, on_nonfinite: str = "raise") -> Stream:
+    def stream(self, *, on_nonfinite: str = "error", batch: int = 1) -> Stream:
         """Start a stream: push audio as it comes, get outputs as they are known.
 
         Parameters
         ----------
-        on_nonfinite : {"raise", "reset"}, optional
+        on_nonfinite : {"error", "reset", "pass"}, optional
             See `Stream`.
+        batch : int, optional
+            Signals side by side, where the artifact's batch is free.
 
         Returns
         -------
@@ -102,9 +166,47 @@ class Model:
                 if self._open_stream is None:
                     raise ArtifactError(f"{self._manifest.name}: opened without its streaming form")
                 self._stream_backend = self._open_stream()
-        return Stream(self._manifest, self._stream_backend, on_nonfinite=on_nonfinite)
+        reopen = None if self._reopen is None else _StreamOf(self, on_nonfinite, batch)
+        return Stream(
+            self._manifest,
+            self._stream_backend,
+            on_nonfinite=on_nonfinite,
+            batch=batch,
+            reopen=reopen,
+        )
 
-    def process(self, audio: Array) -> dict[str, Array]:
+    def process_file(
+        self, path: str | Path, level: float | None = None, **options: Any
+    ) -> dict[str, Array]:
+        """Run the model on a recording.
+
+        Parameters
+        ----------
+        path : str or Path
+            A WAV, FLAC, AIFF or OGG file; it is resampled where needed.
+        level : float, optional
+            dB SPL RMS that the recording had. Default: a full-scale sine is taken to have 93.98.
+        **options
+            ``full_scale``, ``diotic``, ``raw``, ``truncated``: see `amt_export.audio.reader.AudioReader`.
+
+        Returns
+        -------
+        dict of ndarray
+            As from `process`, with the batch axis. What there is to know of the file is warned of.
+
+        Raises
+        ------
+        AudioError
+            If the file cannot be read, is truncated, or is no sound that this model takes.
+        InputError
+            As for `process`.
+        """
+        reader = AudioReader(path, self._manifest, level, **options)
+        for remark in reader.remarks:
+            warnings.warn(remark, UserWarning, stacklevel=2)
+        return self.process(reader.read())
+
+    def process(self, audio: Array, *, on_nonfinite: str = "error") -> dict[str, Array]:
         """Run the model on a signal of any length.
 
         The artifact runs on overlapping windows of its own length; what a window says before its
@@ -115,6 +217,8 @@ class Model:
         audio : ndarray of float
             In the unit of the model's input. Shape (T,) or (B, T), or (2, T) or (B, 2, T) for
             models with two ears; any B and any T >= 1 (spectral models: at least one frame).
+        on_nonfinite : {"error", "pass"}, optional
+            What to do with NaN or infinity in the audio, or in an output of finite audio.
 
         Returns
         -------
@@ -125,9 +229,11 @@ class Model:
         Raises
         ------
         InputError
-            If the model does not take one audio input, the audio has the wrong shape or dtype, is
-            too short for one frame, or needs several windows that overlap entirely.
+            If the model does not take one audio input, the audio has the wrong shape or dtype, seems to
+            have its time first, is not finite, is too short for one frame, or needs several windows that
+            overlap entirely.
         """
+        check_choice(on_nonfinite, ON_NONFINITE)
         port = self._audio_port()
         if not isinstance(audio, np.ndarray) or audio.dtype.kind != "f":
             got = getattr(audio, "dtype", type(audio).__name__)
@@ -137,43 +243,43 @@ class Model:
         if rows.ndim != len(port.shape) or rows.shape[1:-1] != port.shape[1:-1] or not len(rows):
             shapes = "(2, T) or (B, 2, T)" if "ear" in port.axes else "(T,) or (B, T)"
             raise InputError(f"audio: needs shape {shapes}, got {audio.shape}")
-        outputs = self._join(rows.astype(port.dtype, copy=False), port)
-        timed = {output.name for output in self._manifest.outputs if _is_timed(output)}
+        self._refuse_time_first(rows, port)
+        rows = rows.astype(port.dtype, copy=False)
+        strict = on_nonfinite == "error"
+        if strict:
+            check_input(
+                "audio", rows[0] if single else rows, port.axes[1:] if single else port.axes
+            )
+        outputs = join_windows(self._backend, self._manifest, rows)
+        if self._manifest.padding == "reflect" and rows.shape[-1] != port.sized()[-1]:
+            self._mend_end(outputs, rows)
+        if strict:
+            check_outputs(outputs, {output.name: output.axes for output in self._manifest.outputs})
+        timed = {output.name for output in self._manifest.outputs if is_timed(output)}
         return {name: y[0] if single and name in timed else y for name, y in outputs.items()}
 
-    def _join(self, rows: Array, port: Port) -> dict[str, Array]:
-        """Run every window of every row, as many at once as the artifact's batch holds."""
-        framing, samples, length = self._framing(), rows.shape[-1], port.sized()[-1]
-        if samples < framing.shortest():
-            shortest = framing.shortest()
-            raise InputError(f"audio: {samples} samples; this model needs at least {shortest}")
-        # All windows of a call are in memory at once, with their outputs.
-        together = port.shape[0] or ROWS_TOGETHER
-        whole = {
-            output.name: np.empty(
-                _joined_shape(output, len(rows), samples, length, framing), output.dtype
+    def _mend_end(self, outputs: dict[str, Array], rows: Array) -> None:
+        """Make the last frames those of the whole signal, if there is a streaming form for it."""
+        info = self._manifest.stream
+        if info is not None and mirrored(self._manifest, info) and self._open_stream is not None:
+            mended_end(outputs, self._manifest, rows, lambda: self.stream(on_nonfinite="pass"))
+        else:
+            warnings.warn(
+                f"{self._manifest.name}: the last frame is only near that of the whole signal, as only a "
+                "streaming form knows where the signal ends; build the model with a [stream] block",
+                RuntimeWarning,
+                stacklevel=4,
             )
-            for output in self._manifest.outputs
-            if _is_timed(output)
-        }
-        jobs = list(product(range(len(rows)), plan(samples, length, framing)))
-        constant: dict[str, Array] = {}
-        for first in range(0, len(jobs), together):
-            group = jobs[first : first + together]
-            # Places left over of a fixed batch stay silent.
-            batch = np.zeros(port.sized(len(group)), port.dtype)
-            for place, (row, window) in enumerate(group):
-                batch[place] = extended(rows[row], framing, window, length)
-            answer = self._backend.run({port.name: batch})
-            for output in self._manifest.outputs:
-                part = answer[output.name]
-                if not _is_timed(output):
-                    constant.setdefault(output.name, part)
-                    continue
-                for place, (row, window) in enumerate(group):
-                    kept = _along_time(part[place], output)[window.first : window.stop]
-                    _along_time(whole[output.name][row], output)[window.target] = kept
-        return {port.name: (whole | constant)[port.name] for port in self._manifest.outputs}
+
+    def _refuse_time_first(self, rows: Array, port: Port) -> None:
+        """Refuse what a shape alone cannot tell from many signals of a few samples: (T, channels)."""
+        count, samples = len(rows), rows.shape[-1]
+        many = port.shape[0] is not None and count > port.shape[0]
+        if count > samples > 0 or (many and samples < self._manifest.warm_up):
+            raise InputError(
+                f"audio: {rows.shape} would be {count} signals of {samples} sample{'s' * (samples != 1)}; "
+                "time is the last axis: transpose it"
+            )
 
     def _audio_port(self) -> Port:
         """Return the one audio input that windows can be cut from."""
@@ -182,10 +288,6 @@ class Model:
             return ports[0]
         names = ", ".join(f"{port.name}=..." for port in ports)
         raise InputError(f"{self._manifest.name} does not take one audio signal: call it ({names})")
-
-    def _framing(self) -> Framing:
-        of = self._manifest
-        return Framing(of.hop, of.frame_length, of.warm_up, of.look_ahead, of.padding)
 
     def _named(self, args: tuple[Array, ...], inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Return the inputs by name: all of them and no others."""
@@ -206,6 +308,30 @@ class Model:
         return arrays
 
 
+class _StreamOf:
+    """Opens a stream of a model; it can be pickled where the model can."""
+
+    def __init__(self, model: Model, on_nonfinite: str, batch: int) -> None:
+        self._model, self._on_nonfinite, self._batch = model, on_nonfinite, batch
+
+    def __call__(self) -> Stream:
+        return self._model.stream(on_nonfinite=self._on_nonfinite, batch=self._batch)
+
+
+def _reopened(reopen: Callable[[], Model], manifest: Manifest) -> Model:
+    """Open a pickled model again.
+
+    Raises
+    ------
+    ArtifactError
+        If its folder holds something else by now.
+    """
+    model = reopen()
+    if model.manifest != manifest:
+        raise ArtifactError(f"{manifest.name}: was built anew since it was pickled; load it again")
+    return model
+
+
 def _check(port: Port, value: object) -> None:
     """Raise InputError unless the array is what the artifact was built for."""
     batch = value.shape[0] if isinstance(value, np.ndarray) and value.shape else 1
@@ -219,28 +345,3 @@ def _check(port: Port, value: object) -> None:
     if value.dtype != port.dtype:
         remedy = f"convert with {port.name}.astype({port.dtype!r})"
         raise InputError(f"{expected}, got {value.dtype}; {remedy}")
-
-
-def _is_timed(port: Port) -> bool:
-    """Whether an output runs along time, sample by sample or frame by frame."""
-    return time_axis(port) is not None
-
-
-def _along_time(row: Array, port: Port) -> Array:
-    """Return a view of one batch row of an output with time as its first axis."""
-    return np.moveaxis(row, (time_axis(port) or 0) - 1, 0)
-
-
-def _joined_shape(
-    port: Port, rows: int, samples: int, length: int, framing: Framing
-) -> tuple[int, ...]:
-    """Return the shape of an output for the whole signal."""
-    axis = time_axis(port) or 0
-    if port.shape[axis] != framing.frames(length):
-        raise ArtifactError(
-            f"{port.name}: {port.shape[axis]} frames of {length} samples contradict the manifest's "
-            f"hop and frame_length, which make {framing.frames(length)}; build the model again"
-        )
-    shape = list(port.sized())
-    shape[0], shape[axis] = rows, framing.frames(samples)
-    return tuple(shape)

@@ -1,13 +1,14 @@
 // A streaming model in C++, driven by the manifest that its ONNX file carries.
 //
-//     stream MODEL.stream.onnx < IN.f32 > OUT.f32
+//     stream MODEL.stream.onnx [--raw] < IN.f32 > OUT.f32
 //
-// IN.f32 are samples (float32) at the model's rate and in its unit; for each block of them the first output,
-// as the manifest shapes it, goes to OUT.f32.
+// IN.f32 are samples (float32) at the model's rate, relative to full scale, or with --raw in the model's unit;
+// for each block of them the first output, as the manifest shapes it, goes to OUT.f32.
 
 #include <onnxruntime_cxx_api.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -39,6 +40,18 @@ class Stream {
 
   std::size_t block() const { return manifest_.at("stream").at("block"); }
 
+  // From samples relative to full scale to the unit of the model: a sine at full scale is 93.98 dB SPL.
+  // As in amt_export/audio/calibration.py.
+  float gain() const {
+    const std::string unit = manifest_.at("stream").at("inputs").at(0).at("unit");
+    if (unit == "full scale") return 1.0F;
+    if (unit != "Pa") {
+      throw std::runtime_error("this model takes " + unit +
+                               ", and a recording is sound pressure: choose a model that takes Pa, or --raw");
+    }
+    return static_cast<float>(std::sqrt(2.0) * 2e-5 * std::pow(10.0, 93.98 / 20.0));
+  }
+
   // Forget the signal.
   void reset() {
     states_.clear();
@@ -65,7 +78,10 @@ class Stream {
   }
 
  private:
-  static Ort::Value filled(const std::vector<std::int64_t>& shape, float value) {
+  // A free batch is null in the manifest's shapes; here it is one signal.
+  static Ort::Value filled(const nlohmann::json& sizes, float value) {
+    std::vector<std::int64_t> shape;
+    for (const auto& size : sizes) shape.push_back(size.is_null() ? 1 : size.get<std::int64_t>());
     Ort::AllocatorWithDefaultOptions allocator;
     auto tensor = Ort::Value::CreateTensor<float>(allocator, shape.data(), shape.size());
     const auto size = tensor.GetTensorTypeAndShapeInfo().GetElementCount();
@@ -87,10 +103,15 @@ class Stream {
 };
 
 int main(int count, char** arguments) try {
-  if (count != 2) throw std::runtime_error("usage: stream MODEL.stream.onnx < IN.f32 > OUT.f32");
+  const bool raw = count == 3 && std::string(arguments[2]) == "--raw";
+  if (count != 2 && !raw) {
+    throw std::runtime_error("usage: stream MODEL.stream.onnx [--raw] < IN.f32 > OUT.f32");
+  }
   Stream stream(arguments[1]);
+  const float gain = raw ? 1.0F : stream.gain();
   std::vector<float> block(stream.block());
   while (std::fread(block.data(), sizeof(float), block.size(), stdin) == block.size()) {
+    for (float& sample : block) sample *= gain;
     const auto outputs = stream.run(block);
     const auto size = outputs[0].GetTensorTypeAndShapeInfo().GetElementCount();
     std::fwrite(outputs[0].GetTensorData<float>(), sizeof(float), size, stdout);

@@ -2,20 +2,18 @@
 /**
  * Stream a WAV file of any length through a model, in constant memory.
  *
- *     node stream-wav.mjs FOLDER IN.wav OUT.npy [--level DB]
+ *     node stream-wav.mjs FOLDER IN.wav OUT.npy [--full-scale DB | --raw]
  *
  * FOLDER is what `amt-export build` published, IN.wav has the model's sampling rate, and OUT.npy gets the first
  * output, samples x channels, float32 (numpy.load(OUT, mmap_mode="r").T is channels x samples). A sine at full
- * scale is DB dB SPL, 93.98 unless said otherwise.
+ * scale is DB dB SPL, 93.98 unless said otherwise; --raw takes samples as they are, in the model's unit.
  */
 
 import { closeSync, openSync, writeSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { gainOf } from "./calibration.mjs";
 import { Stream } from "./stream.mjs";
 import { Wav } from "./wav.mjs";
-
-/** Pa; the reference of dB SPL. */
-const P0 = 2e-5;
 
 /** Bytes of the npy header: it is written first, and again when the length is known. */
 const HEADER = 128;
@@ -23,26 +21,26 @@ const HEADER = 128;
 async function main() {
   const { positionals, values } = parseArgs({
     allowPositionals: true,
-    options: { level: { type: "string", default: "93.98" } },
+    options: { "full-scale": { type: "string" }, raw: { type: "boolean" } },
   });
-  const level = Number(values.level);
-  if (positionals.length !== 3 || !Number.isFinite(level)) {
-    throw new Error("usage: node stream-wav.mjs FOLDER IN.wav OUT.npy [--level DB]");
+  const { raw } = values;
+  const fullScale = values["full-scale"] === undefined ? undefined : Number(values["full-scale"]);
+  if (positionals.length !== 3 || Number.isNaN(fullScale) || (raw && fullScale !== undefined)) {
+    throw new Error("usage: node stream-wav.mjs FOLDER IN.wav OUT.npy [--full-scale DB | --raw]");
   }
   const [folder, input, output] = positionals;
   const stream = await Stream.open(folder);
   const { manifest, block } = stream;
   const [audio] = manifest.stream.inputs;
   const [port] = manifest.stream.outputs;
-  if (audio.axes.join() !== "batch,time" || audio.shape[0] !== 1 || port.axes.join() !== "batch,channel,time") {
+  if (audio.axes.join() !== "batch,time" || (audio.shape[0] ?? 1) !== 1 || port.axes.join() !== "batch,channel,time") {
     throw new Error(`${manifest.name}: is no filterbank of one signal`);
   }
   const wav = new Wav(input);
   if (wav.fs !== manifest.sampling_rate) {
     throw new Error(`${input}: has ${wav.fs} Hz, ${manifest.name} needs ${manifest.sampling_rate} Hz`);
   }
-  // What a sine at full scale is in the model's unit.
-  const gain = Math.SQRT2 * P0 * 10 ** (level / 20);
+  const gain = gainOf(manifest, { fullScale, raw });
   const channels = port.shape[1];
   const { skip } = manifest.stream;
   const file = openSync(output, "w");

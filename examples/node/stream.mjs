@@ -5,6 +5,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import ort from "onnxruntime-node";
 
+/** A shape for one signal: the size of a free batch is null. */
+const fixed = (shape) => shape.map((size) => size ?? 1);
+
 export class Stream {
   /** Open the streaming ONNX file of a published folder, if it is the one that was published. */
   static async open(folder, options = {}) {
@@ -29,7 +32,8 @@ export class Stream {
   /** Forget the signal. */
   reset() {
     this.states = {};
-    for (const { input, shape, initial } of this.manifest.stream.states) {
+    for (const { input, shape: sizes, initial } of this.manifest.stream.states) {
+      const shape = fixed(sizes);
       const size = shape.reduce((product, n) => product * n, 1);
       this.states[input] = new ort.Tensor("float32", new Float32Array(size).fill(initial), shape);
     }
@@ -39,7 +43,7 @@ export class Stream {
   async run(audio) {
     const { inputs, outputs, states } = this.manifest.stream;
     const [port] = inputs;
-    const feeds = { [port.name]: new ort.Tensor("float32", audio, port.shape), ...this.states };
+    const feeds = { [port.name]: new ort.Tensor("float32", audio, fixed(port.shape)), ...this.states };
     const answer = await this.session.run(feeds);
     for (const { input, output } of states) this.states[input] = answer[output];
     return Object.fromEntries(outputs.map(({ name }) => [name, answer[name].data]));

@@ -13,7 +13,7 @@ import soundfile
 
 from amt_export import runtime
 from amt_export.audio import reader as recording
-from amt_export.audio.calibration import for_model, read_audio
+from amt_export.audio.reader import AudioReader
 from amt_export.cli import sinks
 from amt_export.cli.main import main
 from support.cli import SPEECH, environment, failed, noise
@@ -23,8 +23,7 @@ from support.streams import publish_fir, publish_frames
 def processed(folder: Path, path: Path, level: float | None = None) -> np.ndarray:
     """What the whole form answers to a recording, in windows."""
     model = runtime.load(folder)
-    audio = for_model(read_audio(path), model.manifest, level)
-    return model.process(audio.samples)["subbands"]
+    return model.process(AudioReader(path, model.manifest, level).read())["subbands"]
 
 
 @pytest.mark.parametrize("level", [None, 65.0])

@@ -37,18 +37,22 @@ def stream(tmp_path_factory):
     return path
 
 
-@pytest.mark.parametrize("index", [0, 1], ids=["gammatone", "drnl"])
+@pytest.mark.parametrize("index", [0, 1], ids=["speech", "music"])
 def test_blocks_are_those_of_python(stream, index):
     folder = app_models()[index]
     manifest = load_manifest(folder)
     block, channels = manifest.stream.block, len(manifest.centre_frequencies)
     audio = np.random.default_rng(0).standard_normal(6 * block).astype(np.float32)
     model = folder / manifest.entry("onnx", "stream").path
-    done = subprocess.run([stream, model], input=audio.tobytes(), capture_output=True, check=False)
-    assert done.returncode == 0, done.stderr
-    blocks = np.frombuffer(done.stdout, np.float32).reshape(6, channels, block)
-    found = np.concatenate(list(blocks), axis=1)
-    assert worst(found, answer(folder, audio)) < 2e-6
+    full_scale = np.float32(2**0.5 * 2e-5 * 10 ** (93.98 / 20))
+    for options, gain in (([], full_scale), (["--raw"], np.float32(1))):
+        done = subprocess.run(
+            [stream, model, *options], input=audio.tobytes(), capture_output=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        blocks = np.frombuffer(done.stdout, np.float32).reshape(6, channels, block)
+        found = np.concatenate(list(blocks), axis=1)
+        assert worst(found, answer(folder, gain * audio)) < 2e-6
 
 
 def test_complaints_are_onnxruntimes_own(stream):

@@ -154,7 +154,7 @@ def test_a_folder_has_both_forms_in_every_format(streaming):
     [
         ("gammatone", 0, 0, ["gammatone"]),
         ("drnl", 0, 0, ["linear", "before", "behind"]),
-        ("multires", 1024, 0, ["samples"]),
+        ("multires", 1024, 0, ["samples", "elapsed", "beyond_end"]),
     ],
 )
 def test_the_manifest_describes_the_stream(name, latency, skip, states, streaming):

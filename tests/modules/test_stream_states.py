@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from amt_export import runtime
 from amt_export.errors import AmtExportError, ArtifactError, BackendError, InputError, StreamError
@@ -23,6 +27,7 @@ from support.streams import (
     noise,
     publish_fir,
     stream_through,
+    sums,
 )
 
 
@@ -142,19 +147,54 @@ def test_nothing_after_close(streaming_model):
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_a_burst_that_is_not_finite_raises(streaming_model, bad):
+def test_audio_that_is_not_finite_is_refused_and_the_stream_goes_on(streaming_model, bad):
     audio = noise(64)
     spoilt = audio.copy()
     spoilt[20:25] = bad
     stream = streaming_model.stream()
     close(stream.push(spoilt[:16])["subbands"], fir(audio)[:, :16])
-    with pytest.raises(StreamError, match="not finite after the block up to sample 32"):
+    with pytest.raises(InputError, match="audio: sample 20 of the stream is NaN or infinite; mend"):
         stream.push(spoilt[16:])
-    for call in (lambda: stream.push(audio), stream.flush):
-        with pytest.raises(StreamError, match="reset"):
+    close(stream_through(stream, [audio[16:]]), fir(audio)[:, 16:])
+
+
+class TooLoud:
+    """A backend whose answer is infinite where the audio is too large, in its output or its state."""
+
+    def __init__(self, inner, spoilt):
+        self.inner, self.spoilt = inner, spoilt
+
+    def run(self, inputs):
+        answer = dict(self.inner.run(inputs))
+        if np.abs(inputs["audio"]).max() > 1e30:
+            answer[self.spoilt] = answer[self.spoilt] * np.float32(np.inf)
+        return answer
+
+
+@pytest.mark.parametrize("spoilt", ["subbands", "next_state_past"])
+def test_finite_audio_that_is_too_large_breaks_the_stream_until_it_is_reset(fir_folder, spoilt):
+    manifest = runtime.load(fir_folder).manifest
+    backend = TooLoud(runtime.open_form(fir_folder, manifest, "onnx", "stream"), spoilt)
+    stream = runtime.Stream(manifest, backend)
+    audio = noise(64)
+    loud = audio.copy()
+    loud[20] = 1e35
+    stream.push(loud[:16])
+    what = "a state" if spoilt.startswith("next") else "subbands"
+    with pytest.raises(StreamError, match=f"{what} is not finite after .* sample 32 .* too large"):
+        stream.push(loud[16:])
+    for call in (lambda: stream.push(audio), stream.flush, lambda: stream.state):
+        with pytest.raises(StreamError, match="not finite"):
             call()
     stream.reset()
     close(stream_through(stream, [audio]), fir(audio))
+
+
+def test_everything_passes_on_request(streaming_model):
+    audio = noise(64)
+    audio[20] = np.nan
+    found = stream_through(streaming_model.stream(on_nonfinite="pass"), [audio])
+    np.testing.assert_array_equal(np.isnan(found).any(0), np.isnan(fir(audio)).any(0))
 
 
 def test_a_burst_resets_and_is_reported(streaming_model):
@@ -204,7 +244,7 @@ def test_what_a_backend_raises_breaks_the_stream_until_it_is_reset(fir_folder):
 
 
 def test_an_unknown_option(streaming_model):
-    with pytest.raises(BackendError, match="on_nonfinite is 'ignore'; one of raise, reset"):
+    with pytest.raises(BackendError, match="on_nonfinite is 'ignore'; one of error, reset, pass"):
         streaming_model.stream(on_nonfinite="ignore")
 
 
@@ -251,3 +291,123 @@ def test_a_damaged_stream_is_found_when_it_is_opened(tmp_path):
 def test_errors_are_of_the_family():
     assert issubclass(StreamError, AmtExportError)
     assert issubclass(StreamError, RuntimeError)
+
+
+# ---------------------------------------------------------------- the state as arrays
+
+
+@settings(deadline=None, max_examples=30)
+@given(before=st.integers(0, 100), after=st.integers(0, 100))
+def test_a_state_is_resumed_where_it_was_taken(frames_model, before, after):
+    audio = noise(2, before + after)
+    stream = frames_model.stream()
+    first = stream.push(audio[:, :before])["sums"]
+    saved = stream.state
+    going_on = stream_through(stream, [audio[:, before:]], "sums")
+    other = frames_model.stream()
+    other.push(noise(2, 33, seed=7))
+    other.state = saved
+    assert other.samples == before
+    resumed = stream_through(other, [audio[:, before:]], "sums")
+    np.testing.assert_array_equal(resumed, going_on)
+    close(np.concatenate([first, resumed], -1), sums(audio))
+
+
+def test_a_state_is_saved_as_arrays(streaming_model, tmp_path):
+    audio = noise(50)
+    stream = streaming_model.stream()
+    stream.push(audio[:21])
+    np.savez(tmp_path / "state.npz", **stream.state)
+    stream.push(audio[21:])  # what was saved does not move with the stream
+    other = streaming_model.stream()
+    with np.load(tmp_path / "state.npz") as arrays:
+        other.state = dict(arrays)
+    close(stream_through(other, [audio[21:]]), fir(audio)[:, 16:])
+
+
+def test_a_state_mends_a_broken_stream(fir_folder):
+    manifest = runtime.load(fir_folder).manifest
+    backend = TooLoud(runtime.open_form(fir_folder, manifest, "onnx", "stream"), "subbands")
+    stream = runtime.Stream(manifest, backend)
+    saved, audio = stream.state, noise(40)
+    with pytest.raises(StreamError):
+        stream.push(np.full(16, 1e35, np.float32))
+    stream.state = saved
+    close(stream_through(stream, [audio]), fir(audio))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"state_past": None},
+            "state: holds waiting, samples; this stream has state_past, waiting",
+        ),
+        ({"more": np.zeros(1)}, "holds state_past, waiting, samples, more"),
+        ({"state_past": np.zeros((1, 8))}, r"state_past is float64 \(1, 8\), not .* \(1, 9\)"),
+        ({"state_past": np.zeros((1, 9), complex)}, "state_past is complex128"),
+        ({"waiting": np.zeros((1, 16))}, r"waiting is float64 \(1, 16\), not .* \(1, 5\)"),
+        ({"waiting": np.float32(0)}, "waiting is"),
+        ({"samples": np.array([3])}, "samples is"),
+        ({"samples": np.array(17)}, r"waiting is float32 \(1, 5\), not .* \(1, 1\)"),
+        ({"samples": np.array(-11)}, "samples is -11, not a number of samples"),
+    ],
+)
+def test_a_state_of_something_else_is_refused(streaming_model, change, message):
+    audio = noise(50)
+    stream = streaming_model.stream()
+    stream.push(audio[:21])
+    content = {k: v for k, v in (stream.state | change).items() if v is not None}
+    with pytest.raises(InputError, match=message):
+        stream.state = content
+    close(stream_through(stream, [audio[21:]]), fir(audio)[:, 16:])  # as it was
+
+
+# ---------------------------------------------------------------- copies and pickles
+
+
+@pytest.mark.parametrize(
+    "fork", [copy.copy, copy.deepcopy, lambda s: pickle.loads(pickle.dumps(s))]
+)
+def test_a_copy_of_a_stream_goes_its_own_way(fir_folder, fork):
+    audio, other = noise(50), noise(50, seed=3)
+    for stream in (runtime.load(fir_folder).stream(), runtime.load_stream(fir_folder)):
+        stream.push(audio[:21])
+        copied = fork(stream)
+        both = np.concatenate([audio[:21], other])
+        close(stream_through(copied, [other]), fir(both)[:, 16:])
+        close(stream_through(stream, [audio[21:]]), fir(audio)[:, 16:])
+
+
+def test_a_stream_made_by_hand_cannot_be_pickled(fir_folder):
+    manifest = runtime.load(fir_folder).manifest
+    stream = runtime.Stream(manifest, runtime.open_form(fir_folder, manifest, "onnx", "stream"))
+    with pytest.raises(BackendError, match=r"not opened with runtime\.load"):
+        pickle.dumps(stream)
+    stream.close()
+    with pytest.raises(StreamError, match="closed"):
+        copy.copy(stream)
+
+
+# ---------------------------------------------------------------- a free batch
+
+
+def test_a_stream_of_a_free_batch_has_as_many_signals_as_asked(tmp_path):
+    model = runtime.load(publish_fir(tmp_path / "free", batch=None))
+    close(stream_through(model.stream(), [noise(40)]), fir(noise(40)))
+    audio = noise(3, 50)
+    stream = model.stream(batch=3)
+    first = stream.push(audio[:, :21])["subbands"]
+    assert stream.state["state_past"].shape == (3, 9)
+    resumed = pickle.loads(pickle.dumps(stream))
+    rest = stream_through(resumed, [audio[:, 21:]])
+    close(np.concatenate([first, rest], -1), fir(audio))
+    with pytest.raises(InputError, match=r"this stream takes \(3, n\), got \(2, 9\)"):
+        model.stream(batch=3).push(noise(2, 9))
+    with pytest.raises(InputError, match="batch is 0"):
+        model.stream(batch=0)
+
+
+def test_a_fixed_batch_stays(streaming_model):
+    with pytest.raises(InputError, match="the artifact's batch is 1"):
+        streaming_model.stream(batch=2)

@@ -62,6 +62,17 @@ def test_process_takes_any_batch(tmp_path, batch, rows):
     np.testing.assert_allclose(model.process(audio)["subbands"], fir(audio), atol=1e-5)
 
 
+def test_a_free_batch_is_run_as_it_comes(tmp_path):
+    model = runtime.load(publish_fir(tmp_path, batch=None))
+    for rows in (1, 3):
+        audio = noise(rows, LENGTH)
+        np.testing.assert_allclose(model(audio)["subbands"], fir(audio), atol=1e-5)
+    with pytest.raises(InputError, match=r"expected float32 \(batch, 64\), got shape \(2, 63\)"):
+        model(noise(2, 63))
+    many = noise(21, 150)
+    np.testing.assert_allclose(model.process(many)["subbands"], fir(many), atol=1e-5)
+
+
 def test_process_casts_floats(fir_model):
     audio = noise(100)
     wanted = fir_model.process(audio)["subbands"]

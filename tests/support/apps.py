@@ -16,7 +16,7 @@ EXAMPLES = ROOT / "examples"
 MODELS = ROOT / "build" / "apps"
 """Where `make test-apps` builds the models that the apps are tried with."""
 
-NAMES = ("gammatone_speech_16k", "drnl_casp_44k")
+NAMES = ("gammatone_speech_16k", "gammatone_music_44k")
 SPEECH = ROOT / "tests" / "data" / "speech_22k.wav"
 
 

@@ -49,12 +49,17 @@ def rewrite(folder: Path, **fields) -> None:
     path.write_text(manifest.to_json(), encoding="utf-8")
 
 
+def sizes(shape) -> list[int | str]:
+    """A shape as ONNX has it: the name of a free size is "batch"."""
+    return ["batch" if size is None else size for size in shape]
+
+
 def onnx_model(nodes, inputs, outputs, constants=None) -> onnx.ModelProto:
     graph = helper.make_graph(
         nodes,
         "tiny",
-        [helper.make_tensor_value_info(p.name, TensorProto.FLOAT, p.shape) for p in inputs],
-        [helper.make_tensor_value_info(p.name, TensorProto.FLOAT, p.shape) for p in outputs],
+        [helper.make_tensor_value_info(p.name, TensorProto.FLOAT, sizes(p.shape)) for p in inputs],
+        [helper.make_tensor_value_info(p.name, TensorProto.FLOAT, sizes(p.shape)) for p in outputs],
         [numpy_helper.from_array(np.asarray(v), k) for k, v in (constants or {}).items()],
     )
     return helper.make_model(
@@ -62,8 +67,9 @@ def onnx_model(nodes, inputs, outputs, constants=None) -> onnx.ModelProto:
     )
 
 
-def publish_fir(folder: Path, batch: int = 1, **fields) -> Path:
-    """Three FIR filters over mono audio, and a constant frequency grid beside them."""
+def publish_fir(folder: Path, batch: int | None = 1, **fields) -> Path:
+    """Three FIR filters over mono audio, and a constant frequency grid; a batch of None is free."""
+    fields.setdefault("batch", "static" if batch else "dynamic")
     audio = Port("audio", ("batch", "time"), "Pa", shape=(batch, LENGTH))
     subbands = Port("subbands", ("batch", "channel", "time"), "Pa", shape=(batch, 3, LENGTH))
     freqs = Port("freqs", ("channel",), "Hz", shape=(3,))

@@ -18,6 +18,7 @@ from amt_export.manifest import (
     bytes_of,
     sha256_of,
 )
+from support.runtime import sizes
 
 BLOCK = 16
 TAPS = np.random.default_rng(1).standard_normal((3, 10)).astype(np.float32)
@@ -48,8 +49,8 @@ def publish(folder: Path, nodes, inputs, outputs, states, constants, **fields) -
     graph = helper.make_graph(
         nodes,
         "tiny",
-        [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in given_ports],
-        [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in taken],
+        [helper.make_tensor_value_info(n, TensorProto.FLOAT, sizes(s)) for n, s in given_ports],
+        [helper.make_tensor_value_info(n, TensorProto.FLOAT, sizes(s)) for n, s in taken],
         [numpy_helper.from_array(np.asarray(v), k) for k, v in constants.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
@@ -78,8 +79,8 @@ def publish(folder: Path, nodes, inputs, outputs, states, constants, **fields) -
     return folder
 
 
-def publish_fir(folder: Path, batch: int = 1) -> Path:
-    """Three FIR filters with the last nine samples as state, and a constant grid beside them."""
+def publish_fir(folder: Path, batch: int | None = 1) -> Path:
+    """Three FIR filters with the last nine samples as state, and a constant grid; a batch of None is free."""
     audio = Port("audio", ("batch", "time"), "Pa", shape=(batch, BLOCK))
     subbands = Port("subbands", ("batch", "channel", "time"), "Pa", shape=(batch, 3, BLOCK))
     freqs = Port("freqs", ("channel",), "Hz", shape=(3,))

@@ -88,6 +88,12 @@ def _facts(manifest: Manifest) -> Table:
         "frames": f"every {_duration(manifest.hop, rate)}" if manifest.hop > 1 else "",
         "warm-up": _duration(manifest.warm_up, rate) if manifest.warm_up else "",
         "look-ahead": _duration(manifest.look_ahead, rate) if manifest.look_ahead else "",
+        "batch": "any" if manifest.batch == "dynamic" else "",
+        "license": manifest.license,
+        "references": ", ".join(f"doi:{doi}" for doi in manifest.references),
+        "manifest": f"schema {manifest.converted_from}, converted"
+        if manifest.converted_from
+        else "",
         "built with": ", ".join(f"{name} {version}" for name, version in manifest.versions.items()),
     }
     table = plain_table("", ("", ""))

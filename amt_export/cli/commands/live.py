@@ -40,8 +40,8 @@ microphone is used, which needs the sounddevice package. Ctrl-C ends it.
 EPILOG = """\
 examples:
   amt-export live artifacts/gammatone_speech_16k speech.wav
-  amt-export live artifacts/drnl_casp_44k
-  amt-export live artifacts/drnl_casp_44k --device 3 --seconds 8
+  amt-export live artifacts/gammatone_music_44k
+  amt-export live artifacts/gammatone_music_44k --device 3 --seconds 8
 
 frequency is spaced as along the cochlea (ERB-number scale); the colours span
 60 dB below the loudest that is to be seen. `x real time` is how many such
@@ -80,7 +80,7 @@ def add(commands: Commands) -> None:
         type=Path,
         nargs="?",
         metavar="FILE",
-        help="a WAV, FLAC or OGG file (default: the microphone)",
+        help="a WAV, FLAC, AIFF or OGG file (default: the microphone)",
     )
     parser.add_argument(
         "--backend",
@@ -94,6 +94,14 @@ def add(commands: Commands) -> None:
         "--diotic",
         action="store_true",
         help="play a FILE of one channel to both ears of a model that has two",
+    )
+    parser.add_argument(
+        "--raw",
+        action="store_true",
+        help="feed the samples as they are, in whatever unit the model takes",
+    )
+    parser.add_argument(
+        "--truncated", action="store_true", help="take what there is of a FILE that ends early"
     )
     parser.add_argument(
         "--seconds",
@@ -134,9 +142,18 @@ def run(arguments: Namespace) -> int:
             raise InputError(f"{manifest.name}: was built for several signals at once")
         source: File | Microphone
         if arguments.input:
-            source = File(arguments.input, manifest, arguments.level, arguments.diotic)
+            source = File(
+                arguments.input,
+                manifest,
+                arguments.level,
+                diotic=arguments.diotic,
+                raw=arguments.raw,
+                truncated=arguments.truncated,
+            )
         else:
-            source = Microphone(arguments.device, manifest)
+            source = Microphone(arguments.device, manifest, raw=arguments.raw)
+        for line in (f"calibration: {source.calibration}", *source.remarks):
+            console.print(line, soft_wrap=True)
         view = View(console, stream, source, arguments.seconds)
         interrupted = False
         try:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from amt_export import runtime
-from amt_export.audio.reader import Recorder
+from amt_export.audio.reader import AudioReader
 from amt_export.cli.arguments import Commands, decibel, file_ending_in, one_of
 from amt_export.cli.sinks import DiskSink, MemorySink, Outputs, PictureSink, Sink, npy_paths
 from amt_export.cli.terminal.files import refuse
@@ -29,18 +29,19 @@ Run a recording of any length and sampling rate through a published model.
 
 It is resampled to the model's rate when needed. Files know no sound pressure:
 unless --level says how loud the recording was, a full-scale sine is taken to be
-93.98 dB SPL. Nonlinear models (DRNL) answer differently at another level.
+93.98 dB SPL. Nonlinear models answer differently at another level. A model that
+takes no sound pressure (a DRNL takes the velocity of the stapes, in m/s) refuses
+a recording; --raw feeds it all the same, one unit of full scale as 1 m/s.
 
 Models that were published with a streaming form run in constant memory, read
-and written piece by piece: an .npy may be as long as the disk is large. Centred
-frames then see silence beyond both ends, not the mirror image of the recording.
+and written piece by piece: an .npy may be as long as the disk is large.
 """
 
 EPILOG = """\
 examples:
   amt-export run artifacts/gammatone_speech_16k speech.wav
   amt-export run artifacts/gammatone_speech_16k speech.wav --plot speech.png
-  amt-export run artifacts/drnl_casp_44k music.flac -o music.npz --level 65
+  amt-export run artifacts/gammatone_music_44k music.flac -o music.npz --level 65
   amt-export run artifacts/gammatone_speech_16k night.flac -o night.npy
   amt-export run artifacts/moore2016_frontend_32k street.wav --plot street.png
 
@@ -61,7 +62,7 @@ def add(commands: Commands) -> None:
         "run", help="a recording through a published model", description=DESCRIPTION, epilog=EPILOG
     )
     parser.add_argument("folder", type=Path, metavar="DIR", help="a published folder")
-    parser.add_argument("input", type=Path, metavar="INPUT", help="a WAV, FLAC or OGG file")
+    parser.add_argument("input", type=Path, metavar="INPUT", help="a WAV, FLAC, AIFF or OGG file")
     parser.add_argument(
         "-o",
         "--output",
@@ -84,9 +85,23 @@ def add(commands: Commands) -> None:
         "--level", type=decibel, metavar="DB", help="RMS level of the recording in dB SPL"
     )
     parser.add_argument(
+        "--full-scale",
+        type=decibel,
+        metavar="DB",
+        help="level of a full-scale sine in dB SPL, where that of the recording is not known",
+    )
+    parser.add_argument(
         "--diotic",
         action="store_true",
         help="play a file of one channel to both ears of a model that has two",
+    )
+    parser.add_argument(
+        "--raw",
+        action="store_true",
+        help="feed the samples as they are, in whatever unit the model takes",
+    )
+    parser.add_argument(
+        "--truncated", action="store_true", help="take what there is of a file that ends early"
     )
     parser.set_defaults(command=run)
 
@@ -104,7 +119,15 @@ def run(arguments: Namespace) -> int:
         require("matplotlib", "plot", "Drawing pictures")
 
     runner = _Runner(arguments.folder, manifest, arguments.backend)
-    recording = Recorder(arguments.input, manifest, arguments.level, diotic=arguments.diotic)
+    recording = AudioReader(
+        arguments.input,
+        manifest,
+        arguments.level,
+        full_scale=arguments.full_scale,
+        diotic=arguments.diotic,
+        raw=arguments.raw,
+        truncated=arguments.truncated,
+    )
     framing = Framing(manifest.hop, manifest.frame_length)
     if framing.frames(recording.samples) < 1:
         raise InputError(
@@ -119,6 +142,8 @@ def run(arguments: Namespace) -> int:
         f"{recording.name}: {recording.seconds:.2f} s, {channels}, {rate}", soft_wrap=True
     )
     console.print(f"calibration: {recording.calibration}", soft_wrap=True)
+    for remark in recording.remarks:
+        console.print(f"warning: {remark}", soft_wrap=True)
 
     with ExitStack() as stack:
         sinks = [stack.enter_context(sink) for sink in _sinks(arguments, manifest, recording)]
@@ -147,7 +172,7 @@ def _files(arguments: Namespace, manifest: Manifest) -> list[Path]:
     return [*files, *([png] if png else [])]
 
 
-def _sinks(arguments: Namespace, manifest: Manifest, recording: Recorder) -> list[Sink]:
+def _sinks(arguments: Namespace, manifest: Manifest, recording: AudioReader) -> list[Sink]:
     """Return what takes the outputs."""
     out, sinks = arguments.output, list[Sink]()
     if out:
@@ -177,7 +202,7 @@ class _Runner:
             self._model = runtime.load(folder, backend)
 
     def answers(
-        self, recording: Recorder, report: Report
+        self, recording: AudioReader, report: Report
     ) -> Iterator[tuple[NDArray[Any], Outputs]]:
         """Yield pieces of audio, and the outputs that are known by then, batch axis included."""
         dtype = self._manifest.inputs[0].dtype

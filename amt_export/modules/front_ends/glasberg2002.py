@@ -5,14 +5,14 @@ from typing import Any, ClassVar, List, Self
 from torch import Tensor
 
 from amt_export.manifest.ports import Port
+from amt_export.modules.centred import CentredModule
 from amt_export.modules.excitation.erb_integration import ERBIntegration
 from amt_export.modules.excitation.excitation_pattern import ExcitationPattern
-from amt_export.modules.framed import FramedModule
 from amt_export.modules.reference import DOCUMENTED, TORCH_AMT, checked_reference
 from amt_export.modules.spectra.multires_fft import MultiResolutionFFT
 
 
-class Glasberg2002FrontEnd(FramedModule):
+class Glasberg2002FrontEnd(CentredModule):
     """Excitation pattern of Glasberg & Moore (2002): spectrum, ERB bands, spread.
 
     Parameters
@@ -99,9 +99,11 @@ class Glasberg2002FrontEnd(FramedModule):
         """As `MultiResolutionFFT`."""
         return self.multi_fft.past()
 
-    def stream_frames(self, heard: Tensor, frames: int) -> List[Tensor]:
-        """Outputs of one block; see `FramedModule`."""
-        psd = self.multi_fft.stream_frames(heard, frames)[0]
+    def centred_frames(
+        self, heard: Tensor, frames: int, before: Tensor, beyond: Tensor
+    ) -> List[Tensor]:
+        """Outputs of one block; see `CentredModule`."""
+        psd = self.multi_fft.centred_frames(heard, frames, before, beyond)[0]
         return [self.excitation_pattern(self.erb_integration(psd))]
 
     def frozen(self, samples: int | None = None, stream: int | None = None) -> Self:

@@ -15,15 +15,15 @@ from amt_export.design.multires import (
 )
 from amt_export.manifest.ports import Port
 from amt_export.modules.base import as_batch, exact
+from amt_export.modules.centred import CentredModule
 from amt_export.modules.filterbanks.centre_frequencies import checked_rate
-from amt_export.modules.framed import FramedModule
 from amt_export.modules.reference import DOCUMENTED, TORCH_AMT, checked_reference
 from amt_export.modules.spectra.window_band import WindowBand
 from amt_export.numerics.blocks import pad_end
 from amt_export.numerics.dft import hann
 
 
-class MultiResolutionFFT(FramedModule):
+class MultiResolutionFFT(CentredModule):
     """Short-time power spectral density whose time resolution rises with frequency.
 
     |STFT|^2 / (sum(window^2) fs) with periodic Hann windows, frames centred at k hop (reflected
@@ -264,13 +264,20 @@ class MultiResolutionFFT(FramedModule):
         """Samples before a block that its frames depend on."""
         return self.look_ahead() + self.skip() * self.reference_hop
 
-    def stream_frames(self, heard: Tensor, frames: int) -> List[Tensor]:
-        """Outputs of one block; see `FramedModule`."""
+    def centred_frames(
+        self, heard: Tensor, frames: int, before: Tensor, beyond: Tensor
+    ) -> List[Tensor]:
+        """Outputs of one block; see `CentredModule`."""
         over = max(band.overhang() for band in self.bands)  # type: ignore[operator]
         padded = pad_end(heard, max(0, over - self.skip() * self.reference_hop), 1)
+        # The signal, counted from the centre of the first reference frame.
+        early = self.skip() * self.reference_hop
+        first = early - before
+        last = early + frames * self.reference_hop - beyond
         squares: List[Tensor] = []
         for band in self.bands:
-            squares.append(band.centred(padded, self.look_ahead(), frames))  # type: ignore[operator]
+            power = band.centred(padded, self.look_ahead(), frames, first, last)  # type: ignore[operator]
+            squares.append(power)
         return [torch.cat(squares, dim=2) @ self.reading, self.freqs]
 
     def skip(self) -> int:

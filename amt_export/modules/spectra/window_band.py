@@ -98,7 +98,9 @@ class WindowBand(nn.Module):
         picked = picked.reshape(power.shape[0], frames, most, power.shape[2])
         return (picked * weight).sum(2)
 
-    def centred(self, padded: Tensor, reach: int, frames: int) -> Tensor:
+    def centred(
+        self, padded: Tensor, reach: int, frames: int, first: Tensor, last: Tensor
+    ) -> Tensor:
         """Squares of reference frames in the middle of a signal, (B, frames, 2 * bins).
 
         Parameters
@@ -108,6 +110,9 @@ class WindowBand(nn.Module):
             Samples of `padded` before the centre of the first reference frame.
         frames : int
             Reference frames; each is the mean of as many frames as hops fit into its own.
+        first, last : Tensor [shape=(B, 1)], samples
+            Frames whose centres lie from `first` to `last`, counted from the centre of the first reference
+            frame, have a part in the mean.
         """
         share = self.reference_hop // self.hop
         start = reach - share // 2 * self.hop - self.length // 2
@@ -115,7 +120,14 @@ class WindowBand(nn.Module):
         if share == 1:
             return power
         power = power.reshape(power.shape[0], frames, share, power.shape[2])
-        return (power * (1.0 / share)).sum(2)
+        place = self.hop * torch.arange(frames * share, device=power.device, dtype=power.dtype)
+        place = place - self.hop * (share // 2)
+        there = torch.clamp(place - first + 1.0, 0.0, 1.0) * torch.clamp(
+            last - place + 1.0, 0.0, 1.0
+        )
+        there = there.reshape(-1, frames, share, 1)
+        weight = there / torch.clamp(there.sum(2, keepdim=True), min=1.0)
+        return (power * weight).sum(2)
 
     def overhang(self) -> int:
         """Samples behind the last reference frame's hop that `centred` reads."""

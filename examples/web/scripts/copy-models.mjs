@@ -17,7 +17,7 @@ import { readNpz } from "./npz.mjs";
 const here = dirname(fileURLToPath(import.meta.url));
 const root = join(here, "../../..");
 const target = join(here, "../public");
-const DEFAULTS = ["gammatone_speech_16k", "drnl_casp_44k"].map((name) => join(root, "artifacts", name));
+const DEFAULTS = ["gammatone_speech_16k", "gammatone_music_44k"].map((name) => join(root, "artifacts", name));
 
 /** Samples of each excerpt: several blocks of every model, and beyond the longest response of a channel. */
 const EXCERPT = 4096;

@@ -1,15 +1,13 @@
 /** The page: what is pressed, and what is said. */
 
 import { Source } from "./audio";
+import { gainOf } from "./calibration";
 import type { Manifest } from "./manifest";
 import type { FromWorker, Progress } from "./messages";
 import { Model } from "./model";
 import { onDrop, onKeys } from "./gestures";
 import { Picture } from "./picture";
 import { digits, scientific } from "./words";
-
-/** Pa; the reference of dB SPL. */
-const P0 = 2e-5;
 
 /** Milliseconds between readings that are written out: as fast as one can read them. */
 const READING = 250;
@@ -53,10 +51,9 @@ function decibels(value: number): string {
   return `${value.toFixed(0).replace("-", "−")} ${picture.unit}`;
 }
 
-/** From full scale to the model's unit; DRNL inputs take pascals too. */
-function gain(): number {
-  const db = level.valueAsNumber;
-  return Math.SQRT2 * P0 * 10 ** ((Number.isFinite(db) ? db : 93.98) / 20);
+/** From full scale to the model's unit; throws where the model takes no sound pressure. */
+function gain(opened: Manifest): number {
+  return gainOf(opened, level.valueAsNumber, new URLSearchParams(location.search).has("raw"));
 }
 
 async function openModel(name: string): Promise<void> {
@@ -113,7 +110,7 @@ async function start(
   again = () => start(words, make, microphone);
   warned = false;
   try {
-    model.reset(gain());
+    model.reset(gain(manifest));
     picture.clear();
     const made = await make(model.port(), manifest.sampling_rate);
     if (ours !== turn) return void made.close();
@@ -315,8 +312,9 @@ const cochleagram = {
   /** A recording as the model gets it: mono, at its rate, in its unit. */
   decode: async (url: string): Promise<Float32Array> => {
     await ready;
-    const audio = await Source.decode(await bytesOf(url), manifest?.sampling_rate ?? 0);
-    const scale = gain();
+    if (!manifest) throw new Error("No model is open.");
+    const audio = await Source.decode(await bytesOf(url), manifest.sampling_rate);
+    const scale = gain(manifest);
     return audio.getChannelData(0).map((sample) => scale * sample);
   },
   /** The whole output (channels x whole blocks), and the seconds that it took. */

@@ -36,15 +36,19 @@ export interface Manifest {
   parity: { format: string; form: string; output: string; tolerance: number }[];
 }
 
-/** The layout of manifests that this page reads. */
-const SCHEMA = 1;
+/** The layouts of manifests that this page reads: what it needs is the same in both. */
+const SCHEMAS = [1, 2];
 
 /** Read a manifest; throw an error of one line for what cannot be drawn. */
 export function readManifest(text: string): Manifest {
   const manifest = JSON.parse(text) as Manifest;
   const { name, stream } = manifest;
-  if (manifest.schema !== SCHEMA) {
-    throw new Error(`The manifest's schema is ${manifest.schema}; this page reads ${SCHEMA}.`);
+  if (!SCHEMAS.includes(manifest.schema)) {
+    throw new Error(`The manifest's schema is ${manifest.schema}; this page reads ${SCHEMAS.join(" and ")}.`);
+  }
+  // The batch of an artifact may be free, null in its shapes; here it is one signal.
+  for (const owner of [...(stream?.inputs ?? []), ...(stream?.outputs ?? []), ...(stream?.states ?? [])]) {
+    owner.shape = owner.shape.map((size) => size ?? 1);
   }
   if (!stream) throw new Error(`${name} has no streaming form; build it with a [stream] block.`);
   const [input] = stream.inputs;
@@ -73,5 +77,5 @@ export function streamFile(manifest: Manifest): Manifest["files"][number] {
 export function allowed(manifest: Manifest): number {
   const of = (format: string): number =>
     manifest.parity.find((row) => row.format === format && row.form === "stream")?.tolerance ?? 0;
-  return of("onnx") + of("reference");
+  return of("onnx") + (of("float64") || of("reference"));
 }

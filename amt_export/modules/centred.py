@@ -1,0 +1,60 @@
+"""Modules with centred frames: their stream knows where the signal begins and ends."""
+
+from typing import ClassVar, List, Tuple
+
+import torch
+from torch import Tensor
+
+from amt_export.manifest.ports import BEYOND_END, ELAPSED, State
+from amt_export.modules.framed import FramedModule
+
+# Samples that a state counts to: exact in float32, and more than any frame looks back.
+FAR = float(2**20)
+
+
+class CentredModule(FramedModule):
+    """A module whose frames are centred, and are means of shorter ones that have their centres in the signal.
+
+    Two more states say where the signal is. As zeros they say that it begins with the first block and has no
+    end; whoever streams may mirror the audio at both ends, as the whole form does, and say so in them.
+    """
+
+    states: ClassVar[tuple[State, ...]] = (
+        *FramedModule.states,
+        State(ELAPSED, "samples of the signal before this block; negative where it begins later"),
+        State(BEYOND_END, "samples of this block behind the end of the signal; 0 where it goes on"),
+    )
+
+    def rest(self, batch: int) -> List[Tensor]:
+        """Silence, and a signal that begins with the first block."""
+        samples = super().rest(batch)[0]
+        return [samples, samples.new_zeros([batch, 1]), samples.new_zeros([batch, 1])]
+
+    def centred_frames(
+        self, heard: Tensor, frames: int, before: Tensor, beyond: Tensor
+    ) -> List[Tensor]:
+        """Outputs of one block.
+
+        Parameters
+        ----------
+        heard : Tensor [shape=(B, past + N)]
+            The block behind its past.
+        frames : int
+            N / hop.
+        before, beyond : Tensor [shape=(B, 1)], samples
+            The states.
+        """
+        raise NotImplementedError
+
+    def step(self, audio: Tensor, states: List[Tensor]) -> Tuple[List[Tensor], List[Tensor]]:
+        """One frame per hop; see `AuditoryModule.step`."""
+        samples, before, beyond = states
+        block = audio.shape[-1]
+        heard = torch.cat([samples, audio], dim=-1)
+        outputs = self.centred_frames(heard, block // self.hop(), before, beyond)
+        ended = torch.clamp(beyond, 0.0, 1.0)
+        return outputs, [
+            heard[..., block:],
+            torch.clamp(before + block, max=FAR),
+            torch.clamp((beyond + block) * ended, max=FAR),
+        ]
