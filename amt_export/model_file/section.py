@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from amt_export.errors import SpecError
+from amt_export.manifest.json_text import one_line
 
 
 def is_number(value: object) -> bool:
@@ -77,13 +78,13 @@ class Section:
         return Section(self.file, name, table)
 
     def text(self, key: str, default: str | None = None) -> str:
-        """Return a non-empty string."""
+        """Return a non-empty string, in one line."""
         value = self.table.get(key, default)
         if value is None:
             raise self.error(key, "this key is missing")
         if not isinstance(value, str) or not value.strip():
             raise self.error(key, "must be a non-empty string")
-        return value
+        return one_line(value).strip()
 
     def choice(self, key: str, allowed: Iterable[str], default: str | None = None) -> str:
         """Return one of the allowed strings."""

@@ -9,7 +9,8 @@ from typing import Any
 
 from amt_export.errors import ArtifactError
 from amt_export.manifest import MANIFEST_NAME, METADATA_KEY, FileEntry, Manifest, Port
-from amt_export.manifest.embedded import embedded_text, open_onnx
+from amt_export.manifest.embedded import embedded_text, open_onnx, unreadable_texts
+from amt_export.manifest.json_text import read_json
 
 
 def check_artifact(folder: Path, manifest: Manifest, entry: FileEntry) -> None:
@@ -30,11 +31,7 @@ def check_artifact(folder: Path, manifest: Manifest, entry: FileEntry) -> None:
 
 
 def _check_embedded(path: Path, published: Path, manifest: Manifest) -> None:
-    text = embedded_text(path)
-    try:
-        embedded = json.loads(text)
-    except ValueError as error:
-        raise ArtifactError(f"{path}: its {METADATA_KEY} is not JSON; build it again") from error
+    embedded = read_json(embedded_text(path), f"{path} ({METADATA_KEY})")
     expected = json.loads(manifest.embedded_json())
     if embedded != expected:
         keys = embedded.keys() | expected.keys() if isinstance(embedded, dict) else set()
@@ -54,16 +51,18 @@ def check_onnx_interface(path: Path, inputs: Sequence[Port], outputs: Sequence[P
         If ONNX Runtime cannot read it, or they differ.
     """
     session = open_onnx(path)
-    for what, ports, found in (
-        ("inputs", inputs, session.get_inputs()),
-        ("outputs", outputs, session.get_outputs()),
-    ):
-        wanted = [_phrase(port.name, port.shape, _onnx_type(port.dtype)) for port in ports]
-        given = [_phrase(value.name, value.shape, value.type) for value in found]
-        if wanted != given:
-            raise ArtifactError(
-                f"{path}: its {what} are {', '.join(given)}; the manifest says {', '.join(wanted)}"
-            )
+    with unreadable_texts(path):
+        sides = (
+            ("inputs", inputs, session.get_inputs()),
+            ("outputs", outputs, session.get_outputs()),
+        )
+        for what, ports, found in sides:
+            wanted = [_phrase(port.name, port.shape, _onnx_type(port.dtype)) for port in ports]
+            given = [_phrase(value.name, value.shape, value.type) for value in found]
+            if wanted != given:
+                raise ArtifactError(
+                    f"{path}: its {what} are {', '.join(given)}; the manifest says {', '.join(wanted)}"
+                )
 
 
 def _onnx_type(dtype: str) -> str:
