@@ -14,7 +14,8 @@ import torch
 from amt_export.cli.main import main
 from amt_export.errors import CheckpointError, SpecError
 from amt_export.model_file import load_spec
-from amt_export.model_file.checkpoint import read_checkpoint
+from amt_export.model_file.checkpoint import load_checkpoint, read_checkpoint
+from amt_export.modules import GammatoneFilterbank
 from support.cli import SMALL, failed
 
 
@@ -180,6 +181,14 @@ def test_a_memo_index_allocates_nothing(tmp_path):
     (tmp_path / "a.pt").write_bytes(b"\x80\x02Nr\xff\xff\xff\x7f.")
     with pytest.raises(CheckpointError, match=r"a\.pt"):
         read_checkpoint(tmp_path / "a.pt")
+
+
+def test_a_complex_value_is_not_cut_to_its_real_part(tmp_path):
+    module = GammatoneFilterbank(fc=(700.0, 1300.0), fs=16000)
+    state = module.state_dict()
+    state["betamul"] = state["betamul"] + 1j
+    with pytest.raises(CheckpointError, match="complex for real: betamul"):
+        load_checkpoint(module, save(tmp_path / "a.pt", state))
 
 
 def test_a_folder_is_no_checkpoint(tmp_path):
