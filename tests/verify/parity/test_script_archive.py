@@ -19,7 +19,7 @@ def rewritten(path, old, new):
         members = {name: archive.read(name) for name in archive.namelist()}
     with zipfile.ZipFile(path, "w") as archive:
         for name, data in members.items():
-            archive.writestr(name, data.replace(old, new) if "/code/" in name else data)
+            archive.writestr(name, data.replace(old, new) if old and "/code/" in name else data)
     return path
 
 
@@ -32,7 +32,7 @@ def test_code_that_writes_a_file_is_refused(spelling, tmp_path):
         return 2.0 * x
 
     torch.jit.save(double, str(path))
-    check_script(path)
+    check_script(rewritten(path, b"", b""))  # not compressed, as this package publishes it
     call = spelling.format(written)
     rewritten(path, b"    return", f"    {call}\n    return".encode())
     with pytest.raises(ArtifactError, match=r"m\.ts\.pt: its code uses '\.save'"):
