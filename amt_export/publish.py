@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-import shutil
-import tempfile
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,7 +13,7 @@ from pathlib import Path
 import torch
 
 from amt_export import __version__
-from amt_export.errors import LintError, PublishError, SpecError
+from amt_export.errors import AmtExportError, LintError, PublishError, SpecError
 from amt_export.export import FORMATS, Program, capture
 from amt_export.lint import READERS, errors_of, lint
 from amt_export.manifest import (
@@ -29,7 +28,9 @@ from amt_export.manifest import (
     describe_others,
     sha256_of,
 )
+from amt_export.manifest.exchange import put_in_place, staging
 from amt_export.manifest.ports import Port
+from amt_export.manifest.safe_files import NAME_RULE, is_safe_name
 from amt_export.model_file import ModelSpec
 from amt_export.model_file.building import build_module, build_stream, input_length
 from amt_export.modules.base import AuditoryModule
@@ -234,43 +235,35 @@ def _picture(forms: Forms, manifest: Manifest, folder: Path, proof: Proof) -> Pi
 
 @contextmanager
 def _staging(out: Path, name: str) -> Iterator[Path]:
-    """A hidden folder beside the published ones (so renaming is atomic), gone in the end."""
+    """A hidden folder beside the published ones, gone in the end."""
+    if not is_safe_name(name):
+        raise SpecError(f"{name!r}: no name of a model; allowed are {NAME_RULE}")
     target = out / name
-    if target.exists() and not _is_published(target):
+    if os.path.lexists(target) and not _is_published(target):
         raise PublishError(
             f"{target}: is there and is no published folder, so it is not replaced; move it away or "
             "choose another --out"
         )
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=out))
+        with staging(out, name) as temporary:
+            folder = temporary / name
+            folder.mkdir()
+            yield folder
     except OSError as error:
+        if isinstance(error, AmtExportError):
+            raise
         raise PublishError(
-            f"{out}: cannot be written ({error.strerror}); choose another --out"
+            f"{out}: cannot be written ({error.strerror or error}); choose another --out"
         ) from error
-    try:
-        folder = staging / name
-        folder.mkdir()
-        yield folder
-    except OSError as error:
-        raise PublishError(f"{out}: cannot be written ({error.strerror or error})") from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
 
 
 def _is_published(folder: Path) -> bool:
     """Whether a folder is one that a build made, or holds nothing."""
-    return folder.is_dir() and ((folder / MANIFEST_NAME).is_file() or not any(folder.iterdir()))
+    if folder.is_symlink() or not folder.is_dir():
+        return False
+    return (folder / MANIFEST_NAME).is_file() or not any(folder.iterdir())
 
 
 def _swap(folder: Path, target: Path) -> None:
-    """Put `folder` in the place of `target`; on failure put the old one back."""
-    old = folder.with_name("old")
-    if target.exists():
-        target.replace(old)
-    try:
-        folder.replace(target)
-    except BaseException:
-        if old.exists():
-            old.replace(target)
-        raise
+    """Put `folder` in the place of `target`; on failure the old one stays."""
+    put_in_place(folder, target)

@@ -1,4 +1,4 @@
-"""Ctrl-C that is not lost: some libraries swallow the exception that Python raises for it."""
+"""Ctrl-C that is not lost, as some libraries swallow its exception; SIGTERM and SIGHUP clean up like it."""
 
 from __future__ import annotations
 
@@ -8,39 +8,57 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-_pressed = False
+
+class Interrupted(KeyboardInterrupt):
+    """A signal has asked the command to stop."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+# What a signal means where nobody has said otherwise; ignored ones (nohup) stay ignored.
+USUAL = {
+    name: signal.default_int_handler if name == "SIGINT" else signal.SIG_DFL
+    for name in ("SIGINT", "SIGTERM", "SIGHUP")
+    if hasattr(signal, name)
+}
+
+_heard = 0
 
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Let Ctrl-C raise KeyboardInterrupt at once, as usual, and again at every `stop_if_interrupted`.
+    """Let Ctrl-C, SIGTERM and SIGHUP raise `Interrupted` at once, and again at every `stop_if_interrupted`.
 
-    Nothing changes outside the main thread, or where Ctrl-C is ignored or means something else.
+    Nothing changes outside the main thread, nor for signals that are ignored or mean something else.
     """
-    global _pressed
-    usual = signal.default_int_handler
-    if (
-        threading.current_thread() is not threading.main_thread()
-        or signal.getsignal(signal.SIGINT) is not usual
-    ):
-        yield
-        return
-    _pressed = False
-    signal.signal(signal.SIGINT, _heard)
+    global _heard
+    changed = {}
+    if threading.current_thread() is threading.main_thread():
+        changed = {
+            getattr(signal, name): usual
+            for name, usual in USUAL.items()
+            if signal.getsignal(getattr(signal, name)) is usual
+        }
+    _heard = 0
+    for number in changed:
+        signal.signal(number, _hear)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, usual)
-        _pressed = False
+        for number, usual in changed.items():
+            signal.signal(number, usual)
+        _heard = 0
 
 
 def stop_if_interrupted() -> None:
-    """Raise KeyboardInterrupt if Ctrl-C was pressed, even if whoever ran then took no notice."""
-    if _pressed:
-        raise KeyboardInterrupt
+    """Raise `Interrupted` if a signal has come, even if whoever ran then took no notice."""
+    if _heard:
+        raise Interrupted(_heard)
 
 
-def _heard(number: int, frame: FrameType | None) -> None:
-    global _pressed
-    _pressed = True
-    signal.default_int_handler(number, frame)
+def _hear(number: int, _frame: FrameType | None) -> None:
+    global _heard
+    _heard = number
+    raise Interrupted(number)

@@ -1,11 +1,13 @@
 """``amt-export``: read the arguments, run one command, turn whatever goes wrong into one line.
 
-Exit codes: 0 when all is well, 1 for a failed check or bad data, 2 for bad usage, 130 for Ctrl-C.
+Exit codes: 0 when all is well, 1 for a failed check or bad data, 2 for bad usage, 128 and its number
+for a signal: 130 for Ctrl-C.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Sequence
@@ -39,8 +41,8 @@ exit code: 0 all is well, 1 a check or the data failed, 2 bad usage,
 
 FAILED = 1
 
-# By convention of shells: 128 + the number of the signal.
-INTERRUPTED = 130
+# By convention of shells: this and the number of the signal, 130 for Ctrl-C.
+SIGNALLED = 128
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -67,9 +69,9 @@ def main(argv: Sequence[str] | None = None) -> int:
                 arguments = parser().parse_args(argv)
                 code: int = arguments.command(arguments)
             sys.stdout.flush()
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as error:
             complain("interrupted; what was published before is as it was")
-            return INTERRUPTED
+            return SIGNALLED + getattr(error, "number", signal.SIGINT)
         except BrokenPipeError:
             # The reader (head, less) has left; Python's own flush at exit must not complain again.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

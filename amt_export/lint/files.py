@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from amt_export.errors import ArtifactError
+from amt_export.errors import AmtExportError, ArtifactError
 from amt_export.lint.finding import Finding
 from amt_export.lint.graph import Graph
 from amt_export.lint.numbers import numeric_findings
@@ -39,13 +39,19 @@ def lint(path: Path) -> list[Finding]:
     MissingDependencyError
         If the package that reads the format is not installed.
     """
-    findings = [
-        finding
-        for artifact in artifacts(path)
-        for graph in [READERS[artifact.suffix](artifact)]
-        for finding in (*structural_findings(graph), *numeric_findings(graph))
-    ]
+    findings = [finding for artifact in artifacts(path) for finding in _inspect(artifact)]
     return sorted(findings, key=lambda finding: finding.severity != "error")
+
+
+def _inspect(artifact: Path) -> list[Finding]:
+    try:
+        graph = READERS[artifact.suffix](artifact)
+        return [*structural_findings(graph), *numeric_findings(graph)]
+    except AmtExportError:
+        raise
+    except Exception as error:  # a damaged graph may hold anything, names that are no text among it
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ArtifactError(f"{artifact}: damaged, it cannot be inspected ({reason})") from error
 
 
 def artifacts(path: Path) -> list[Path]:

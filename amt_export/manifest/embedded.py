@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +42,24 @@ def embedded_text(path: Path) -> str:
             f"{path}: not a published folder, nor one of {', '.join(READERS)} inside one"
         )
     contents_of(path)
-    text = reader(path)
+    with unreadable_texts(path):
+        text = reader(path)
     if text is None:
         raise ArtifactError(f"{path}: has no {METADATA_KEY} inside; it was not made by amt-export")
     if len(text) > MANIFEST_BYTES:
         raise ArtifactError(f"{path}: its {METADATA_KEY} is larger than {MANIFEST_BYTES} bytes")
     return text
+
+
+@contextlib.contextmanager
+def unreadable_texts(path: Path) -> Iterator[None]:
+    """Turn the error for bytes that are no text into one that names the artifact."""
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise ArtifactError(
+            f"{path}: holds a text that is not UTF-8; build the model again"
+        ) from error
 
 
 def is_artifact(path: Path) -> bool:

@@ -15,7 +15,7 @@ LARGEST = 2**63
 
 
 def read_json(text: str, source: str) -> Any:
-    """Parse JSON.
+    """Parse JSON; its texts lose control characters, which could drive the terminal or page that shows them.
 
     Parameters
     ----------
@@ -51,7 +51,20 @@ def read_json(text: str, source: str) -> Any:
                 waiting.append((f"a key of {where or 'the whole'}", key, depth + 1))
         elif isinstance(value, list):
             waiting += [(f"{where}[{i}]", item, depth + 1) for i, item in enumerate(value)]
-    return content
+    return _shown(content)
+
+
+def one_line(text: str) -> str:
+    """A text without control and other invisible characters; line ends and tabs become spaces."""
+    return "".join(c if c.isprintable() else " " if c.isspace() else "" for c in text)
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, str):
+        return one_line(value)
+    if isinstance(value, dict):
+        return {one_line(key): _shown(item) for key, item in value.items()}
+    return [_shown(item) for item in value] if isinstance(value, list) else value
 
 
 def _problem(value: Any, depth: int) -> str:

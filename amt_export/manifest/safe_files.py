@@ -200,3 +200,22 @@ def _check_members(path: Path, size: int, members: list[zipfile.ZipInfo]) -> Non
             )
     if sum(info.file_size for info in members) > size:
         raise ArtifactError(f"{path}: its members are larger than the file; build the model again")
+
+
+def check_unpacked(path: Path, most: int) -> None:
+    """Check how much a compressed archive unpacks to, which its readers believe.
+
+    Raises
+    ------
+    ArtifactError
+        If it is more than `most` bytes, or the file is damaged or no regular file.
+    """
+    regular_file(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise ArtifactError(f"{path}: not a complete archive ({error}); build it again") from error
+    size = sum(info.file_size for info in members)
+    if size > most or len(members) > ARCHIVE_MEMBERS:
+        raise ArtifactError(f"{path}: unpacks to {size} bytes, more than the {most} of this model")

@@ -152,6 +152,14 @@ def load_state(module: nn.Module, stored: dict[str, Tensor], path: Path) -> None
                 if stored[n].shape != wanted[n].shape
             ],
         ),
+        (
+            "complex for real",
+            [
+                n
+                for n in sorted(wanted.keys() & stored.keys())
+                if stored[n].is_complex() and not wanted[n].is_complex()
+            ],
+        ),
     ):
         if names:
             problems.append(f"{what}: {', '.join(names)}")

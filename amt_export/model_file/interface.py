@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
+from amt_export.model_file.limits import too_large
 from amt_export.model_file.section import Section, is_number
 
 # Set by [export] dtype and by checkpoints, not by [parameters].
@@ -44,6 +45,8 @@ def constructor_keywords(section: Section, module: type[Any]) -> dict[str, objec
 
     arguments: dict[str, object] = {}
     for name, value in section.table.items():
+        if problem := too_large(name.removesuffix("_range"), value):
+            raise section.error(name, problem)
         if name == "fc_range":
             arguments["fc"] = _frequency_range(section)
         elif name == "fc":

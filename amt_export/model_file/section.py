@@ -10,6 +10,11 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from amt_export.errors import SpecError
+from amt_export.manifest.json_text import one_line
+from amt_export.model_file.limits import STREAM_BLOCK, too_many
+
+# Characters of a value in a message.
+SHOWN = 200
 
 
 def is_number(value: object) -> bool:
@@ -57,7 +62,8 @@ class Section:
         """Return the error for one key: file, table, key, value, problem."""
         at = f"[{self.name}] {key}" if self.name else f"[{key}]"
         if key in self.table:
-            at += f" = {json.dumps(self.table[key], default=str, ensure_ascii=False)}"
+            value = json.dumps(self.table[key], default=str, ensure_ascii=False)
+            at += f" = {value if len(value) <= SHOWN else value[:SHOWN] + ' ...'}"
         return SpecError(f"{self.file}: {at}: {problem}")
 
     def only(self, allowed: Iterable[str]) -> None:
@@ -77,13 +83,13 @@ class Section:
         return Section(self.file, name, table)
 
     def text(self, key: str, default: str | None = None) -> str:
-        """Return a non-empty string."""
+        """Return a non-empty string, in one line."""
         value = self.table.get(key, default)
         if value is None:
             raise self.error(key, "this key is missing")
         if not isinstance(value, str) or not value.strip():
             raise self.error(key, "must be a non-empty string")
-        return value
+        return one_line(value).strip()
 
     def choice(self, key: str, allowed: Iterable[str], default: str | None = None) -> str:
         """Return one of the allowed strings."""
@@ -110,13 +116,17 @@ class Section:
         sizes = self.table[key]
         if not isinstance(sizes, list) or not sizes or not all(map(is_positive_int, sizes)):
             raise self.error(key, "must be a list of sizes, integers above zero")
+        if problem := too_many(tuple(sizes)):
+            raise self.error(key, problem)
         return tuple(sizes)
 
-    def positive_int(self, key: str) -> int:
-        """Return an integer above zero."""
+    def positive_int(self, key: str, most: int = STREAM_BLOCK) -> int:
+        """Return an integer above zero, at most as large as `most`."""
         value = self.table.get(key)
         if not isinstance(value, int) or not is_positive_int(value):
             raise self.error(key, "must be an integer above zero")
+        if value > most:
+            raise self.error(key, f"must be at most {most}")
         return value
 
     def positive(self, key: str, default: float) -> float:

@@ -9,12 +9,16 @@ from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 from amt_export.errors import SpecError
+from amt_export.manifest.safe_files import NAME_RULE, is_safe_name
 from amt_export.model_file.interface import constructor_keywords, input_shapes
+from amt_export.model_file.limits import too_many
 from amt_export.model_file.section import Section, choices
 
 FORMATS = ("torchscript", "exported_program", "onnx", "coreml")
 Precision = Literal["float32", "float64"]
 Batch = Literal["static", "dynamic"]
+# The largest in models/ has 1 kB.
+MODEL_FILE_BYTES = 2**20
 SECTIONS = ("model", "parameters", "inputs", "export", "stream", "parity", "parity_db")
 
 # Keys of earlier versions, and what says the same today.
@@ -119,6 +123,8 @@ class ModelSpec:
                 raise SpecError(f"{self.path}: {what} is {size}; it must be above zero")
         shape = self.inputs["audio"]
         resized = (batch or shape[0], *shape[1:-1], samples or shape[-1])
+        if problem := too_many(resized):
+            raise SpecError(f"{self.path}: samples or batch: the input {problem}")
         return replace(self, inputs={**self.inputs, "audio": resized})
 
 
@@ -165,6 +171,8 @@ def load_spec(
     model.only(("name", "module", "description"))
     if model.text("name") != path.stem:
         raise model.error("name", f"must be the name of the file, {path.stem!r}")
+    if not is_safe_name(path.stem):
+        raise model.error("name", f"is part of file names and pages: {NAME_RULE}")
     classes = exported_modules() if modules is None else modules
     module = model.choice("module", classes)
 
@@ -225,16 +233,24 @@ def _find(path_or_name: str | Path, models_dir: str | Path | None) -> Path:
 
 def _parse(path: Path) -> dict[str, object]:
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise SpecError(f"{path}: not a file; give the path of a model file")
+        with path.open("rb") as stream:
+            data = stream.read(MODEL_FILE_BYTES + 1)
+        if len(data) > MODEL_FILE_BYTES:
+            raise SpecError(f"{path}: larger than {MODEL_FILE_BYTES} bytes; not a model file")
         # Editors on Windows put a byte order mark in front.
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        return tomllib.loads(data.decode("utf-8-sig"))
     except OSError as error:
         raise SpecError(f"{path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise SpecError(f"{path}: not UTF-8 text ({error.reason})") from error
-    except tomllib.TOMLDecodeError as error:
-        raise SpecError(f"{path}: not TOML: {error}") from error
     except RecursionError as error:
         raise SpecError(f"{path}: not a model file: tables or lists are nested too deep") from error
+    except ValueError as error:  # of TOML, or of an integer with thousands of digits
+        if isinstance(error, SpecError):
+            raise
+        raise SpecError(f"{path}: not TOML: {error}") from error
 
 
 def exported_modules() -> dict[str, type[Any]]:

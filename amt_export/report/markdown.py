@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 from amt_export.manifest import BEYOND, Manifest, ParityRow
+
+MARKUP = re.compile(r"[\\`*{}\[\]<>|#&~]|\b_|_\b")
 
 INTRODUCTION = """\
 Every artifact was opened from disk and compared with eager torch on the signal suite; the row
@@ -42,7 +45,7 @@ def parity_markdown(manifest: Manifest, captions: Mapping[str, str] | None = Non
     header = ["format", "output", "worst", "on", "where", "allowed", "verified by"]
     paragraphs = [
         f"# {manifest.name}",
-        manifest.description,
+        plain(manifest.description),
         INTRODUCTION.format(few=_reduced(manifest)).strip(),
         _table(header, rows),
     ]
@@ -66,7 +69,7 @@ def parity_markdown(manifest: Manifest, captions: Mapping[str, str] | None = Non
             [[e.path, str(e.bytes), e.sha256] for e in manifest.files],
         )
     )
-    versions = ", ".join(f"{name} {version}" for name, version in manifest.versions.items())
+    versions = ", ".join(plain(f"{name} {version}") for name, version in manifest.versions.items())
     paragraphs.append(f"Built with {versions}.")
     return "\n\n".join(paragraphs) + "\n"
 
@@ -126,7 +129,13 @@ def place(row: ParityRow, manifest: Manifest) -> str:
 
 def _table(header: list[str], rows: list[list[str]]) -> str:
     lines = ["| " + " | ".join(header) + " |", "|---" * len(header) + "|"]
-    return "\n".join(lines + ["| " + " | ".join(cells) + " |" for cells in rows])
+    escaped = (map(plain, cells) for cells in rows)
+    return "\n".join(lines + ["| " + " | ".join(cells) + " |" for cells in escaped])
+
+
+def plain(text: str) -> str:
+    """A text in which nothing is markup, neither of markdown nor of HTML."""
+    return MARKUP.sub(r"\\\g<0>", text)
 
 
 def _reduced(manifest: Manifest) -> str:
@@ -157,5 +166,5 @@ def _not_run(manifest: Manifest) -> list[str]:
         for skip in row.skipped:
             provider = skip.provider.removesuffix("ExecutionProvider")
             reasons.setdefault(skip.reason, {})[f"{row.format} on {provider}"] = None
-    lines = [f"- {', '.join(what)}: {reason}" for reason, what in reasons.items()]
+    lines = [f"- {plain(', '.join(what))}: {plain(reason)}" for reason, what in reasons.items()]
     return ["Not run when this was built:\n\n" + "\n".join(lines)] if lines else []

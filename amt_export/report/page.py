@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
+from html import escape, unescape
 from pathlib import Path
 
 from amt_export.manifest import MANIFEST_NAME, Manifest, ParityRow, load_manifest, verify_files
+from amt_export.manifest.json_text import one_line
+from amt_export.manifest.safe_files import member, read_file
 from amt_export.report.markdown import amount, left_out_sentence, place, version
 from amt_export.report.style import PAGE_STYLE
+
+# Ours have 30 kB, and a folder has three of them.
+PICTURE_BYTES = 2**20
+PICTURES = 20
 
 
 @dataclass(frozen=True)
 class Published:
-    """A published folder: its manifest and its pictures."""
+    """A published folder: its manifest, and its pictures as SVG by name."""
 
     manifest: Manifest
-    pictures: Mapping[str, str]
+    pictures: Mapping[str, bytes]
 
 
 def read_published(folder: Path) -> Published:
@@ -31,8 +38,15 @@ def read_published(folder: Path) -> Published:
     """
     manifest = load_manifest(folder)
     verify_files(folder, manifest.files)
+    # A folder of schema 1 says nothing of its pictures.
+    others = {entry.path: entry for entry in getattr(manifest, "other_files", ())}
+    names = sorted(path.name for path in folder.iterdir() if path.suffix == ".svg")
+    if others:
+        names = [name for name in names if name in others]
+        verify_files(folder, [others[name] for name in names])
     pictures = {
-        path.stem: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.svg"))
+        member(folder, name).stem: read_file(member(folder, name), PICTURE_BYTES)
+        for name in names[:PICTURES]
     }
     return Published(manifest, pictures)
 
@@ -173,7 +187,7 @@ def _model(model: Published) -> str:
     manifest = model.manifest
     name = escape(manifest.name)
     pictures = "".join(
-        f"<figure>{svg}<figcaption>{_caption(stem, svg)}</figcaption></figure>"
+        f"<figure>{_picture(_caption(stem, svg), svg)}</figure>"
         for stem, svg in model.pictures.items()
     )
     inputs = ", ".join(f"{p.name} {list(p.shape)}" for p in manifest.inputs)
@@ -186,9 +200,9 @@ def _model(model: Published) -> str:
         "outputs": outputs,
         "built with": ", ".join(f"{k} {v}" for k, v in manifest.versions.items()),
     }
-    described = "".join(f"<dt>{k}<dd>{escape(v)}" for k, v in facts.items() if v)
+    described = "".join(f"<dt>{escape(k)}<dd>{escape(v)}" for k, v in facts.items() if v)
     return (
-        f"<section id={name} aria-labelledby=h-{name}><h2 id=h-{name}>{name}</h2>"
+        f'<section id="{name}" aria-labelledby="h-{name}"><h2 id="h-{name}">{name}</h2>'
         f"<p>{escape(manifest.description)}</p>{_rows(manifest)}{_skipped(manifest)}"
         f"<div class=figures>{pictures}</div>"
         f"<details><summary>What was built</summary><dl>{described}</dl>{_files(manifest)}</details>"
@@ -220,11 +234,23 @@ def _rows(manifest: Manifest) -> str:
     ) + (f"<p>{escape(sentence)}</p>" if (sentence := left_out_sentence(manifest)) else "")
 
 
-def _caption(stem: str, svg: str) -> str:
+def _picture(caption: str, svg: bytes) -> str:
+    """An image, in which a browser runs no script and opens no link, unlike in SVG that is part of the page."""
+    data = base64.b64encode(svg).decode()
+    return (
+        f'<img alt="{escape(caption)}" src="data:image/svg+xml;base64,{data}">'
+        f"<figcaption>{escape(caption)}</figcaption>"
+    )
+
+
+def _caption(stem: str, svg: bytes) -> str:
     if stem == "response":  # the picture says to itself what there is to see
-        return svg.partition("<desc")[2].partition(">")[2].partition("</desc>")[0]
+        text = svg.decode(errors="replace")
+        return one_line(
+            unescape(text.partition("<desc")[2].partition(">")[2].partition("</desc>")[0])
+        )
     output = stem.removeprefix("error").removeprefix("_")
-    return f"Largest difference over all signals{f' of {escape(output)}' if output else ''}."
+    return f"Largest difference over all signals{f' of {output}' if output else ''}."
 
 
 def _skipped(manifest: Manifest) -> str:
@@ -244,7 +270,7 @@ def _skipped(manifest: Manifest) -> str:
 def _files(manifest: Manifest) -> str:
     lines = "".join(
         f"<tr><th scope=row>{escape(entry.path)}<td class=num>{size_of(entry.bytes)}"
-        f"<td><code>{entry.sha256[:16]}</code>"
+        f"<td><code>{escape(entry.sha256[:16])}</code>"
         for entry in manifest.files
     )
     return _scrolling(

@@ -70,6 +70,7 @@ class OnnxBackend:
         options = ort.SessionOptions()
         options.intra_op_num_threads = intra_op_num_threads
         options.inter_op_num_threads = inter_op_num_threads
+        options.log_severity_level = 4  # what is wrong is raised
         options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spinning)))
         options.graph_optimization_level = levels[
             _choose("graph_optimization", graph_optimization, levels)

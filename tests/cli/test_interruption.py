@@ -1,4 +1,4 @@
-"""Ctrl-C in the middle of a build: one line, and what was published before stays."""
+"""Ctrl-C, SIGTERM or SIGHUP in the middle of a build: one line, and what was published before stays."""
 
 from __future__ import annotations
 
@@ -11,12 +11,16 @@ import time
 import pytest
 
 import amt_export.publish
+from amt_export.cli.interruption import interruptible, stop_if_interrupted
 from amt_export.cli.main import main
 from support.cli import INTERRUPTIBLE, SMALL, environment, state
 
 
-@pytest.mark.parametrize("delay", [0.0, 1.0])
-def test_ctrl_c_leaves_what_was_there(delay, copied, tmp_path):
+@pytest.mark.parametrize(
+    ("number", "delay"),
+    [(signal.SIGINT, 0.0), (signal.SIGINT, 1.0), (signal.SIGTERM, 0.5), (signal.SIGHUP, 0.5)],
+)
+def test_a_signal_leaves_what_was_there(number, delay, copied, tmp_path):
     out = copied.parent
     before = state(out)
     (tmp_path / "small.toml").write_text(SMALL, encoding="utf-8")
@@ -29,12 +33,23 @@ def test_ctrl_c_leaves_what_was_there(delay, copied, tmp_path):
         time.sleep(0.01)
     assert len(list(out.iterdir())) == 2, "the build has not begun"
     time.sleep(delay)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, error = process.communicate(timeout=60)
     # Python itself ends by the signal where an import was interrupted; for a shell both are 130.
-    assert process.returncode in (130, -signal.SIGINT)
+    assert process.returncode in (128 + number, -signal.SIGINT)
     assert error == "amt-export: error: interrupted; what was published before is as it was\n"
     assert state(out) == before
+
+
+def test_an_ignored_signal_stays_ignored():
+    """As `nohup` has it."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with interruptible():
+            signal.raise_signal(signal.SIGHUP)
+            stop_if_interrupted()
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_ctrl_c_that_a_library_swallows_is_heard_at_the_next_step(

@@ -150,3 +150,11 @@ def test_a_reader_that_leaves_early_sees_no_traceback(small):
     process.stderr.close()
     assert process.wait(timeout=60) == 1
     assert error == ""
+
+
+def test_a_result_does_not_go_into_a_published_folder_at_any_depth(small, wav, capsys):
+    recording = wav(np.zeros(2000))
+    for place in ("y.npz", "small.mlpackage/y.npz", "small.mlpackage/Data/y.npz"):
+        assert main(["run", str(small), str(recording), "-o", str(small / place)]) == 1
+        assert "would change" in capsys.readouterr().err
+        assert not (small / place).exists()

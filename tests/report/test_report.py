@@ -8,12 +8,14 @@ import shutil
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from amt_export.cli.main import main
+from amt_export.errors import ArtifactError
 from amt_export.manifest import BEYOND, ParityRow, load_manifest
 from amt_export.manifest.parity_row import Setting, Skip
 from amt_export.model_file.building import build_module
@@ -218,7 +220,7 @@ def test_markdown_says_what_the_manifest_says(published):
     assert "| onnx (CUDA) | subbands |" in text
     assert "| not run | - | - |" in text
     assert "| onnx, stream (CUDA) | subbands | infinite |" in text
-    assert "- onnx on cuda: no <CUDA> & so" in text
+    assert r"- onnx on cuda: no \<CUDA\> \& so" in text
     assert "| basic optimization, 1 thread | 2 | 1.0e-8 | a |" in text
     assert "3 of 70 frames of the suite are left out" in text
     assert "![about](error.svg)" in text
@@ -264,12 +266,13 @@ def test_the_page_stands_alone_and_is_well_formed(published):
     page = Page(text)
     assert not page.open
     assert len(page.ids) == len(set(page.ids)), "ids are unique"
-    assert {r for r in page.references if not r.startswith("#")} == set()
-    assert {r[1:] for r in page.references} <= set(page.ids)
-    assert not {"script", "link", "img", "iframe"} & set(page.tags)
+    images = [r for r in page.references if r.startswith("data:image/svg+xml;base64,")]
+    assert len(images) == page.tags.count("img") == 4
+    assert {r[1:] for r in page.references if r not in images} <= set(page.ids)
+    assert not {"script", "link", "iframe", "svg"} & set(page.tags)
     assert "url(" not in text
     assert "@import" not in text
-    assert re.findall(r"https?://[^\"]*", text) == ["http://www.w3.org/2000/svg"] * 4
+    assert not re.findall(r"https?://", text)
     assert text.count("<h1") == 1
     for word in ("gammatone", "drnl", "velocity", "subbands", "execution", "all", "within"):
         assert word in page.words
@@ -288,6 +291,45 @@ def test_the_page_says_what_failed_and_what_was_not_run(published):
     assert "no &lt;CUDA&gt; &amp; so" in text
     assert "a &lt;b&gt; &amp; c" in text
     assert "3 of 70" in words
+
+
+def test_nothing_in_a_folder_becomes_part_of_the_page(published, tmp_path):
+    folder = Path(shutil.copytree(published("gammatone"), tmp_path / "gammatone"))
+    attack = "<script>alert(1)</script>"
+    manifest = load_manifest(folder)
+    row = replace(manifest.parity[0], signal=attack, skipped=(Skip(attack, attack),))
+    row = replace(row, settings=(Setting(attack, (attack,), 0.0, attack),), verified_by=attack)
+    manifest = replace(
+        manifest,
+        description=f"{attack}\x1b[31m|\u202e",
+        parameters={attack: attack},
+        versions={attack: attack},
+        parity=(row, *manifest.parity),
+    )
+    (folder / "manifest.json").write_text(manifest.to_json(), encoding="utf-8")
+    svg = f'<svg xmlns="http://www.w3.org/2000/svg"><desc>&lt;script>{attack}</desc>{attack}</svg>'
+    (folder / "response.svg").write_text(svg)
+    (folder / "error.svg").write_bytes(b"\xff\xfe no picture")
+    read = read_published(folder)
+    text = parity_page([read])
+    assert "script" not in Page(text).tags
+    assert "<script" not in text
+    assert not {"\x1b", "\u202e"} & set(text)
+    markdown = parity_markdown(read.manifest)
+    assert not re.search(r"(?<!\\)<", markdown)
+    assert not {"\x1b", "\u202e"} & set(markdown)
+
+
+@pytest.mark.parametrize("make", ["link", "large"])
+def test_a_picture_is_a_small_regular_file(make, published, tmp_path):
+    folder = Path(shutil.copytree(published("gammatone"), tmp_path / "gammatone"))
+    (folder / "response.svg").unlink()
+    if make == "link":
+        (folder / "response.svg").symlink_to("/etc/hostname")
+    else:
+        (folder / "response.svg").write_bytes(b" " * (2**20 + 1))
+    with pytest.raises(ArtifactError, match=r"response\.svg: "):
+        read_published(folder)
 
 
 # The command

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from amt_export.modules.stream_form import StreamForm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,7 +21,6 @@ from amt_export.modules import (
     Moore2016Spectrum,
     MultiResolutionFFT,
 )
-from amt_export.modules.stream_form import StreamForm
 from amt_export.runtime import Model, Stream
 from amt_export.runtime.axes import time_axis
 

@@ -19,6 +19,7 @@ from amt_export.cli.terminal.tables import (
 )
 from amt_export.errors import AmtExportError, ParityError
 from amt_export.manifest import load_manifest
+from amt_export.manifest.exchange import repair
 
 if TYPE_CHECKING:
     from amt_export.verify.parity import Findings
@@ -76,6 +77,7 @@ def _check(folder: Path, vectors_only: bool) -> bool:
     """Check one folder, print its tables, and say whether all is well."""
     from amt_export.verify.parity import check_folder
 
+    repair(folder.parent)
     try:
         name = load_manifest(folder).name
         with bar(name) as report:

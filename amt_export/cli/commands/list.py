@@ -10,6 +10,7 @@ from amt_export.cli.terminal.console import Text
 from amt_export.cli.terminal.tables import count, output, plain_table, shape
 from amt_export.errors import AmtExportError, require
 from amt_export.manifest import MANIFEST_NAME, Manifest, load_manifest
+from amt_export.manifest.exchange import repair
 from amt_export.model_file import ModelSpec, load_spec, model_files
 
 EPILOG = """\
@@ -59,6 +60,7 @@ def run(arguments: Namespace) -> int:
         The first of the model files that are not valid, after the table of the valid ones.
     """
     require("torch", "export", "Checking model files against their modules")
+    repair(arguments.out)
     table = plain_table("", ("model, module", "inputs", *HEADERS.values()))
     failed: list[AmtExportError] = []
     published = 0

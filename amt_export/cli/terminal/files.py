@@ -30,7 +30,7 @@ def refuse(path: Path, protected: Path) -> None:
     if path.is_dir():
         raise PublishError(f"{path}: is a folder; give the name of a file")
     target = path.resolve()
-    if protected.resolve() in (target, target.parent):
+    if protected.resolve() in (target, *target.parents):
         raise PublishError(f"{path}: would change {protected}; give another place")
 
 

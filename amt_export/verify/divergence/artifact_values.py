@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from amt_export.coreml_interpreter import Interpreter
 from amt_export.errors import ArtifactError, require
+from amt_export.manifest.onnx_file import refuse_external_data
 
 Array = npt.NDArray[Any]
 
@@ -38,6 +39,8 @@ class OnnxValues:
     def __init__(self, path: Path) -> None:
         ort = require("onnxruntime", "onnx", "Running ONNX artifacts")
         onnx = require("onnx", "export", "Reading the graph of an ONNX file")
+        refuse_external_data(path)
+        self._path = path
         try:
             model = onnx.load(str(path))
             self._names = {name for node in model.graph.node for name in node.output if name}
@@ -48,17 +51,22 @@ class OnnxValues:
             )
             options = ort.SessionOptions()
             options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+            options.log_severity_level = 4  # what is wrong is raised
             self._session = ort.InferenceSession(
                 model.SerializeToString(), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # protobuf's and the runtime's own kinds
-            raise ArtifactError(f"{path}: cannot be run node by node ({error})") from error
+            raise ArtifactError(f"{path}: cannot be run node by node ({_reason(error)})") from error
 
     def run(self, inputs: Mapping[str, Array], wanted: set[str]) -> dict[str, Array]:
         """See `ArtifactValues.run`."""
         names = sorted(wanted & self._names)
         feeds = {name: np.ascontiguousarray(value) for name, value in inputs.items()}
-        return dict(zip(names, self._session.run(names, feeds), strict=True)) if names else {}
+        try:
+            found = self._session.run(names, feeds) if names else []
+        except Exception as error:  # the runtime's own kinds
+            raise ArtifactError(f"{self._path}: does not run ({_reason(error)})") from error
+        return dict(zip(names, found, strict=True))
 
 
 class CoreMLValues:
@@ -87,6 +95,11 @@ class CoreMLValues:
 
         self._interpreter.run(inputs, observe)
         return kept
+
+
+def _reason(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
 
 
 VALUES: dict[str, Callable[[Path], ArtifactValues]] = {"onnx": OnnxValues, "coreml": CoreMLValues}

@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 
 from amt_export.errors import ArtifactError, BackendError, MissingDependencyError
 from amt_export.manifest import FileEntry, Manifest, ParityRow, load_manifest, verify_files
+from amt_export.manifest.safe_files import check_unpacked
 from amt_export.verify.parity.compare import Case, failing, parity_error
 from amt_export.verify.parity.interface import check_artifact
 from amt_export.verify.parity.prove import Expected, prove, reason_of
@@ -65,6 +67,13 @@ class Findings:
         return self.vectors + self.eager
 
 
+def _vector_bytes(manifest: Manifest) -> int:
+    """What the test vectors may unpack to: signals in float64, with two other answers each, and headers."""
+    ports = (*manifest.inputs, *manifest.outputs)
+    one = sum(prod(size or 1 for size in port.shape) * 8 + 1000 for port in ports)
+    return 3 * len(VECTOR_SIGNALS) * one
+
+
 def _published(manifest: Manifest, format: str, form: str) -> list[ParityRow]:
     """Rows of a format as built, each output once."""
     rows = [row for row in manifest.parity if (row.format, row.form) == (format, form)]
@@ -109,6 +118,7 @@ def check_folder(
     folder = Path(folder)
     manifest = load_manifest(folder)
     verify_files(folder, (*manifest.files, *manifest.other_files))
+    check_unpacked(folder / VECTORS, _vector_bytes(manifest))
     cases = load_vectors(folder, manifest)
     reason = "left out, as asked" if vectors_only else _no_eager(manifest)
     suite: dict[str, list[Case]] = {}

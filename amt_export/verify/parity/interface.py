@@ -9,7 +9,7 @@ from typing import Any
 
 from amt_export.errors import ArtifactError
 from amt_export.manifest import MANIFEST_NAME, METADATA_KEY, FileEntry, Manifest, Port
-from amt_export.manifest.embedded import embedded_text, open_onnx
+from amt_export.manifest.embedded import embedded_text, open_onnx, unreadable_texts
 
 
 def check_artifact(folder: Path, manifest: Manifest, entry: FileEntry) -> None:
@@ -52,16 +52,18 @@ def check_onnx_interface(path: Path, inputs: Sequence[Port], outputs: Sequence[P
         If ONNX Runtime cannot read it, or they differ.
     """
     session = open_onnx(path)
-    for what, ports, found in (
-        ("inputs", inputs, session.get_inputs()),
-        ("outputs", outputs, session.get_outputs()),
-    ):
-        wanted = [_phrase(port.name, port.shape, _onnx_type(port.dtype)) for port in ports]
-        given = [_phrase(value.name, value.shape, value.type) for value in found]
-        if wanted != given:
-            raise ArtifactError(
-                f"{path}: its {what} are {', '.join(given)}; the manifest says {', '.join(wanted)}"
-            )
+    with unreadable_texts(path):
+        sides = (
+            ("inputs", inputs, session.get_inputs()),
+            ("outputs", outputs, session.get_outputs()),
+        )
+        for what, ports, found in sides:
+            wanted = [_phrase(port.name, port.shape, _onnx_type(port.dtype)) for port in ports]
+            given = [_phrase(value.name, value.shape, value.type) for value in found]
+            if wanted != given:
+                raise ArtifactError(
+                    f"{path}: its {what} are {', '.join(given)}; the manifest says {', '.join(wanted)}"
+                )
 
 
 def _onnx_type(dtype: str) -> str:

@@ -18,6 +18,7 @@ from amt_export.runtime.backends import OPENERS
 from amt_export.verify.parity.compare import Runner, Variant
 from amt_export.verify.parity.coreml_interface import check_interface
 from amt_export.verify.parity.program_archive import checked_archive
+from amt_export.verify.parity.script_archive import check_script
 from amt_export.verify.parity.settings import CPU, DEFAULT, OPTIONS, Setup, providers
 from amt_export.verify.parity.streaming import streamed
 
@@ -97,6 +98,8 @@ def _open(
         options = {"providers": [(provider, OPTIONS.get(provider, {}))], **setup.options}
     elif entry.format == "torchscript" and provider == CUDA:
         options = {"device": cuda_device()}
+    if entry.format == "torchscript":
+        check_script(path)
     backend = OPENERS[entry.format](path, manifest, **options)
 
     def run(
