@@ -11,8 +11,6 @@ import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
-from amt_export.export.to_aten import functional
-
 
 @dataclass(frozen=True)
 class Program:
@@ -45,7 +43,7 @@ def capture(
 ) -> Program:
     """Capture a frozen module for the shapes of `inputs`."""
     with torch.no_grad(), quiet_torch():
-        exported = functional(torch.export.export(module, inputs, strict=False))
+        exported = torch.export.export(module, inputs, strict=False).run_decompositions({})
     graph = exported.graph_module.graph
     for node in list(graph.nodes):
         # What decomposing leaves behind, and coremltools does not know.

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import functools
 import io
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,39 +50,12 @@ def _ready(program: Program) -> ExportedProgram:
     return exported
 
 
-@contextlib.contextmanager
-def one_registry() -> Iterator[None]:
-    """Let torch's exporter find its translations once in a process, and not once an export.
-
-    It registers a thousand of them each time, which takes longer than the export of a small graph. The place is
-    not public: where a version of torch has it elsewhere, nothing is gained and nothing is lost.
-    """
-    try:
-        from torch.onnx._internal.exporter._registration import ONNXRegistry
-
-        found = ONNXRegistry.__dict__["from_torchlib"]
-    except (ImportError, KeyError):
-        yield
-        return
-    kept = functools.partial(_kept, ONNXRegistry.from_torchlib)
-    ONNXRegistry.from_torchlib = staticmethod(kept)  # type: ignore[method-assign]
-    try:
-        yield
-    finally:
-        ONNXRegistry.from_torchlib = found  # type: ignore[method-assign]
-
-
-@functools.cache
-def _kept(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    return function(*args, **kwargs)
-
-
 def _translated(program: Program) -> Any:
     """What torch's exporter makes of a program: its ONNXProgram."""
     for chatty in ("torch.onnx", "onnx_ir"):
         logging.getLogger(chatty).setLevel(logging.ERROR)
     silent = contextlib.redirect_stdout(io.StringIO())
-    with quiet_torch(), torch.no_grad(), silent, one_registry():
+    with quiet_torch(), torch.no_grad(), silent:
         exported = torch.onnx.export(
             _ready(program),
             (),
@@ -124,14 +96,16 @@ def export_onnx(program: Program, path: Path, metadata: dict[str, str]) -> None:
 
     from amt_export.export.onnx_passes import (
         compute_outputs,
+        count_axes_from_front,
         drop_allowzero,
+        slice_splits,
         write_out_fills,
-        write_out_permutations,
     )
 
     model = _translated(program).model
     with quiet_torch():
         optimizer.fold_constants(model, input_size_limit=FOLD_LIMIT, output_size_limit=FOLD_LIMIT)
+        slice_splits(model)
         for tidy in (
             passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0),
             passes.IdentityEliminationPass(),
@@ -145,7 +119,12 @@ def export_onnx(program: Program, path: Path, metadata: dict[str, str]) -> None:
             passes.TopologicalSortPass(),
         ):
             tidy(model)
-        for rewrite in (write_out_fills, write_out_permutations, drop_allowzero, compute_outputs):
+        for rewrite in (
+            write_out_fills,
+            count_axes_from_front,
+            drop_allowzero,
+            compute_outputs,
+        ):
             rewrite(model)
         model.producer_name = "amt_export"
         model.producer_version = ""

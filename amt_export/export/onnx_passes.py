@@ -2,26 +2,70 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import onnx_ir as ir
 
 
+def slice_splits(model: ir.Model) -> None:
+    """Write every Split as a Slice for each piece: Split has changed with many opsets, Slice has not.
+
+    A Split whose pieces have no static size stays.
+    """
+    graph = model.graph
+    for node in list(graph):
+        if node.op_type != "Split":
+            continue
+        axis = node.attributes.get_int("axis", 0)
+        sizes = _piece_sizes(node, axis)
+        if not all(isinstance(size, int) for size in sizes):
+            continue
+        ends = np.cumsum(sizes)
+        slices = []
+        for piece, end, size in zip(node.outputs, ends, sizes, strict=True):
+            limits = {"start": end - size, "end": end, "axis": axis}
+            inputs = [_index(graph, f"{piece.name}_{key}", value) for key, value in limits.items()]
+            slices.append(
+                ir.Node("", "Slice", [node.inputs[0], *inputs], name=f"node_{piece.name}")
+            )
+        pieces = [made.outputs[0] for made in slices]
+        ir.convenience.replace_nodes_and_values(graph, node, [node], slices, node.outputs, pieces)
+
+
+def _piece_sizes(split: ir.Node, axis: int) -> list[Any]:
+    if len(split.inputs) > 1 and split.inputs[1] is not None:
+        given = ir.convenience.get_const_tensor(split.inputs[1])
+        if given is not None:
+            return [int(size) for size in given.numpy()]
+    return [None if piece.shape is None else piece.shape[axis] for piece in split.outputs]
+
+
+def _index(graph: ir.Graph, name: str, value: int) -> ir.Value:
+    """Add a constant of shape (1,) to the graph."""
+    tensor = ir.tensor(np.array([value], np.int64), name=name)
+    added = ir.Value(
+        name=name, shape=tensor.shape, type=ir.TensorType(tensor.dtype), const_value=tensor
+    )
+    graph.register_initializer(added)
+    return added
+
+
 def write_out_fills(model: ir.Model) -> None:
-    """Give every ConstantOfShape its `value`: 0 of type float32 is the default, which some engines do not know."""
+    """Give every ConstantOfShape its `value`: OpenCV does not know the default, 0 of type float32."""
     for node in model.graph:
         if node.op_type == "ConstantOfShape" and "value" not in node.attributes:
             zero = ir.Tensor(np.zeros(1, np.float32))
             node.attributes.add(ir.AttrTensor("value", zero))
 
 
-def write_out_permutations(model: ir.Model) -> None:
-    """Give every Transpose of known rank its `perm`; the default reverses the axes."""
+def count_axes_from_front(model: ir.Model) -> None:
+    """Replace a negative `axis` where the rank is known; OpenCV's ScatterElements fails on -1."""
     for node in model.graph:
+        axis = node.attributes.get_int("axis", 0)
         given = node.inputs[0] if node.inputs else None
-        if node.op_type == "Transpose" and "perm" not in node.attributes:
-            if given is not None and given.shape is not None:
-                axes = range(given.shape.rank())
-                node.attributes.add(ir.AttrInt64s("perm", tuple(reversed(axes))))
+        if axis < 0 and given is not None and given.shape is not None:
+            node.attributes.add(ir.AttrInt64("axis", axis + given.shape.rank()))
 
 
 def drop_allowzero(model: ir.Model) -> None:

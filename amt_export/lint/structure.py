@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+import numpy as np
+import numpy.typing as npt
+
 from amt_export.lint.finding import Finding, Severity
 from amt_export.lint.graph import Graph, Node
 
@@ -16,6 +19,8 @@ TRANSFORMS = ("dft", "stft", "fft", "ifft", "rfft", "irfft", "melweightmatrix")
 OPSET = 18
 # iOS 16 and macOS 13, the first with the operators of the packages that this package writes.
 SPECIFICATION = 7
+# A constant that repeats one row is worth a word from this size on, in bytes.
+LARGE = 64 << 10
 # Names that exporters give where nobody has.
 AUTOMATIC = re.compile(
     r"(?:out(?:put)?s?|var|val|value|tensor|result|ret|res|y|x|t)?_*\d*(?:_\d+)*"
@@ -34,9 +39,13 @@ def structural_findings(graph: Graph) -> Iterator[Finding]:
             "constant",
             f"lies in {place}, which gets lost; save the model as one file",
         )
+    fixed = _fixed_values(graph)
     for node in graph.nodes:
         yield from _operator(graph, node)
+        yield from _engines(graph, node, fixed)
+    yield from _repeated_constants(graph)
     yield from _shapes(graph)
+    yield from _constant_outputs(graph)
     yield from _names(graph)
 
 
@@ -66,6 +75,91 @@ def _operator(graph: Graph, node: Node) -> Iterator[Finding]:
             "domain",
             f"of {node.domain}: other runtimes do not know it; use plain operators",
         )
+
+
+def _fixed_values(graph: Graph) -> set[str]:
+    """Names of constants and of what is computed from constants alone, which engines fold."""
+    fixed = {"", *graph.constants, *graph.external}
+    for node in graph.nodes:
+        if node.operands and fixed.issuperset(node.operands):
+            fixed.update(node.outputs)
+    return fixed
+
+
+def _engines(graph: Graph, node: Node, fixed: set[str]) -> Iterator[Finding]:
+    """What ONNX Runtime runs and other engines refuse."""
+
+    def finding(rule: str, message: str) -> Finding:
+        return Finding(graph.file, "error", rule, node.name, node.op, message)
+
+    if node.kind == "conv" and len(node.operands) > 1 and node.operands[1] not in fixed:
+        yield finding(
+            "computed-weights",
+            "the weights are computed; tract, OpenCV and converters to float16 and int8 want constant ones; "
+            "multiply with MatMul, or make the weights a constant",
+        )
+    if graph.format != "onnx":
+        return
+    if node.op == "ConstantOfShape" and "value" not in node.options:
+        yield finding(
+            "missing-attribute",
+            "has no value; OpenCV fails, others take 0 of type float32; write the attribute value",
+        )
+    axis = node.options.get("axis")
+    if node.op == "ScatterElements" and isinstance(axis, int) and axis < 0:
+        yield finding("negative-axis", f"axis {axis}: OpenCV fails; count the axis from the front")
+    if node.op == "Reshape" and node.options.get("allowzero") == 1:
+        sizes = graph.constants.get(node.operands[1]) if len(node.operands) > 1 else None
+        if sizes is None or 0 not in sizes:
+            yield finding(
+                "allowzero",
+                "allowzero is 1 and no size is 0: onnx2torch refuses it; set allowzero to 0",
+            )
+
+
+def _constant_outputs(graph: Graph) -> Iterator[Finding]:
+    for port in graph.outputs:
+        if port.name in graph.constants or port.name in graph.external:
+            yield Finding(
+                graph.file,
+                "error",
+                "constant-output",
+                port.name,
+                "output",
+                "is a constant, and some engines list computed outputs only; put an Identity between",
+            )
+
+
+def _repeated_constants(graph: Graph) -> Iterator[Finding]:
+    """Large constants of one number or one row: the file and the memory hold it many times."""
+    for name, array in graph.constants.items():
+        if array.nbytes < LARGE:
+            continue
+        axes = _repeating_axes(array)
+        if not axes:
+            continue
+        times = int(np.prod([array.shape[axis] for axis in axes]))
+        what = "one number" if times == array.size else "one row"
+        yield Finding(
+            graph.file,
+            "warning",
+            "repeated-constant",
+            name,
+            "constant",
+            f"repeats {what} {times} times, {array.nbytes / 1e6:.1f} MB; keep it once and broadcast it, "
+            "gather from it, or pad",
+        )
+
+
+def _repeating_axes(array: npt.NDArray[np.generic]) -> list[int]:
+    """Axes of more than one element along which an array stays the same."""
+    found = []
+    for axis, size in enumerate(array.shape):
+        first = array.take([0], axis)
+        # The second one settles most cases.
+        if size > 1 and np.array_equal(first, array.take([1], axis)) and (array == first).all():
+            found.append(axis)
+    return found
 
 
 def _version(graph: Graph) -> Iterator[Finding]:

@@ -213,9 +213,9 @@ class Moore2016ExcitationPattern(AuditoryModule):
         power : Tensor [shape=(R, 1, N)]
             Intensity times -e, 0 for padding.
         """
-        padding = torch.logical_or(freqs <= self.least_frequency, levels <= self.least_level)
-        left_out = padding.to(freqs.dtype)
-        kept = -left_out + 1.0  # not 1 - x, which torch takes apart anew in every export
+        audible = torch.logical_and(freqs > self.least_frequency, levels > self.least_level)
+        kept = audible.to(freqs.dtype)
+        left_out = -kept + 1.0  # not 1 - x, which torch takes apart anew in every export
         power = -math.e * torch.exp(levels * (1.0 / self.db_per_neper))
         power = spoiled(spoiled(power * kept, power), freqs)
         # Any frequency will do for padding.

@@ -295,7 +295,7 @@ class Moore2016Spectrum(FramedModule):
     def near_threshold(self, *inputs: Tensor) -> Tensor:
         """Frames (B, S) with a component within `NEAR_DB` of the relevance threshold, in either ear."""
         (audio,) = inputs
-        intensity = self.intensities(merge_ears(audio))
+        intensity = self.intensities(merge_ears(audio.to(self.least.dtype)))
         excess = intensity / self.threshold(intensity)
         margin = 10.0 ** (NEAR_DB / 10.0)
         left, right = split_ears(((excess > 1.0 / margin) & (excess < margin)).any(2))

@@ -22,9 +22,10 @@ def pack(relevant: Tensor, numbers: Tensor, slots: int) -> Tensor:
         Number of the component in each slot, 0 in empty slots. Each number is added to the slot that as
         many relevant components precede; that of an irrelevant one is added as 0, wherever it is.
     """
-    count = relevant.to(torch.int32)
+    # The first one would add 0, and OpenCV takes no more of them than there are slots.
+    count = relevant[..., 1:].to(torch.int32)
     slot = torch.cumsum(count, -1, dtype=torch.int32) - count
     # Zeros that look computed: constant integers are written into a Core ML package one by one, which takes
     # longer than all else.
     empty = torch.full_like(slot[..., :slots], 0)
-    return torch.scatter_add(empty, -1, slot.to(torch.long), numbers * count)
+    return torch.scatter_add(empty, -1, slot.to(torch.long), numbers[1:] * count)

@@ -133,7 +133,7 @@ def check_folder(
     not_run: list[NotRun] = []
     for done, entry in enumerate(manifest.files):
         progress(f"{manifest.name}: {entry.format}", (done + 0.5) / (len(manifest.files) + 1))
-        own, with_dtype = _tolerances(manifest, entry)
+        own, with_dtype = tolerances(manifest, entry)
         try:
             check_artifact(folder, manifest, entry)
             known = whole_as_stream(manifest, cases) if entry.form == "stream" else cases
@@ -173,7 +173,7 @@ def _no_eager(manifest: Manifest) -> str:
     return ""
 
 
-def _tolerances(manifest: Manifest, entry: FileEntry) -> tuple[dict[str, float], dict[str, float]]:
+def tolerances(manifest: Manifest, entry: FileEntry) -> tuple[dict[str, float], dict[str, float]]:
     """By kind: what the format may add to eager torch, and that with what float32 adds to float64."""
     own = {row.kind: row.tolerance for row in _published(manifest, entry.format, entry.form)}
     dtype = {row.kind: row.tolerance for row in _published(manifest, "float64", "whole")}
