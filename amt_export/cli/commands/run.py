@@ -41,7 +41,7 @@ EPILOG = """\
 examples:
   amt-export run artifacts/gammatone_speech_16k speech.wav
   amt-export run artifacts/gammatone_speech_16k speech.wav --plot speech.png
-  amt-export run artifacts/gammatone_music_44k music.flac -o music.npz --level 65
+  amt-export run artifacts/gammatone_music_44k music.flac -o out.npz --level 65
   amt-export run artifacts/gammatone_speech_16k night.flac -o night.npy
   amt-export run artifacts/moore2016_frontend_32k street.wav --plot street.png
 
