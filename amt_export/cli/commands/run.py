@@ -30,8 +30,8 @@ Run a recording of any length and sampling rate through a published model.
 It is resampled to the model's rate when needed. Files know no sound pressure:
 unless --level says how loud the recording was, a full-scale sine is taken to be
 93.98 dB SPL. Nonlinear models answer differently at another level. A model that
-takes no sound pressure (a DRNL takes the velocity of the stapes, in m/s) refuses
-a recording; --raw feeds it all the same, one unit of full scale as 1 m/s.
+takes no sound pressure (a DRNL takes stapes velocity, in m/s) refuses a
+recording; --raw feeds it all the same, one unit of full scale as 1 m/s.
 
 Models that were published with a streaming form run in constant memory, read
 and written piece by piece: an .npy may be as long as the disk is large.
@@ -41,7 +41,7 @@ EPILOG = """\
 examples:
   amt-export run artifacts/gammatone_speech_16k speech.wav
   amt-export run artifacts/gammatone_speech_16k speech.wav --plot speech.png
-  amt-export run artifacts/gammatone_music_44k music.flac -o music.npz --level 65
+  amt-export run artifacts/gammatone_music_44k music.flac -o out.npz --level 65
   amt-export run artifacts/gammatone_speech_16k night.flac -o night.npy
   amt-export run artifacts/moore2016_frontend_32k street.wav --plot street.png
 
