@@ -150,6 +150,8 @@ def work(kind: str, seed: int, first: int, count: int, base: Path) -> None:
     """Try one trial after the other and print what came out."""
     if kind != "kills":
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    # Builds inherit what a shell's background jobs ignore.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     out = os.dup(1)  # trials write to 1 and 2 as they like
     import torch
 
