@@ -25,7 +25,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -84,9 +84,17 @@ def main() -> int:
         base = Path(folder)
         prepare(base)
         for kind in kinds:
-            counts = run(
-                kind, arguments.seed, arguments.first, arguments.count or COUNTS[kind], base
-            )
+            counts: Counter[str] = Counter()
+            # Ctrl-C ends a kind early; what was tried is counted.
+            with suppress(KeyboardInterrupt):
+                run(
+                    kind,
+                    arguments.seed,
+                    arguments.first,
+                    arguments.count or COUNTS[kind],
+                    base,
+                    counts,
+                )
             faults += counts[FAULT]
             cells = [sum(counts.values()), *(counts[key] for key in (REFUSED, RIGHT, FAULT))]
             rows.append(f"| {kind} | " + " | ".join(map(str, cells)) + " |")
@@ -123,9 +131,8 @@ def prepare(base: Path) -> None:
         soundfile.write(base / f"{subtype}.{suffix}", noise, 16000, subtype=subtype)
 
 
-def run(kind: str, seed: int, first: int, count: int, base: Path) -> Counter[str]:
+def run(kind: str, seed: int, first: int, count: int, base: Path, counts: Counter[str]) -> None:
     """Have workers try; whoever crashes is a fault, and the next one goes on behind it."""
-    counts: Counter[str] = Counter()
     at = first
     while at < first + count:
         command = [sys.executable, __file__, kind, "--seed", str(seed), "--first", str(at)]
@@ -143,13 +150,14 @@ def run(kind: str, seed: int, first: int, count: int, base: Path) -> Counter[str
             counts[FAULT] += 1
             print(f"{kind} {at}: the process ended with {worker.returncode}", flush=True)
             at += 1
-    return counts
 
 
 def work(kind: str, seed: int, first: int, count: int, base: Path) -> None:
     """Try one trial after the other and print what came out."""
     if kind != "kills":
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    # Builds inherit what a shell's background jobs ignore.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     out = os.dup(1)  # trials write to 1 and 2 as they like
     import torch
 

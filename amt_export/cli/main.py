@@ -63,6 +63,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     with warnings.catch_warnings():
         # One line; the place in the code means nothing to a user.
+        # numpy's, of numbers that are not finite: where they matter, an error says so.
+        warnings.simplefilter("ignore", RuntimeWarning)
         warnings.showwarning = lambda message, *_, **__: complain(message, "warning")
         try:
             with interruptible():

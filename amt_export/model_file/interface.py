@@ -45,8 +45,6 @@ def constructor_keywords(section: Section, module: type[Any]) -> dict[str, objec
 
     arguments: dict[str, object] = {}
     for name, value in section.table.items():
-        if problem := too_large(name.removesuffix("_range"), value):
-            raise section.error(name, problem)
         if name == "fc_range":
             arguments["fc"] = _frequency_range(section)
         elif name == "fc":
@@ -56,6 +54,8 @@ def constructor_keywords(section: Section, module: type[Any]) -> dict[str, objec
             raise section.error(name, f"must be {expected}")
         else:
             arguments[name] = value
+        if problem := too_large(name.removesuffix("_range"), value):
+            raise section.error(name, problem)
     if {"fc", "fc_range"} <= section.table.keys():
         raise section.error("fc", "give either fc or fc_range")
     for name, parameter in keywords.items():

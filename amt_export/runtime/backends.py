@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from amt_export.errors import ArtifactError, BackendError, require
 from amt_export.manifest import Manifest
+from amt_export.manifest.onnx_ports import check_ports
 
 Array = NDArray[Any]
 Provider = str | tuple[str, dict[str, Any]]
@@ -89,6 +90,7 @@ class OnnxBackend:
                 raise BackendError(
                     f"provider {name!r} does not start on this machine; choose another"
                 )
+        check_ports(path, self._session, manifest.inputs, manifest.outputs)
         self._outputs = [port.name for port in manifest.outputs]
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:

@@ -41,7 +41,7 @@ def sums(x):
 
 
 def publish(folder: Path, nodes, inputs, outputs, states, constants, **fields) -> Path:
-    """Write a streaming artifact, the same graph as whole form (nobody runs it), and a manifest."""
+    """Write a streaming artifact, a whole form that answers zeros (nobody runs it), and a manifest."""
     folder.mkdir(exist_ok=True)
     info = [StateInfo(f"state_{n}", f"next_state_{n}", shape, n) for n, shape in states]
     given_ports = [(p.name, p.shape) for p in inputs] + [(s.input, s.shape) for s in info]
@@ -53,11 +53,18 @@ def publish(folder: Path, nodes, inputs, outputs, states, constants, **fields) -
         [helper.make_tensor_value_info(n, TensorProto.FLOAT, sizes(s)) for n, s in taken],
         [numpy_helper.from_array(np.asarray(v), k) for k, v in constants.items()],
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    zeros = helper.make_graph(
+        [helper.make_node("Identity", [f"zero_{p.name}"], [p.name]) for p in outputs],
+        "zeros",
+        [helper.make_tensor_value_info(p.name, TensorProto.FLOAT, p.shape) for p in inputs],
+        [helper.make_tensor_value_info(p.name, TensorProto.FLOAT, p.shape) for p in outputs],
+        [numpy_helper.from_array(np.zeros(p.shape, np.float32), f"zero_{p.name}") for p in outputs],
+    )
     entries = []
-    for form, name in (("whole", "tiny.onnx"), ("stream", "tiny.stream.onnx")):
+    for form, name, made in (("whole", "tiny.onnx", zeros), ("stream", "tiny.stream.onnx", graph)):
         path = folder / name
-        onnx.save(model, path)
+        opset = [helper.make_opsetid("", 18)]
+        onnx.save(helper.make_model(made, opset_imports=opset, ir_version=9), path)
         entries.append(FileEntry(name, "onnx", form, bytes_of(path), sha256_of(path), True))
     latency, skip = fields.pop("latency", 0), fields.pop("skip", 0)
     manifest = Manifest(

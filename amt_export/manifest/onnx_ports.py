@@ -1,0 +1,60 @@
+"""Whether an ONNX file takes and gives what its manifest says: asked once, when it is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from amt_export.errors import ArtifactError
+from amt_export.manifest.embedded import unreadable_texts
+
+TYPES = {"float32": "tensor(float)", "float64": "tensor(double)"}
+"""As ONNX Runtime phrases them."""
+
+
+def check_ports(path: Path, session: Any, inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
+    """Compare names, dtypes and the sizes that are fixed on both sides.
+
+    Parameters
+    ----------
+    path : Path
+        Of the file, for the error.
+    session : InferenceSession
+    inputs, outputs : sequence of Port
+        Of the manifest; the file may have them in another order.
+
+    Raises
+    ------
+    ArtifactError
+        If they differ.
+    """
+    with unreadable_texts(path):
+        sides = (
+            ("inputs", inputs, session.get_inputs()),
+            ("outputs", outputs, session.get_outputs()),
+        )
+        for what, ports, found in sides:
+            given = {value.name: value for value in found}
+            if given.keys() != {port.name for port in ports}:
+                names = ", ".join(port.name for port in ports)
+                raise ArtifactError(
+                    f"{path}: its {what} are {', '.join(given)}, the manifest says {names}; "
+                    "build the model again"
+                )
+            for port in ports:
+                value = given[port.name]
+                if value.type != TYPES.get(port.dtype) or not _agree(value.shape, port.shape):
+                    raise ArtifactError(
+                        f"{path}: {port.name} is {value.type} {value.shape}, the manifest says "
+                        f"{port.dtype} {list(port.shape)}; build the model again"
+                    )
+
+
+def _agree(found: Sequence[Any], said: Sequence[int | None]) -> bool:
+    """Whether two shapes are equal where both are numbers."""
+    return len(found) == len(said) and all(
+        one == other
+        for one, other in zip(found, said, strict=True)
+        if isinstance(one, int) and isinstance(other, int)
+    )
