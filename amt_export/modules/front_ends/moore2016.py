@@ -161,21 +161,19 @@ class Moore2016FrontEnd(FramedModule):
             As `Moore2016Spectrum.intensities` gives it.
         relevant : Tensor [shape=(B, S, K)], bool
         """
-        batch, frames, count = intensity.shape
         power = intensity + self.spectrum.least_intensity
         kept = power * (power > self.least_audible).to(power.dtype) * relevant.to(power.dtype)
-        kept = kept.reshape(batch * frames, 1, count)
         f, p, away = self.components[0], self.components[1], self.components[2]
         level = self.spectrum.db_per_neper * torch.log(power)
-        lower = self.excitation.lower_sharpness(p, level).reshape(batch * frames, count)
+        lower = self.excitation.lower_sharpness(p, level)
         slope, offset = lower / f, lower * away
-        lines = torch.stack([slope, -offset], dim=2)
-        factors = torch.cat([kept + kept * offset.unsqueeze(1), kept * slope.unsqueeze(1)], dim=1)
-        total = kept @ self.weights
+        lines = torch.stack([slope, -offset], dim=3)
+        factors = torch.stack([kept + kept * offset, kept * slope], dim=2)
+        total = kept.unsqueeze(2) @ self.weights
         for group in self.groups:
             total = total + group(lines, factors)
-        total = total.reshape(batch, frames, total.shape[2])
-        excitation = self.spectrum.db_per_neper * torch.log(total + self.excitation.least_power)
+        total = total.squeeze(2) + self.excitation.least_power
+        excitation = self.spectrum.db_per_neper * torch.log(total)
         return spoiled(excitation, intensity[:, :, :1])
 
     def frozen(
