@@ -17,7 +17,7 @@ from amt_export.erb import erbrate2f
 from amt_export.manifest.ports import Port
 from amt_export.modules.base import AuditoryModule, exact
 from amt_export.modules.excitation.excitation_sums import excitation_sums
-from amt_export.modules.levels import DB_PER_NEPER, spoiled
+from amt_export.modules.levels import DB_PER_NEPER, propagate_nan
 
 # Rows (frames) whose components x channels are in memory at once, 6.9 MB an array in float32. Fewer run
 # faster (one second of audio in ONNX Runtime, one slow core: 6 rows 0.7 s, 12 0.95 s) but make a longer graph,
@@ -218,7 +218,7 @@ class Moore2016ExcitationPattern(AuditoryModule):
         left_out = padding.to(freqs.dtype)
         kept = -left_out + 1.0  # not 1 - x, which torch takes apart anew in every export
         power = -math.e * torch.exp(levels * (1.0 / self.db_per_neper))
-        power = spoiled(spoiled(power * kept, power), freqs)
+        power = propagate_nan(propagate_nan(power * kept, power), freqs)
         # Any frequency will do for padding.
         f = freqs * kept + 1000.0 * left_out
         p = sharpness(f)

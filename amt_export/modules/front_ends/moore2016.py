@@ -18,7 +18,7 @@ from amt_export.modules.base import AuditoryModule, as_batch, exact
 from amt_export.modules.excitation.component_group import ComponentGroup
 from amt_export.modules.excitation.moore2016 import Moore2016ExcitationPattern
 from amt_export.modules.framed import FramedModule
-from amt_export.modules.levels import spoiled
+from amt_export.modules.levels import propagate_nan
 from amt_export.modules.spectra.ears import merge_ears, split_ears
 from amt_export.modules.spectra.moore2016 import Moore2016Spectrum
 
@@ -174,7 +174,7 @@ class Moore2016FrontEnd(FramedModule):
             total = total + group(lines, factors)
         total = total.squeeze(2) + self.excitation.least_power
         excitation = self.spectrum.db_per_neper * torch.log(total)
-        return spoiled(excitation, intensity[:, :, :1])
+        return propagate_nan(excitation, intensity[:, :, :1])
 
     def frozen(
         self, samples: int | None = None, stream: int | None = None, float64: bool = True
