@@ -10,7 +10,7 @@ from torch import Tensor
 DB_PER_NEPER = 10.0 / math.log(10.0)  # of power: 10 log10(x) = DB_PER_NEPER ln(x)
 
 
-def spoiled(value: Tensor, source: Tensor) -> Tensor:
+def propagate_nan(value: Tensor, source: Tensor) -> Tensor:
     """`value`, but NaN wherever `source` is not finite.
 
     Maxima, clamps and comparisons may replace a NaN by a number, and runtimes differ in when they
@@ -43,4 +43,4 @@ def decibels(
     Tensor [same shape], dB
     """
     level = db_per_neper * torch.log(torch.clamp(power, min=least))
-    return spoiled(level - 10.0 * math.log10(reference), power)
+    return propagate_nan(level - 10.0 * math.log10(reference), power)

@@ -5,16 +5,16 @@ from typing import List
 import torch
 from torch import Tensor, nn
 
-from amt_export.modules.excitation.row_chunk import rows_at_once
+from amt_export.modules.excitation.row_chunk import row_chunk
 
-# Frames at once; 160 components x 100 channels each are 4 MB an array in float32, which fits the
+# Frames of two ears at once; 160 components x 100 channels each are 4 MB an array in float32, which fits the
 # cache.
-ROWS = 64
+ROWS = 32
 # In eager torch: 64 take half as long again.
 CACHED_ROWS = 8
 # Exponent of channels that a component does not reach, and an upper limit that is never met.
 NOTHING = 1e30
-# See `modules.moore_excitation`.
+# See `modules.excitation.moore2016`.
 LEAST_EXPONENT = -80.0
 
 
@@ -67,37 +67,36 @@ class ComponentGroup(nn.Module):
 
         Parameters
         ----------
-        lines : Tensor [shape=(R, N, 2)]
+        lines : Tensor [shape=(B, S, N, 2)]
             p/f and -q of every component.
-        factors : Tensor [shape=(R, 2 K, N)]
-            Intensity times (1 + q), then times p/f, of each of K choices of components.
+        factors : Tensor [shape=(B, S, 2, N)]
+            Intensity times (1 + q), and times p/f.
 
         Returns
         -------
-        Tensor [shape=(R, K, C)]
+        Tensor [shape=(B, S, 1, C)]
         """
-        rows = rows_at_once(lines, self.cached_rows, self.rows)
-        rows = min(rows, lines.shape[0])  # coremltools cannot split into pieces beyond the end
-        line_pieces = torch.split(lines[:, self.first : self.last], rows)
-        factor_pieces = torch.split(factors[:, :, self.first : self.last], rows)
+        rows = row_chunk(lines, self.cached_rows, self.rows)
+        # Along the frames, so that a graph does not depend on the size of the batch.
+        line_pieces = torch.split(lines[:, :, self.first : self.last], rows, 1)
+        factor_pieces = torch.split(factors[:, :, :, self.first : self.last], rows, 1)
         # One small product for each row: a large one writes its result across all of memory, at half the speed.
         powers = self.powers.expand(rows, 2, self.high - self.low)
         sums: List[Tensor] = []
         for i in range(len(line_pieces)):
-            held = line_pieces[i].shape[0]
+            held = line_pieces[i].shape[1]
             if held < rows:
                 powers = powers[:held]
-            exponent = torch.minimum(torch.bmm(line_pieces[i], powers), self.gate)
+            exponent = torch.minimum(line_pieces[i] @ powers, self.gate)
             falling = torch.exp(torch.clamp(exponent, min=self.least_exponent))
-            part = torch.bmm(factor_pieces[i], falling)
+            part = factor_pieces[i] @ falling
             sums.append(part)
-        both = torch.cat(sums)
-        fixed, sloped = torch.split(both, both.shape[1] // 2, dim=1)
-        spread = fixed - self.powers[0] * sloped
-        first = spread[:, :, :1]
+        both = torch.cat(sums, 1)
+        spread = both[:, :, :1] - self.powers[0] * both[:, :, 1:]
+        first = spread[:, :, :, :1]
         parts: List[Tensor] = [spread]
         if self.low > 0:
             parts = [first * self.left, spread]
         if self.high < self.channels:
             parts.append(first * self.right)
-        return torch.cat(parts, dim=2)
+        return torch.cat(parts, dim=3)

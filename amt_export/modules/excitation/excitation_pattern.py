@@ -11,7 +11,7 @@ from amt_export.erb import erbrate2f
 from amt_export.manifest.ports import Port
 from amt_export.modules.base import AuditoryModule, as_batch, exact
 from amt_export.modules.filterbanks.centre_frequencies import checked_rate
-from amt_export.modules.levels import DB_PER_NEPER, decibels, spoiled
+from amt_export.modules.levels import DB_PER_NEPER, decibels, propagate_nan
 from amt_export.modules.reference import DOCUMENTED, TORCH_AMT, checked_reference
 
 # Glasberg & Moore (2002): dB/Cam at the reference level, and their change per dB above it.
@@ -189,7 +189,7 @@ class ExcitationPattern(AuditoryModule):
         attenuation = upper.unsqueeze(2) * self.above + lower.unsqueeze(2) * self.below
         attenuation = torch.maximum(attenuation, (attenuation - self.drop) * self.steep)
         if self.sums_powers:
-            level = spoiled(self.per_db * source, source)
+            level = propagate_nan(self.per_db * source, source)
             power = shear(torch.exp(level.unsqueeze(2) - attenuation)).sum(2)
             spread = decibels(power, self.least_power, 1.0)
         else:

@@ -5,7 +5,7 @@ from typing import List, Tuple
 import torch
 from torch import Tensor
 
-from amt_export.modules.excitation.row_chunk import rows_at_once
+from amt_export.modules.excitation.row_chunk import row_chunk
 
 
 # A traced module would have all frames one after the other, a dozen at a time. TorchScript has loops, and one
@@ -25,43 +25,41 @@ def excitation_sums(
 
     Parameters
     ----------
-    above, below : Tensor [shape=(R, N, 2)]
+    above, below : Tensor [shape=(B, S, N, 2)]
         Lines over fc (slope in 1/Hz, offset) whose minimum is u = -1 - z.
-    limits : Tensor [shape=(R, N, 3)]
+    limits : Tensor [shape=(B, S, N, 3)]
         Parabola over fc, below -1 where the channel is out of reach: nothing is added there.
-    power : Tensor [shape=(R, 1, N)]
+    power : Tensor [shape=(B, S, 1, N)]
         Intensity times -e: (1 + z) e^-z is -e u e^u.
     channels : Tensor [shape=(3, C)]
         fc^2, fc in Hz and 1.
     cached_rows, unrolled_rows : int
-        See `rows_at_once`.
+        See `row_chunk`.
     least_exponent : float
         Of e.
 
     Returns
     -------
-    weighted, beyond : Tensor [shape=(R, 1, C)]
+    weighted, beyond : Tensor [shape=(B, S, 1, C)]
         What is added, and e times the intensity that is out of reach.
     """
-    rows = rows_at_once(above, cached_rows, unrolled_rows)
-    rows = min(rows, above.shape[0])  # coremltools cannot split beyond the end
-    pieces = torch.split(above, rows), torch.split(below, rows), torch.split(limits, rows)
-    powers = torch.split(power, rows)
+    rows = row_chunk(above, cached_rows, unrolled_rows)
+    # Along the frames, so that a graph does not depend on the size of the batch.
+    pieces = torch.split(above, rows, 1), torch.split(below, rows, 1), torch.split(limits, rows, 1)
+    powers = torch.split(power, rows, 1)
     # One small product for each row: a large one writes its result across all of memory, at half the speed.
     curved = channels.expand(rows, channels.shape[0], channels.shape[1])
     straight = curved[:, 1:]
     weighted: List[Tensor] = []
     beyond: List[Tensor] = []
     for i in range(len(powers)):
-        held = powers[i].shape[0]
+        held = powers[i].shape[1]
         if held < rows:
             curved, straight = curved[:held], straight[:held]
-        out_of_reach = torch.bmm(pieces[2][i], curved)
-        exponent = torch.minimum(
-            torch.bmm(pieces[0][i], straight), torch.bmm(pieces[1][i], straight)
-        )
+        out_of_reach = pieces[2][i] @ curved
+        exponent = torch.minimum(pieces[0][i] @ straight, pieces[1][i] @ straight)
         exponent = torch.clamp(torch.minimum(exponent, out_of_reach), min=least_exponent)
         # One product with a vector for (1 + z) e^-z, and nothing cancels.
-        weighted.append(torch.bmm(powers[i], exponent * torch.exp(exponent)))
-        beyond.append(torch.bmm(powers[i], torch.clamp(out_of_reach, -1.0, 0.0)))
-    return torch.cat(weighted), torch.cat(beyond)
+        weighted.append(powers[i] @ (exponent * torch.exp(exponent)))
+        beyond.append(powers[i] @ torch.clamp(out_of_reach, -1.0, 0.0))
+    return torch.cat(weighted, 1), torch.cat(beyond, 1)

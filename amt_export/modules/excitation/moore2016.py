@@ -17,7 +17,7 @@ from amt_export.erb import erbrate2f
 from amt_export.manifest.ports import Port
 from amt_export.modules.base import AuditoryModule, exact
 from amt_export.modules.excitation.excitation_sums import excitation_sums
-from amt_export.modules.levels import DB_PER_NEPER, spoiled
+from amt_export.modules.levels import DB_PER_NEPER, propagate_nan
 
 # Rows (frames) whose components x channels are in memory at once, 6.9 MB an array in float32. Fewer run
 # faster (one second of audio in ONNX Runtime, one slow core: 6 rows 0.7 s, 12 0.95 s) but make a longer graph,
@@ -181,9 +181,10 @@ class Moore2016ExcitationPattern(AuditoryModule):
         if freqs.dim() < 1 or freqs.shape != levels.shape:
             raise ValueError(f"freqs has shape {freqs.shape}, levels {levels.shape}")
         count = freqs.shape[-1]
+        frames = freqs.shape[-2] if freqs.dim() > 1 else 1
         above, below, limits, power = self.lines(
-            freqs.to(self.powers.dtype).reshape(-1, count),
-            levels.to(self.powers.dtype).reshape(-1, count),
+            freqs.to(self.powers.dtype).reshape(-1, frames, count),
+            levels.to(self.powers.dtype).reshape(-1, frames, count),
         )
         weighted, beyond = excitation_sums(
             above,
@@ -196,42 +197,42 @@ class Moore2016ExcitationPattern(AuditoryModule):
             self.least_exponent,
         )
         # Everywhere once, and once more out of reach.
-        floor = beyond - power.sum(2, keepdim=True)
-        total = (weighted + self.least_weight / math.e * floor).squeeze(1)
+        floor = beyond - power.sum(3, keepdim=True)
+        total = (weighted + self.least_weight / math.e * floor).squeeze(2)
         excitation = self.db_per_neper * torch.log(total + self.least_power)
-        return excitation.reshape(freqs.shape[:-1] + excitation.shape[1:])
+        return excitation.reshape(freqs.shape[:-1] + excitation.shape[2:])
 
     def lines(self, freqs: Tensor, levels: Tensor) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
-        """What each component (R, N) contributes to each channel, as coefficients.
+        """What each component (B, S, N) contributes to each channel, as coefficients.
 
         Returns
         -------
-        above, below : Tensor [shape=(R, N, 2)]
+        above, below : Tensor [shape=(B, S, N, 2)]
             Lines over fc (slope, offset) whose minimum is the exponent less 1.
-        limits : Tensor [shape=(R, N, 3)]
+        limits : Tensor [shape=(B, S, N, 3)]
             Parabola over fc, far below 0 where the channel is out of reach.
-        power : Tensor [shape=(R, 1, N)]
+        power : Tensor [shape=(B, S, 1, N)]
             Intensity times -e, 0 for padding.
         """
         audible = torch.logical_and(freqs > self.least_frequency, levels > self.least_level)
         kept = audible.to(freqs.dtype)
         left_out = -kept + 1.0  # not 1 - x, which torch takes apart anew in every export
         power = -math.e * torch.exp(levels * (1.0 / self.db_per_neper))
-        power = spoiled(spoiled(power * kept, power), freqs)
+        power = propagate_nan(propagate_nan(power * kept, power), freqs)
         # Any frequency will do for padding.
         f = freqs * kept + 1000.0 * left_out
         p = sharpness(f)
         lower = self.lower_sharpness(p, levels)
-        above = torch.stack([-p / f, p - 1.0], dim=2)
-        below = torch.stack([lower / f, -lower - 1.0], dim=2)
+        above = torch.stack([-p / f, p - 1.0], dim=3)
+        below = torch.stack([lower / f, -lower - 1.0], dim=3)
         # (fc/f - 1/reach) (reach - fc/f)
         # Not a scalar over f: coremltools makes that an inverse, which adds 1e-4 to f.
         inverse = self.steep**0.5 * (torch.ones_like(f) / f)
         both = self.steep**0.5 * (self.reach + 1.0 / self.reach)
         curve = torch.stack(
-            [-inverse * inverse, both * inverse, torch.full_like(f, -self.steep)], dim=2
+            [-inverse * inverse, both * inverse, torch.full_like(f, -self.steep)], dim=3
         )
-        return above, below, curve, power.unsqueeze(1)
+        return above, below, curve, power.unsqueeze(2)
 
     def centre_frequencies(self) -> list[float]:
         """In Hz."""

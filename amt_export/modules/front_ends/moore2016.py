@@ -18,7 +18,7 @@ from amt_export.modules.base import AuditoryModule, as_batch, exact
 from amt_export.modules.excitation.component_group import ComponentGroup
 from amt_export.modules.excitation.moore2016 import Moore2016ExcitationPattern
 from amt_export.modules.framed import FramedModule
-from amt_export.modules.levels import spoiled
+from amt_export.modules.levels import propagate_nan
 from amt_export.modules.spectra.ears import merge_ears, split_ears
 from amt_export.modules.spectra.moore2016 import Moore2016Spectrum
 
@@ -161,22 +161,20 @@ class Moore2016FrontEnd(FramedModule):
             As `Moore2016Spectrum.intensities` gives it.
         relevant : Tensor [shape=(B, S, K)], bool
         """
-        batch, frames, count = intensity.shape
         power = intensity + self.spectrum.least_intensity
         kept = power * (power > self.least_audible).to(power.dtype) * relevant.to(power.dtype)
-        kept = kept.reshape(batch * frames, 1, count)
         f, p, away = self.components[0], self.components[1], self.components[2]
         level = self.spectrum.db_per_neper * torch.log(power)
-        lower = self.excitation.lower_sharpness(p, level).reshape(batch * frames, count)
+        lower = self.excitation.lower_sharpness(p, level)
         slope, offset = lower / f, lower * away
-        lines = torch.stack([slope, -offset], dim=2)
-        factors = torch.cat([kept + kept * offset.unsqueeze(1), kept * slope.unsqueeze(1)], dim=1)
-        total = kept @ self.weights
+        lines = torch.stack([slope, -offset], dim=3)
+        factors = torch.stack([kept + kept * offset, kept * slope], dim=2)
+        total = kept.unsqueeze(2) @ self.weights
         for group in self.groups:
             total = total + group(lines, factors)
-        total = total.reshape(batch, frames, total.shape[2])
-        excitation = self.spectrum.db_per_neper * torch.log(total + self.excitation.least_power)
-        return spoiled(excitation, intensity[:, :, :1])
+        total = total.squeeze(2) + self.excitation.least_power
+        excitation = self.spectrum.db_per_neper * torch.log(total)
+        return propagate_nan(excitation, intensity[:, :, :1])
 
     def frozen(self, samples: int | None = None, stream: int | None = None) -> Self:
         """A copy with the current values baked in."""

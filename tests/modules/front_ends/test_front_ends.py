@@ -249,3 +249,33 @@ def test_glasberg_captured(learnable: bool, tmp_path) -> None:
 @pytest.mark.parametrize("learnable", [False, True])
 def test_moore_captured(learnable: bool, tmp_path) -> None:
     assert_captured(Moore2016FrontEnd(learnable=learnable), (stereo(2200),), 2200, tmp_path, 2e-3)
+
+
+@pytest.mark.parametrize(
+    ("make", "shapes"),
+    [
+        (Moore2016Spectrum, [(2, 2300)]),
+        (Moore2016FrontEnd, [(2, 2300)]),
+        (MultiResolutionFFT, [(2300,)]),
+        (Glasberg2002FrontEnd, [(2300,)]),
+        (ERBIntegration, [(5, 1025)]),
+        (ExcitationPattern, [(5, 150)]),
+        (Moore2016ExcitationPattern, [(14, 40), (14, 40)]),
+    ],
+)
+@torch.no_grad()
+def test_a_graph_with_a_free_batch(make, shapes: list) -> None:
+    module = make().frozen(shapes[0][-1])
+    generator = torch.Generator().manual_seed(3)
+
+    def inputs(batch: int) -> tuple[torch.Tensor, ...]:
+        return tuple(60.0 * torch.rand(batch, *shape, generator=generator) for shape in shapes)
+
+    free = {0: torch.export.Dim("batch")}
+    exported = torch.export.export(
+        module, inputs(2), dynamic_shapes=tuple(free for _ in shapes), strict=False
+    )
+    for batch in (1, 3):
+        given = inputs(batch)
+        found, expected = exported.module()(*given), module(*given)
+        assert_same(found, expected, 1e-6, 1e-4)

@@ -34,7 +34,7 @@ def audible_hiss(samples: int = 4000) -> torch.Tensor:
     """A tone and noise: some frames have a component near the threshold, others have none."""
     time = torch.arange(samples, dtype=torch.float64) / 32000
     tone = torch.sin(2 * torch.pi * 1000.0 * time)
-    return tone + 0.2 * noise(1, 2, samples, seed=3)
+    return tone + 0.05 * noise(1, 2, samples, seed=3)
 
 
 @pytest.fixture(scope="module")
