@@ -6,6 +6,8 @@
 # make lint        ruff and mypy
 # make test-runtimes  check published folders (or a few short models) with the oldest and the newest
 #                  onnxruntime, each in an environment that holds it and numpy alone
+# make test-engines   run the published ONNX files in tract, OpenCV, OpenVINO, onnxruntime-web and onnx2torch, and
+#                  write the table of docs/engines.md; needs what make artifacts publishes, and node
 # make clean       remove everything that was generated
 #
 # Each target installs what it needs into $(VENV) first, once, with the versions of constraints.txt.
@@ -17,7 +19,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: artifacts test test-slow test-apps test-runtimes lint clean
+.PHONY: artifacts test test-slow test-apps test-runtimes test-engines lint clean
 
 # One thread each; and glibc keeps what large arrays leave behind, where it would hand it back to the system and
 # have every page cleared again for the next one: a fifth of the time of a build.
@@ -35,6 +37,9 @@ test-slow: $(INSTALLED)
 
 test-runtimes: $(INSTALLED)
 	$(BIN)/python scripts/check_runtimes.py
+
+test-engines:
+	$(PYTHON) scripts/test_engines.py
 
 # What the example apps are tried with, and where it goes: beside the artifacts, which have all formats.
 APP_MODELS := gammatone_speech_16k gammatone_music_44k
@@ -61,7 +66,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .venv-runtimes build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-runtimes .venv-engines build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	rm -rf examples/*/node_modules examples/web/dist examples/web/public/models examples/web/public/speech_22k.wav
 	find artifacts -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
 	find amt_export scripts tests -name __pycache__ -prune -exec rm -rf {} +

@@ -22,8 +22,7 @@ BUILT = ROOT / "build" / "runtimes"
 
 # 1.15.0 is the oldest that has wheels for Python 3.11. It was built for numpy 1; so were all before 1.19.
 OLDEST = {"onnxruntime": "1.15.0", "numpy": "1.26.4"}
-# Models that between them hold every operator of our graphs, in time and spectrum, and those that are as fast
-# as they are: the first one's sums are large enough to be convolutions at its own length only.
+# Models that between them hold every operator of our graphs, in time and spectrum.
 FEW = ("gammatone_speech_16k", "fast_drnl_casp_44k", "multires_fft_32k", "excitation_pattern_32k")
 SHORTER = {"fast_drnl_casp_44k": "4000", "multires_fft_32k": "4000"}
 

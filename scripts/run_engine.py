@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.machinery
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -95,7 +96,7 @@ def onnxruntime_web(model: Model) -> Run:
             }
             script = Path(__file__).with_name("run_engine_web.mjs")
             done = subprocess.run(
-                ["node", str(script), json.dumps(request)],
+                [str(shutil.which("node")), str(script), json.dumps(request)],
                 capture_output=True,
                 text=True,
                 check=False,
@@ -210,7 +211,7 @@ def main() -> int:
     result: dict[str, Any] = {"version": metadata.version(package) if package else ""}
     try:
         result |= compare(engine, folder, load_manifest(folder))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  (engines raise what they like)
         result["error"] = f"{type(error).__name__}: {error}"
     os.write(answer, json.dumps(result).encode() + b"\n")
     return 0

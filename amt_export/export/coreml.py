@@ -17,8 +17,8 @@ import torch
 from amt_export.export.capture import Program, quiet_torch
 
 # Of the hundred passes of this version of coremltools, those that change anything in our programs, in its own
-# order. The others look for convolutions, quantized weights, activations of networks and the like, and take half
-# of a conversion: 28 s of 54 s for all models, of 200 s that a build of all of them takes on one processor.
+# order. The others look for convolutions, quantized weights and activations of networks, and take half of a
+# conversion: 28 s of the 200 s of processor time that a build of all models takes.
 PASSES_OF = "9.0"
 PASSES = (
     "update_output_dtypes",

@@ -45,7 +45,7 @@ def _index(graph: ir.Graph, name: str, value: int) -> ir.Value:
     """Add a constant of shape (1,) to the graph."""
     tensor = ir.tensor(np.array([value], np.int64), name=name)
     added = ir.Value(
-        name=name, shape=tensor.shape, type=ir.TensorType(tensor.dtype), const_value=tensor
+        name=name, shape=ir.Shape([1]), type=ir.TensorType(tensor.dtype), const_value=tensor
     )
     graph.register_initializer(added)
     return added

@@ -1,0 +1,96 @@
+"""What the exporters write so that other engines than ONNX Runtime and Core ML's own converter read it."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from onnx import helper
+from torch import Tensor, nn
+
+from amt_export.coreml_interpreter import Interpreter
+from amt_export.export import capture
+from amt_export.export.coreml import export_coreml
+from amt_export.export.onnx import export_onnx
+from amt_export.lint import errors_of, lint
+from support.filters import noise
+
+
+class Grid(nn.Module):
+    """Levels, and a grid that depends on no input and is used inside too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("grid", torch.arange(4.0))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return x * self.grid, self.grid
+
+
+class Pieces(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        first, second, third = torch.split(x, [1, 2, 1], dim=-1)
+        left, right = torch.chunk(second, 2, dim=-1)
+        return torch.cat([third, right, first, left], dim=-1)
+
+
+class Filled(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([x.new_zeros(1, 3000), x.reshape(1, -1)], dim=-1)
+
+
+class Scattered(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        order = torch.argsort(x, -1)
+        return torch.zeros_like(x).scatter_add(-1, order, x)
+
+
+@pytest.mark.parametrize("make", [Pieces, Filled, Scattered])
+def test_the_same_numbers_without_traps(make, tmp_path):
+    x = noise(1, 4).float()
+    path = tmp_path / "a.onnx"
+    export_onnx(capture(make(), (x,), ("x",), ("level",)), path, {})
+    (found,) = onnxruntime.InferenceSession(path).run(None, {"x": x.numpy()})
+    assert np.array_equal(found, make()(x).numpy())
+    assert not errors_of(lint(path))
+    for node in onnx.load(path).graph.node:
+        attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+        assert node.op_type != "Split"
+        assert attributes.get("axis", 0) >= 0
+        if node.op_type == "Reshape":
+            assert attributes["allowzero"] == 0
+        if node.op_type == "ConstantOfShape":
+            assert "value" in attributes
+
+
+def test_a_size_of_zero_keeps_allowzero(tmp_path):
+    class Empty(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.cat([x[:, :0].reshape(0, 4), x], dim=0)
+
+    x, path = noise(1, 4).float(), tmp_path / "a.onnx"
+    export_onnx(capture(Empty(), (x,), ("x",), ("level",)), path, {})
+    (found,) = onnxruntime.InferenceSession(path).run(None, {"x": x.numpy()})
+    assert np.array_equal(found, x.numpy())
+
+
+def test_an_onnx_output_is_computed(tmp_path):
+    x, path = noise(1, 4).float(), tmp_path / "a.onnx"
+    export_onnx(capture(Grid(), (x,), ("x",), ("level", "freqs")), path, {})
+    session = onnxruntime.InferenceSession(path)
+    assert [value.name for value in session.get_outputs()] == ["level", "freqs"]
+    level, freqs = session.run(None, {"x": x.numpy()})
+    assert np.array_equal(level, (x * torch.arange(4.0)).numpy())
+    assert np.array_equal(freqs, np.arange(4.0))
+    assert not errors_of(lint(path))
+
+
+def test_a_core_ml_output_is_computed(tmp_path):
+    x, path = noise(1, 4).float(), tmp_path / "a.mlpackage"
+    export_coreml(capture(Grid(), (x,), ("x",), ("level", "freqs")), path, {})
+    found = Interpreter(path).run({"x": x.numpy()})
+    np.testing.assert_allclose(found["level"], (x * torch.arange(4.0)).numpy(), rtol=1e-6)
+    assert np.array_equal(found["freqs"], np.arange(4.0))
+    assert not errors_of(lint(path))
