@@ -95,7 +95,7 @@ def publish(
         module = build_module(spec, None, checkpoint, checkpoint_prefix)
         # The same values in float64, with what rounding took from those that were not loaded.
         double = copy.deepcopy(module).to(torch.float64)
-        frozen, reference = module.frozen(samples), double.frozen(samples)
+        frozen, reference = module.freeze(samples), double.freeze(samples)
         whole, stream = WholeForm(frozen), build_stream(spec, module)
         forms = Forms(module, double, frozen, reference, whole, stream)
         programs = _capture(spec, forms)
@@ -193,7 +193,7 @@ def _describe_stream(forms: Forms) -> StreamInfo | None:
                 form.input_names[1:], states, form.meanings, strict=True
             )
         ),
-        skip=module.skip(),
+        skip=module.lead_frames(),
         inputs=(replace(port, shape=form.shape, dtype="float32"),),
         outputs=_outputs(module, results),
     )

@@ -120,7 +120,7 @@ def error_of(manifest: Manifest, outputs: dict[str, np.ndarray], second: int, pu
     first = max(0, second - 1 - -(-manifest.warm_up // rate))
     heard = np.concatenate([noise(manifest, s) for s in range(first, second + 1)], axis=-1)
     spec = spec_of(manifest, manifest.name)
-    module = build_module(spec, torch.float64).frozen(heard.shape[-1])
+    module = build_module(spec, torch.float64).freeze(heard.shape[-1])
     with torch.no_grad():
         answer = module(torch.from_numpy(heard).double())
     expected = (answer if torch.is_tensor(answer) else answer[0]).numpy()

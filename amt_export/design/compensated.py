@@ -21,7 +21,7 @@ SHIFT = 1.5 * 2.0 ** (23 - HEAD_BITS)
 
 
 class Parts(NamedTuple):
-    """A constant matrix: `head` on a grid, `rest` = matrix - head, `whole` = the matrix."""
+    """A constant matrix: `head` on a grid, `initial_states` = matrix - head, `whole` = the matrix."""
 
     head: Tensor
     rest: Tensor
@@ -29,7 +29,7 @@ class Parts(NamedTuple):
 
 
 class Exact(NamedTuple):
-    """A number as the sum of two: `main`, and `rest`, about 2^-8 of it."""
+    """A number as the sum of two: `main`, and `initial_states`, about 2^-8 of it."""
 
     main: Tensor
     rest: Tensor

@@ -97,5 +97,5 @@ def build_stream(spec: ModelSpec, module: AuditoryModule) -> StreamForm | None:
 
 
 def input_length(spec: ModelSpec) -> int:
-    """Last dimension of the first input, which `AuditoryModule.frozen` prepares for."""
+    """Last dimension of the first input, which `AuditoryModule.freeze` prepares for."""
     return next(iter(spec.inputs.values()))[-1]

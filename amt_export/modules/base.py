@@ -43,7 +43,7 @@ def as_batch(value: Tensor, rank: int, like: Tensor, name: str) -> Tensor:
     return value.to(like.dtype)
 
 
-def exact(value: Tensor, designed: Tensor) -> Tensor:
+def unrounded(value: Tensor, designed: Tensor) -> Tensor:
     """A stored parameter in float64, without the rounding of the dtype it is stored in.
 
     Entries that still are the rounded design value stand for the design value itself; entries
@@ -59,8 +59,8 @@ def exact(value: Tensor, designed: Tensor) -> Tensor:
 class AuditoryModule(nn.Module):
     """Base of all modules.
 
-    A module keeps torch_amt's names in its `state_dict` (see `declare`). What `forward` multiplies
-    with is designed from them in float64 by `redesign`, cast once and kept in buffers that are not
+    A module keeps torch_amt's names in its `state_dict` (see `register_design_value`). What `forward` multiplies
+    with is designed from them in float64 by `update_coefficients`, cast once and kept in buffers that are not
     saved; a learnable module designs inside `forward` instead, so gradients reach the parameters.
     """
 
@@ -79,7 +79,9 @@ class AuditoryModule(nn.Module):
         self.is_frozen = False
         self._designed: dict[str, Tensor] = {}
 
-    def declare(self, name: str, value: Tensor, learnable: bool, dtype: torch.dtype) -> None:
+    def register_design_value(
+        self, name: str, value: Tensor, learnable: bool, dtype: torch.dtype
+    ) -> None:
         """Register a float64 (or complex128) design value under a published name, cast to `dtype`.
 
         It becomes a parameter if `learnable`, else a saved buffer. Complex values get the complex
@@ -94,10 +96,10 @@ class AuditoryModule(nn.Module):
             self.register_buffer(name, value.to(dtype))
         self._designed[name] = value.clone()  # what is registered may be written to
 
-    def redesign(self) -> None:
+    def update_coefficients(self) -> None:
         """Recompute what `forward` uses from the published parameters. Called when they change."""
 
-    def frozen(self, samples: int | None = None, stream: int | None = None) -> Self:
+    def freeze(self, samples: int | None = None, stream: int | None = None) -> Self:
         """A copy with the current values baked in: what is traced and exported.
 
         Parameters
@@ -116,10 +118,10 @@ class AuditoryModule(nn.Module):
         static = copy.deepcopy(self)
         static.learnable = False
         if stream is None:
-            static.choose_block(samples)
+            static.prepare_for_length(samples)
         else:
-            static.choose_stream_block(stream)
-        static.redesign()
+            static.prepare_for_stream(stream)
+        static.update_coefficients()
         static.is_frozen = True
         for name in list(static._parameters):
             del static._parameters[name]
@@ -127,10 +129,10 @@ class AuditoryModule(nn.Module):
             del static._buffers[name]
         return static.eval()
 
-    def choose_block(self, samples: int | None) -> None:
+    def prepare_for_length(self, samples: int | None) -> None:
         """Prepare for inputs of this length; most modules have nothing to choose."""
 
-    def choose_stream_block(self, block: int) -> None:  # noqa: ARG002
+    def prepare_for_stream(self, block: int) -> None:  # noqa: ARG002
         """Prepare for a stream in blocks of this length.
 
         Raises
@@ -140,7 +142,7 @@ class AuditoryModule(nn.Module):
         """
         raise ValueError(f"{type(self).__name__} has no streaming form")
 
-    def rest(self, batch: int) -> List[Tensor]:
+    def initial_states(self, batch: int) -> List[Tensor]:
         """States of silence for `step`: zeros, in the order of `states`."""
         raise NotImplementedError
 
@@ -151,7 +153,7 @@ class AuditoryModule(nn.Module):
         ----------
         audio : Tensor [shape=(B, N) or (B, 2, N)]
         states : list of Tensor
-            As the step before left them, or `rest`.
+            As the step before left them, or `initial_states`.
 
         Returns
         -------
@@ -160,7 +162,7 @@ class AuditoryModule(nn.Module):
         """
         raise NotImplementedError
 
-    def skip(self) -> int:
+    def lead_frames(self) -> int:
         """Frames that a stream says before the whole form's first one: of the silence before it."""
         return 0
 
@@ -223,7 +225,7 @@ class AuditoryModule(nn.Module):
                 design = self._designed[name].to(value)
                 value.data = torch.where(same.to(value.device), design, value.data)
         if not self.is_frozen:
-            self.redesign()
+            self.update_coefficients()
         return self
 
     def _load_from_state_dict(
@@ -234,6 +236,6 @@ class AuditoryModule(nn.Module):
             # Centre frequencies describe filters that have parameters of their own: a checkpoint's are
             # what these are called now.
             with torch.no_grad():
-                fc = exact(self.get_buffer("fc"), self._designed["fc"])
+                fc = unrounded(self.get_buffer("fc"), self._designed["fc"])
             self._designed["fc"] = fc.to(self._designed["fc"].device)
-        self.redesign()
+        self.update_coefficients()

@@ -25,9 +25,9 @@ class CentredModule(FramedModule):
         State(BEYOND_END, "samples of this block behind the end of the signal; 0 where it goes on"),
     )
 
-    def rest(self, batch: int) -> List[Tensor]:
+    def initial_states(self, batch: int) -> List[Tensor]:
         """Silence, and a signal that begins with the first block."""
-        samples = super().rest(batch)[0]
+        samples = super().initial_states(batch)[0]
         return [samples, samples.new_zeros([batch, 1]), samples.new_zeros([batch, 1])]
 
     def centred_frames(

@@ -66,7 +66,7 @@ class StreamForm(nn.Module):
 
     def __init__(self, module: AuditoryModule, block: int, shape: tuple[int, ...]) -> None:
         super().__init__()
-        self.module = module.frozen(stream=block)
+        self.module = module.freeze(stream=block)
         self.shape = (*shape[:-1], block)
         self.meanings = tuple(state.meaning for state in module.states)
         names = [f"state_{state.name}" for state in module.states]
@@ -77,13 +77,13 @@ class StreamForm(nn.Module):
         )
         self.eval()
 
-    def rest(self) -> tuple[Tensor, ...]:
+    def initial_states(self) -> tuple[Tensor, ...]:
         """States before the first block."""
-        return tuple(self.module.rest(self.shape[0]))
+        return tuple(self.module.initial_states(self.shape[0]))
 
     def silence(self) -> tuple[Tensor, ...]:
         """A block of silence and the states before it: arguments of `forward`."""
-        return (torch.zeros(self.shape), *self.rest())
+        return (torch.zeros(self.shape), *self.initial_states())
 
     def forward(self, audio: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
         """Take one block; see `AuditoryModule.step`."""
@@ -98,7 +98,7 @@ class StreamForm(nn.Module):
         ----------
         audio : Tensor [shape=(B, K * N) or (B, 2, K * N)]
         """
-        states = self.rest()
+        states = self.initial_states()
         ports = self.module.output_ports
         pieces: list[list[Tensor]] = [[] for _ in ports]
         for block in torch.split(audio, self.shape[-1], dim=-1):

@@ -16,15 +16,15 @@ class FramedModule(AuditoryModule):
         State("samples", "the audio before this block, in the unit of the input"),
     )
 
-    def skip(self) -> int:
+    def lead_frames(self) -> int:
         """Frames that begin before the audio does."""
         return -(-self.look_ahead() // self.hop())
 
     def latency(self) -> int:
         """What follows the place of a frame, in whole hops."""
-        return self.skip() * self.hop()
+        return self.lead_frames() * self.hop()
 
-    def past(self) -> int:
+    def history_samples(self) -> int:
         """Samples before a block that its frames depend on."""
         return self.latency()
 
@@ -40,7 +40,7 @@ class FramedModule(AuditoryModule):
         """
         raise NotImplementedError
 
-    def choose_stream_block(self, block: int) -> None:
+    def prepare_for_stream(self, block: int) -> None:
         """Blocks are whole hops.
 
         Raises
@@ -51,11 +51,11 @@ class FramedModule(AuditoryModule):
         if block % self.hop():
             raise ValueError(f"the block must be a multiple of the hop, {self.hop()} samples")
 
-    def rest(self, batch: int) -> List[Tensor]:
+    def initial_states(self, batch: int) -> List[Tensor]:
         """Silence before the first block."""
         like = next(buffer for buffer in self.buffers() if buffer.is_floating_point())
         ears = [2] if "ear" in self.input_ports[0].axes else []
-        return [like.new_zeros([batch, *ears, self.past()])]
+        return [like.new_zeros([batch, *ears, self.history_samples()])]
 
     def step(self, audio: Tensor, states: List[Tensor]) -> Tuple[List[Tensor], List[Tensor]]:
         """One frame per hop; see `AuditoryModule.step`."""

@@ -135,7 +135,7 @@ def test_a_changed_transpose_is_found_out(tmp_path):
 
 def test_half_precision_is_found_out(proven, tmp_path):
     """Trap 6: the converter's default, if somebody forgot to say float32."""
-    frozen = MODULES["gammatone"][0]().frozen(2000)
+    frozen = MODULES["gammatone"][0]().freeze(2000)
     program = capture(frozen, (torch.zeros(2, 2000),), ("audio",), ("subbands",))
     with quiet_torch(), torch.no_grad(), contextlib.redirect_stderr(io.StringIO()):
         converted = ct.convert(

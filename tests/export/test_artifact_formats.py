@@ -91,7 +91,7 @@ def test_a_float64_module_is_exported_in_float64(tmp_path):
     from dataclasses import replace
 
     spec = replace(small_specs()["gammatone"], dtype="float64")
-    module = build_module(spec).frozen(2000)
+    module = build_module(spec).freeze(2000)
     audio = noise(1, 2000)
     program = capture(module, (audio,), ("audio",), ("subbands",))
     export_onnx(program, tmp_path / "a.onnx", {})
@@ -122,7 +122,7 @@ def test_torch_artifacts_run_with_named_interfaces(format, folder):
     assert names == ["audio"]
     assert found.dtype == torch.float32
     assert tuple(found.shape) == manifest.outputs[0].shape
-    expected = build_module(small_specs()[folder.name]).frozen(audio.shape[1])(audio)
+    expected = build_module(small_specs()[folder.name]).freeze(audio.shape[1])(audio)
     torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-6 * float(expected.abs().max()))
 
 

@@ -27,7 +27,7 @@ CAPTURED = {
 @pytest.fixture(params=CAPTURED, scope="module")
 def program(request):
     make, shape = CAPTURED[request.param]
-    module = make().frozen(shape[-1])
+    module = make().freeze(shape[-1])
     names = tuple(port.name for port in module.output_ports)
     return capture(module, (torch.zeros(shape),), ("audio",), names)
 

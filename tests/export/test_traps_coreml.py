@@ -99,7 +99,7 @@ def test_trap_6_no_unfold():
     with pytest.raises(Exception, match="unfold"):
         convert(Framed(), torch.zeros(1, 16))
     for name in MODELS:
-        module = build_module(small_specs()[name]).frozen(1500)
+        module = build_module(small_specs()[name]).freeze(1500)
         program = program_of(module, torch.zeros(1, 1500)).exported
         assert "unfold" not in str(program.graph), name
 

@@ -123,7 +123,7 @@ def test_trap_7_complex_graphs_are_not_exported():
 
 @pytest.mark.parametrize("name", MODELS)
 def test_trap_7_ours_compute_with_real_numbers(name):
-    module = build_module(small_specs()[name]).frozen(1500)
+    module = build_module(small_specs()[name]).freeze(1500)
     for node in program_of(module, torch.zeros(1, 1500)).exported.graph.nodes:
         value = node.meta.get("val")
         assert not (isinstance(value, torch.Tensor) and value.is_complex()), node

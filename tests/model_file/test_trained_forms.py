@@ -57,4 +57,4 @@ def test_a_module_that_was_learnable_in_part(tmp_path):
         build_module(spec, None, tmp_path / "part.pt")
     named = Setup(setup.module, "erb_kwargs = { learnable = true }", setup.inputs, setup.arguments)
     built = build_module(named.spec(tmp_path), None, tmp_path / "part.pt")
-    assert built.frozen().erb_integration.gaussian
+    assert built.freeze().erb_integration.gaussian

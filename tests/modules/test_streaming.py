@@ -150,13 +150,13 @@ def test_a_wrong_state_would_be_seen(filters):
     module, _ = filters["gammatone"]
     audio = noise(1, 512)
     form = StreamForm(module, 256, (1, 512))
-    first = form(audio[:, :256], *form.rest())
+    first = form(audio[:, :256], *form.initial_states())
     with torch.no_grad():
         whole = module(audio)
     right = form(audio[:, 256:], *first[1:])[0]
     (port,) = module.output_ports
     assert apart(right, whole[:, :, 256:], port) < 1e-6
-    for wrong in (form.rest(), [1.001 * state for state in first[1:]]):
+    for wrong in (form.initial_states(), [1.001 * state for state in first[1:]]):
         assert apart(form(audio[:, 256:], *wrong)[0], whole[:, :, 256:], port) > 1e-5
 
 
@@ -165,7 +165,7 @@ def test_a_state_forgets(filters, name):
     """The map from state to state shrinks: what float32 rounds off in an hour is gone as fast as sound is."""
     module, _ = filters[name]
     form = StreamForm(module, 256, (1, 256))
-    states = form(*(noise(*value.shape) for value in form.silence()))[-len(form.rest()) :]
+    states = form(*(noise(*value.shape) for value in form.silence()))[-len(form.initial_states()) :]
     silence = torch.zeros(1, 256)
     blocks = -(-module.warm_up() // 256)
     largest = max(float(state.abs().max()) for state in states)
@@ -183,13 +183,13 @@ def test_the_error_after_a_minute_is_that_of_the_first_second(filters):
     module, precise = filters["gammatone"]
     block = FS // 8
     form, exact = StreamForm(module, block, (1, block)), StreamForm(precise, block, (1, block))
-    states, exact_states = form.rest(), exact.rest()
+    states, exact_states = form.initial_states(), exact.initial_states()
     generator = np.random.default_rng(0)
     errors = []
     for _ in range(8 * 60):
         audio = torch.from_numpy(generator.standard_normal((1, block))).to(torch.float32)
         found, *states = form(audio, *states)
-        expected, *exact_states = exact(audio.double(), *exact_states)
+        expected, *exact_states = unrounded(audio.double(), *exact_states)
         errors.append(apart(found, expected, module.output_ports[0]))
     first, last = max(errors[:8]), max(errors[-8:])
     assert last < 2 * first
@@ -223,7 +223,7 @@ def test_joined_frames_are_those_of_the_whole_signal(name, times, samples, seed)
         inside = slice(first, 1 + (samples - module.look_ahead()) // hop)
     for port, part, expected in zip(module.output_ports, found, whole, strict=True):
         if "frame" in port.axes:
-            part = part[:, module.skip() : module.skip() + expected.shape[1]]
+            part = part[:, module.lead_frames() : module.lead_frames() + expected.shape[1]]
             assert part.shape == expected.shape
             part, expected = part[:, inside], expected[:, inside]
             assert part.shape[1] > 0
@@ -232,16 +232,16 @@ def test_joined_frames_are_those_of_the_whole_signal(name, times, samples, seed)
 
 def test_latency_and_what_comes_before_the_first_frame():
     multires = MultiResolutionFFT()
-    assert (multires.latency(), multires.skip()) == (1024, 0)  # half the longest window
+    assert (multires.latency(), multires.lead_frames()) == (1024, 0)  # half the longest window
     quarter = MultiResolutionFFT(hop_fraction=0.25)
-    assert (quarter.latency(), quarter.skip()) == (1024, 1)
+    assert (quarter.latency(), quarter.lead_frames()) == (1024, 1)
     spectrum = Moore2016Spectrum()
-    assert (spectrum.latency(), spectrum.skip()) == (2048, 64)  # one window
+    assert (spectrum.latency(), spectrum.lead_frames()) == (2048, 64)  # one window
     assert (Moore2016FrontEnd().latency(), Glasberg2002FrontEnd().latency()) == (2048, 1024)
     slow = Moore2016Spectrum(segment_duration=3)
-    assert (slow.latency(), slow.skip()) == (22 * 96, 22)
+    assert (slow.latency(), slow.lead_frames()) == (22 * 96, 22)
     filterbank = GammatoneFilterbank(NEAR, FS)
-    assert (filterbank.latency(), filterbank.skip()) == (0, 0)
+    assert (filterbank.latency(), filterbank.lead_frames()) == (0, 0)
 
 
 # ---------------------------------------------------------------- interface
@@ -263,7 +263,7 @@ def test_states_have_names_and_meanings_and_keep_their_shapes(name):
     outputs = tuple(port.name for port in module.output_ports)
     assert form.output_names == (*outputs, *(f"next_{name}" for name in states))
     assert all(form.meanings)
-    rest = form.rest()
+    rest = form.initial_states()
     assert all(not state.any() and state.dtype == torch.float32 for state in rest)
     results = form(*form.silence())
     assert [r.shape for r in results[len(outputs) :]] == [state.shape for state in rest]

@@ -69,7 +69,7 @@ def test_a_wrong_filter_is_not_the_analytic_one(published):
     manifest = load_manifest(published("gammatone"))
     right = build_module(small_specs()["gammatone"], DOUBLE)
     low, high = small_specs()["gammatone"].parameters["fc"]
-    wrong = GammatoneFilterbank((1.02 * low, high), 16000).frozen(2000)
+    wrong = GammatoneFilterbank((1.02 * low, high), 16000).freeze(2000)
     response = measure_response(right, manifest, eager_runner(wrong, ["subbands"]))
     assert response.deviation[0] > 1.0
     assert response.deviation[-1] < 0.1

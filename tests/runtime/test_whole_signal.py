@@ -85,7 +85,7 @@ def described(module, length, block):
             StateInfo(n, f"next_{n}", tuple(silence[n].shape), m)
             for n, m in zip(form.input_names[1:], form.meanings, strict=True)
         ),
-        skip=module.skip(),
+        skip=module.lead_frames(),
         inputs=(replace(port, shape=(1, *ears, block)),),
         outputs=ports(blocks.run(silence)),
     )

@@ -140,7 +140,7 @@ class Proven:
     def __init__(
         self, module: AuditoryModule, shapes: dict[str, tuple[int, ...]], folder: Path
     ) -> None:
-        frozen = module.frozen(next(iter(shapes.values()))[-1])
+        frozen = module.freeze(next(iter(shapes.values()))[-1])
         self.ports = frozen.output_ports
         self.package = folder / "model.mlpackage"
         names = tuple(port.name for port in self.ports)

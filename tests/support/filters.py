@@ -167,7 +167,7 @@ def assert_forms_are_eager(module, shapes, scripted_within: float, frozen_within
         with torch.no_grad():
             eager = module(audio)
             assert relative(scripted(audio), eager) < scripted_within
-            frozen = module.frozen(shape[-1])
+            frozen = module.freeze(shape[-1])
             traced = torch.jit.trace(frozen, (audio,))
             assert torch.equal(traced(audio), frozen(audio))
             assert relative(frozen(audio), eager) < frozen_within

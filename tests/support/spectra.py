@@ -72,7 +72,7 @@ def assert_effects(
             after = outputs(module(*inputs))
             same = all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
             assert same == (changes.get(key, True) is ignored), (key, learnable)
-            frozen = module.frozen()
+            frozen = module.freeze()
             assert not list(frozen.state_dict()), "a frozen module saves nothing"
             assert_same(frozen(*inputs[: 1 if frozen.baked_inputs else None]), after, 1e-5, 2e-4)
 
@@ -88,7 +88,7 @@ def assert_captured(
 ) -> None:
     """Script, trace, ExportedProgram and ONNX agree with eager."""
     eager = module(*inputs)
-    frozen = module.frozen(samples)
+    frozen = module.freeze(samples)
     assert not list(frozen.parameters())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch.jit is deprecated; tracing warns of shape checks

@@ -224,7 +224,7 @@ def outputs(result) -> list[np.ndarray]:
 
 def torchscript(setup: Setup, spec: ModelSpec, checkpoint: Path, folder: Path) -> list[np.ndarray]:
     """What the TorchScript file built with a checkpoint says."""
-    module = build_module(spec, None, checkpoint).frozen(input_length(spec))
+    module = build_module(spec, None, checkpoint).freeze(input_length(spec))
     # Tracing needs no ExportedProgram, and making one for each of a hundred entries would take minutes.
     export_torchscript(Program(module, setup.values(), (), (), None), folder / "tiny.ts.pt", {})
     loaded = torch.jit.load(folder / "tiny.ts.pt")

@@ -9,7 +9,7 @@ from torch import Tensor
 from amt_export.design.erb_bands import erb_numbers, erb_width, integration_table
 from amt_export.erb import erbrate2f
 from amt_export.manifest.ports import Port
-from amt_export.modules.base import AuditoryModule, as_batch, exact
+from amt_export.modules.base import AuditoryModule, as_batch, unrounded
 from amt_export.modules.filterbanks.centre_frequencies import checked_rate
 from amt_export.modules.levels import decibels
 
@@ -98,19 +98,21 @@ class ERBIntegration(AuditoryModule):
         self.least_power, self.reference_power = LEAST_POWER, REFERENCE_POWER
         centres = erb_numbers(f_min, f_max, erb_step, fs)
         self.n_erb_bands = len(centres)
-        self.declare("fc_erb", erbrate2f(centres), False, torch.float32)
-        self.declare(
+        self.register_design_value("fc_erb", erbrate2f(centres), False, torch.float32)
+        self.register_design_value(
             "bandwidth_scale", torch.ones((), dtype=torch.float64), learnable, torch.float32
         )
-        self.declare("integration_weights", torch.ones_like(centres), learnable, torch.float32)
-        self.redesign()
+        self.register_design_value(
+            "integration_weights", torch.ones_like(centres), learnable, torch.float32
+        )
+        self.update_coefficients()
 
-    def redesign(self) -> None:
+    def update_coefficients(self) -> None:
         """Set the table for the grid that is assumed without `freqs`."""
         with torch.no_grad():
             table = self.design(self.grid(self.bins)).to(self.fc_erb.dtype)
         self.register_buffer("table", table, persistent=False)
-        self.centres = [float(f) for f in exact(self.fc_erb, self._designed["fc_erb"])]
+        self.centres = [float(f) for f in unrounded(self.fc_erb, self._designed["fc_erb"])]
 
     def grid(self, bins: int) -> Tensor:
         """Frequencies linspace(0, fs/2, bins) in Hz, float64."""
@@ -119,16 +121,16 @@ class ERBIntegration(AuditoryModule):
 
     def bandwidths(self) -> Tensor:
         """Bandwidths (E,) in Hz, float64, differentiable."""
-        fc = exact(self.fc_erb, self._designed["fc_erb"])
-        scale = exact(self.bandwidth_scale, self._designed["bandwidth_scale"])
+        fc = unrounded(self.fc_erb, self._designed["fc_erb"])
+        scale = unrounded(self.bandwidth_scale, self._designed["bandwidth_scale"])
         if self.gaussian:
             scale = torch.clamp(scale, self.min_scale, self.max_scale)
         return erb_width(fc) * scale
 
     def design(self, freqs: Tensor) -> Tensor:
         """Table (K, E) in float64 for float64 frequencies (K,), differentiable."""
-        fc = exact(self.fc_erb, self._designed["fc_erb"])
-        weights = exact(self.integration_weights, self._designed["integration_weights"])
+        fc = unrounded(self.fc_erb, self._designed["fc_erb"])
+        weights = unrounded(self.integration_weights, self._designed["integration_weights"])
         return weights * integration_table(freqs, fc, self.bandwidths(), self.gaussian)
 
     def table_for(self, freqs: Tensor | None, bins: int) -> Tensor:
@@ -184,7 +186,7 @@ class ERBIntegration(AuditoryModule):
         """Bandwidths (E,) in Hz, `bandwidth_scale` included."""
         return self.bandwidths().to(self.fc_erb.dtype)
 
-    def choose_block(self, samples: int | None) -> None:
+    def prepare_for_length(self, samples: int | None) -> None:
         """Take the size of the last dimension, the number of bins, as the grid to bake in."""
         if samples is not None:
             self.bins = samples

@@ -9,7 +9,7 @@ from amt_export.design.erb_bands import erb_numbers
 from amt_export.design.spreading import DROP, LEAST_SLOPE, NO_SOURCE, neighbours, shear
 from amt_export.erb import erbrate2f
 from amt_export.manifest.ports import Port
-from amt_export.modules.base import AuditoryModule, as_batch, exact
+from amt_export.modules.base import AuditoryModule, as_batch, unrounded
 from amt_export.modules.filterbanks.centre_frequencies import checked_rate
 from amt_export.modules.levels import DB_PER_NEPER, decibels, propagate_nan
 from amt_export.modules.reference import DOCUMENTED, TORCH_AMT, checked_reference
@@ -112,17 +112,19 @@ class ExcitationPattern(AuditoryModule):
         self.no_source = NO_SOURCE
         centres = erb_numbers(f_min, f_max, erb_step, fs)
         self.n_erb_bands = len(centres)
-        self.declare("fc_erb", erbrate2f(centres), False, torch.float32)
-        self.declare("erb_centers", centres, False, torch.float32)
+        self.register_design_value("fc_erb", erbrate2f(centres), False, torch.float32)
+        self.register_design_value("erb_centers", centres, False, torch.float32)
         for name, value in SLOPES.items():
             number = torch.tensor(value, dtype=torch.float64)
-            self.declare(name, number, learnable and name != "level_ref", torch.float32)
-        self.redesign()
+            self.register_design_value(
+                name, number, learnable and name != "level_ref", torch.float32
+            )
+        self.update_coefficients()
 
-    def redesign(self) -> None:
+    def update_coefficients(self) -> None:
         """Set the tables from the channels, and the slopes that are not learned."""
         with torch.no_grad():
-            centres = exact(self.erb_centers, self._designed["erb_centers"])
+            centres = unrounded(self.erb_centers, self._designed["erb_centers"])
             above, below = neighbours(centres)
             like = self.erb_centers
             room = torch.full((1, 1, above.shape[0]), NO_SOURCE, dtype=torch.float64)

@@ -15,7 +15,7 @@ from amt_export.design.moore_excitation import (
 )
 from amt_export.erb import erbrate2f
 from amt_export.manifest.ports import Port
-from amt_export.modules.base import AuditoryModule, exact
+from amt_export.modules.base import AuditoryModule, unrounded
 from amt_export.modules.excitation.excitation_sums import excitation_sums
 from amt_export.modules.levels import DB_PER_NEPER, propagate_nan
 
@@ -117,17 +117,19 @@ class Moore2016ExcitationPattern(AuditoryModule):
         self.least_exponent, self.db_per_neper = LEAST_EXPONENT, DB_PER_NEPER
         self.p1000 = float(sharpness(torch.tensor(1000.0, dtype=torch.float64)))
         for name, value in DESIGN.items():
-            self.declare(name, torch.tensor(value, dtype=torch.float64), learnable, dtype)
+            self.register_design_value(
+                name, torch.tensor(value, dtype=torch.float64), learnable, dtype
+            )
         fc = erbrate2f(numbers)
-        self.declare("_erb_channels", numbers, False, dtype)
-        self.declare("_fc_channels", fc, False, dtype)
-        self.declare("_p_channels", sharpness(fc), False, dtype)
-        self.redesign()
+        self.register_design_value("_erb_channels", numbers, False, dtype)
+        self.register_design_value("_fc_channels", fc, False, dtype)
+        self.register_design_value("_p_channels", sharpness(fc), False, dtype)
+        self.update_coefficients()
 
     @torch.no_grad()
-    def redesign(self) -> None:
+    def update_coefficients(self) -> None:
         """Set the powers of the channels and the numbers that are not learned."""
-        fc = exact(self._fc_channels, self._designed["_fc_channels"])
+        fc = unrounded(self._fc_channels, self._designed["_fc_channels"])
         self.centres = [float(f) for f in fc]
         powers = channel_powers(fc).to(self._fc_channels.dtype)
         self.register_buffer("powers", powers, persistent=False)

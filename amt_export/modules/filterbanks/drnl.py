@@ -7,7 +7,7 @@ from torch import Tensor
 
 from amt_export.design.drnl import MODELS, PARAMETERS, SUBJECTS, drnl_parameters, resonance
 from amt_export.manifest.ports import Port, State
-from amt_export.modules.base import AuditoryModule, as_batch, exact
+from amt_export.modules.base import AuditoryModule, as_batch, unrounded
 from amt_export.modules.filterbanks.centre_frequencies import checked_rate, evenly_spaced
 from amt_export.modules.filterbanks.compression import (
     broken_stick,
@@ -82,29 +82,29 @@ class DRNLParameters(AuditoryModule):
         self.gt_lin, self.lp_lin, self.gt_nlin, self.lp_nlin = MODELS[model]
         centre = evenly_spaced(fc, n_channels, fs)
         self.num_channels = centre.shape[0]
-        self.declare("fc", centre, False, dtype)
+        self.register_design_value("fc", centre, False, dtype)
         for name, value in drnl_parameters(centre, subject).items():
-            self.declare(name, value, name in learnable, dtype)
+            self.register_design_value(name, value, name in learnable, dtype)
 
     def linear_path(self) -> StateSpace:
         """g, gammatone and low-passes of the linear path, float64."""
         system = resonance(
-            exact(self.CF_lin, self._designed["CF_lin"]),
-            exact(self.BW_lin_norm, self._designed["BW_lin_norm"]),
+            unrounded(self.CF_lin, self._designed["CF_lin"]),
+            unrounded(self.BW_lin_norm, self._designed["BW_lin_norm"]),
             self.gt_lin,
-            exact(self.LP_lin_cutoff, self._designed["LP_lin_cutoff"]),
+            unrounded(self.LP_lin_cutoff, self._designed["LP_lin_cutoff"]),
             self.lp_lin,
             float(self.fs),
         )
-        return amplified(system, exact(self.g, self._designed["g"]))
+        return amplified(system, unrounded(self.g, self._designed["g"]))
 
     def nonlinear_filter(self, lowpasses: int) -> StateSpace:
         """The gammatone of the nonlinear path, which stands on both sides of the compression."""
         return resonance(
-            exact(self.CF_nlin, self._designed["CF_nlin"]),
-            exact(self.BW_nlin_norm, self._designed["BW_nlin_norm"]),
+            unrounded(self.CF_nlin, self._designed["CF_nlin"]),
+            unrounded(self.BW_nlin_norm, self._designed["BW_nlin_norm"]),
             self.gt_nlin,
-            exact(self.LP_nlin_cutoff, self._designed["LP_nlin_cutoff"]),
+            unrounded(self.LP_nlin_cutoff, self._designed["LP_nlin_cutoff"]),
             lowpasses,
             float(self.fs),
         )
@@ -120,14 +120,14 @@ class DRNLParameters(AuditoryModule):
     def compression(self) -> tuple[Tensor, Tensor, Tensor]:
         """a, b and c - 1 as (F,) in the module's dtype."""
         dtype = self.a.dtype
-        a = exact(self.a, self._designed["a"]).to(dtype)
-        b = exact(self.b, self._designed["b"]).to(dtype)
-        exponent = (exact(self.c, self._designed["c"]) - 1.0).to(dtype)
+        a = unrounded(self.a, self._designed["a"]).to(dtype)
+        b = unrounded(self.b, self._designed["b"]).to(dtype)
+        exponent = (unrounded(self.c, self._designed["c"]) - 1.0).to(dtype)
         return a, b, exponent
 
     def knee_velocity(self) -> Tensor | None:
         """Knee of each channel (F,) in m/s, float64, or None; see `compression.knee_velocity`."""
-        found = [exact(getattr(self, name), self._designed[name]) for name in ("a", "b", "c")]
+        found = [unrounded(getattr(self, name), self._designed[name]) for name in ("a", "b", "c")]
         return knee_velocity(found[0], found[1], found[2])
 
     def compressed(self, resonant: Tensor) -> Tensor:
@@ -214,10 +214,10 @@ class DRNLFilterbank(DRNLParameters):
         trained = PARAMETERS if learnable else ()
         super().__init__(fc, fs, n_channels, subject, model, trained, dtype)
         self.block, self.blocks = BLOCK, 0
-        self.redesign()
+        self.update_coefficients()
 
     @torch.no_grad()
-    def redesign(self) -> None:
+    def update_coefficients(self) -> None:
         """Design the filters and the compression from the parameters."""
         before, behind = self.nonlinear_filter(0), self.nonlinear_filter(self.lp_nlin)
         # In units of the knee velocity the published compression is two square roots. float64 keeps the
@@ -227,7 +227,7 @@ class DRNLFilterbank(DRNLParameters):
         self.knee_units = knee is not None
         if knee is not None:
             before = amplified(before, 1.0 / knee)
-            behind = driven(behind, knee * exact(self.a, self._designed["a"]))
+            behind = driven(behind, knee * unrounded(self.a, self._designed["a"]))
         self.linear = LinearFilter(self.linear_path(), self.block, self.fc, self.blocks)
         self.before = LinearFilter(before, self.block, self.fc, self.blocks)
         self.behind = LinearFilter(behind, self.block, self.fc, self.blocks)
@@ -256,12 +256,12 @@ class DRNLFilterbank(DRNLParameters):
         Tensor [shape=(B, F, T) or (F, T)], m/s
         """
         signal = as_batch(audio, 2, self.linear.values, "audio")
-        outputs, _ = self.step(signal, self.rest(signal.shape[0]))
+        outputs, _ = self.step(signal, self.initial_states(signal.shape[0]))
         if audio.dim() == 1:
             return outputs[0].squeeze(0)
         return outputs[0]
 
-    def rest(self, batch: int) -> List[Tensor]:
+    def initial_states(self, batch: int) -> List[Tensor]:
         """States of silence."""
         return [
             self.linear.initial_state(batch),
@@ -281,12 +281,12 @@ class DRNLFilterbank(DRNLParameters):
         following = [linear_path.next_state, before_state, nonlinear_path.next_state]
         return [trim(velocity, audio.shape[1])], following
 
-    def choose_stream_block(self, block: int) -> None:
+    def prepare_for_stream(self, block: int) -> None:
         """The filters' own blocks divide the stream's."""
         self.block = stream_block(block)
         self.blocks = block // self.block
 
-    def choose_block(self, samples: int | None) -> None:
+    def prepare_for_length(self, samples: int | None) -> None:
         """A block that divides the audio spares padding and cutting."""
         if samples is not None:
             self.block = whole_block(samples)

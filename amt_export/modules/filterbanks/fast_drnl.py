@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from amt_export.manifest.ports import State
-from amt_export.modules.base import as_batch, exact
+from amt_export.modules.base import as_batch, unrounded
 from amt_export.modules.filterbanks.drnl import DRNLParameters
 from amt_export.modules.filterbanks.fft_convolution import FilterSpectrum, TorusTransform
 from amt_export.numerics.good_thomas import (
@@ -21,7 +21,7 @@ from amt_export.numerics.good_thomas import (
 )
 from amt_export.recurrence.tables import impulse_response
 
-# Audio length for which an eager module chooses its transform; `frozen` knows better.
+# Audio length for which an eager module chooses its transform; `freeze` knows better.
 TYPICAL_SAMPLES = 44100
 # A response that keeps more than this share of its energy behind ir_length is reported (-60 dB).
 MAX_LOST_ENERGY = 1e-6
@@ -97,14 +97,14 @@ class FastDRNLFilterbank(DRNLParameters):
         self._report_losses(long)
         for name, response in zip(RESPONSES, long, strict=True):
             kept = response[:, :ir_length].contiguous()
-            self.declare(name, kept, False, dtype)
-            self.declare(name + "_flipped", kept.flip(-1), False, dtype)
+            self.register_design_value(name, kept, False, dtype)
+            self.register_design_value(name + "_flipped", kept.flip(-1), False, dtype)
         self.transform = TorusTransform()
         self.spectrum_lin = FilterSpectrum()
         self.spectrum_nlin_1 = FilterSpectrum()
         self.spectrum_nlin_2 = FilterSpectrum()
-        self.choose_block(TYPICAL_SAMPLES)
-        self.redesign()
+        self.prepare_for_length(TYPICAL_SAMPLES)
+        self.update_coefficients()
 
     def _report_losses(self, responses: list[Tensor]) -> None:
         share = torch.stack(
@@ -121,13 +121,13 @@ class FastDRNLFilterbank(DRNLParameters):
                 stacklevel=3,
             )
 
-    def choose_block(self, samples: int | None) -> None:
+    def prepare_for_length(self, samples: int | None) -> None:
         """Transform length for audio of `samples` samples."""
         if samples is not None:
             self.n1, self.n2 = best_torus(samples, self.ir_length)
             self.new_samples = 0
 
-    def choose_stream_block(self, block: int) -> None:
+    def prepare_for_stream(self, block: int) -> None:
         """One transform holds a block and the responses' length.
 
         Raises
@@ -142,13 +142,13 @@ class FastDRNLFilterbank(DRNLParameters):
 
     def _response(self, name: str) -> Tensor:
         """Filter taps in float64: the stored ones; the reversed copy counts where it was changed."""
-        stored = exact(getattr(self, name), self._designed[name])
+        stored = unrounded(getattr(self, name), self._designed[name])
         designed = self._designed[name + "_flipped"]
-        reverse = exact(getattr(self, name + "_flipped"), designed)
+        reverse = unrounded(getattr(self, name + "_flipped"), designed)
         changed = reverse != designed.to(reverse.device)
         return torch.where(changed.flip(-1), reverse.flip(-1), stored)
 
-    def redesign(self) -> None:
+    def update_coefficients(self) -> None:
         """Set the spectra of the filters and the compression from the parameters."""
         with torch.no_grad():
             self.transform.design(self.n1, self.n2, self.ir_length, self.fc, self.new_samples)
@@ -175,7 +175,7 @@ class FastDRNLFilterbank(DRNLParameters):
             return velocity.squeeze(0)
         return velocity
 
-    def rest(self, batch: int) -> List[Tensor]:
+    def initial_states(self, batch: int) -> List[Tensor]:
         """States of silence."""
         past = self.transform.silence(batch)
         return [past, past.new_zeros(batch, self.num_channels, past.shape[1])]

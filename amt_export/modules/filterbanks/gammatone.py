@@ -8,7 +8,7 @@ from torch import Tensor
 from amt_export.design.gammatone import default_betamul, gammatone_bandwidth, gammatone_pole
 from amt_export.design.polynomial import cascade_basis, expanded, from_coefficients
 from amt_export.manifest.ports import Port, State
-from amt_export.modules.base import AuditoryModule, as_batch, exact
+from amt_export.modules.base import AuditoryModule, as_batch, unrounded
 from amt_export.modules.filterbanks.centre_frequencies import checked_rate, one_per_erb
 from amt_export.numerics.blocks import block_count, to_blocks, trim
 from amt_export.recurrence.block_length import BLOCK, stream_block, whole_block
@@ -117,37 +117,39 @@ class GammatoneFilterbank(AuditoryModule):
         factor = torch.tensor(
             default_betamul(n) if betamul is None else betamul, dtype=torch.float64
         )
-        self.declare("fc", centre, False, dtype)
-        self.declare("betamul", factor, False, dtype)
+        self.register_design_value("fc", centre, False, dtype)
+        self.register_design_value("betamul", factor, False, dtype)
         bandwidth = gammatone_bandwidth(centre, float(factor))
         pole = gammatone_pole(centre, bandwidth, fs)
         radius = torch.linalg.vector_norm(pole, dim=-1)
         gain = torch.complex((1.0 - radius) ** n, torch.zeros_like(radius))
         if implementation == "sos":
-            self.declare("poles", torch.view_as_complex(pole), learnable, dtype)
-            self.declare("gains", gain, learnable, dtype)
+            self.register_design_value("poles", torch.view_as_complex(pole), learnable, dtype)
+            self.register_design_value("gains", gain, learnable, dtype)
         else:
             pole = pole * (torch.clamp(radius, max=MAX_POLY_RADIUS) / radius)[:, None]
-            self.declare("b", gain[:, None], learnable, dtype)
-            self.declare("a", expanded(torch.view_as_complex(pole), n), learnable, dtype)
+            self.register_design_value("b", gain[:, None], learnable, dtype)
+            self.register_design_value(
+                "a", expanded(torch.view_as_complex(pole), n), learnable, dtype
+            )
             # Coordinates in which the direct form keeps float32's digits, trained coefficients too.
             self.basis = cascade_basis(torch.view_as_complex(pole), n)
             self.basis_inverse = torch.linalg.inv(self.basis)
-        self.redesign()
+        self.update_coefficients()
 
     def system(self) -> StateSpace:
         """The filters in float64, from the current parameters."""
         if hasattr(self, "poles"):  # a condition that TorchScript decides when it compiles
-            pole = torch.view_as_real(exact(self.poles, self._designed["poles"]))
-            gain = torch.view_as_real(exact(self.gains, self._designed["gains"]))
+            pole = torch.view_as_real(unrounded(self.poles, self._designed["poles"]))
+            gain = torch.view_as_real(unrounded(self.gains, self._designed["gains"]))
             return one_pole_cascade(pole, self.n, 2.0 * gain)
-        b = exact(self.b, self._designed["b"])
-        a = exact(self.a, self._designed["a"])
+        b = unrounded(self.b, self._designed["b"])
+        a = unrounded(self.a, self._designed["a"])
         basis = self.basis.to(a.device)
         return from_coefficients(2.0 * b, a, basis, self.basis_inverse.to(a.device))
 
     @torch.no_grad()
-    def redesign(self) -> None:
+    def update_coefficients(self) -> None:
         """Design the filters from the parameters."""
         self.filter = LinearFilter(self.system(), self.block, self.fc, self.blocks)
 
@@ -169,12 +171,12 @@ class GammatoneFilterbank(AuditoryModule):
         Tensor [shape=(B, F, T) or (F, T)], Pa
         """
         signal = as_batch(audio, 2, self.filter.values, "audio")
-        outputs, _ = self.step(signal, self.rest(signal.shape[0]))
+        outputs, _ = self.step(signal, self.initial_states(signal.shape[0]))
         if audio.dim() == 1:
             return outputs[0].squeeze(0)
         return outputs[0]
 
-    def rest(self, batch: int) -> List[Tensor]:
+    def initial_states(self, batch: int) -> List[Tensor]:
         """State of silence."""
         return [self.filter.initial_state(batch)]
 
@@ -184,12 +186,12 @@ class GammatoneFilterbank(AuditoryModule):
         filtered, state = filter_blocks(blocks, self.tables(blocks.shape[2]), states[0])
         return [trim(filtered, audio.shape[1])], [state]
 
-    def choose_stream_block(self, block: int) -> None:
+    def prepare_for_stream(self, block: int) -> None:
         """The filter's own blocks divide the stream's."""
         self.block = stream_block(block)
         self.blocks = block // self.block
 
-    def choose_block(self, samples: int | None) -> None:
+    def prepare_for_length(self, samples: int | None) -> None:
         """A block that divides the audio spares padding and cutting."""
         if samples is not None:
             self.block = whole_block(samples)

@@ -73,8 +73,8 @@ class Glasberg2002FrontEnd(CentredModule):
             raise ValueError(
                 f"erb_kwargs give {bands} bands, excitation_kwargs {channels} channels"
             )
-        self.erb_integration.choose_block(longest // 2 + 1)
-        self.erb_integration.redesign()
+        self.erb_integration.prepare_for_length(longest // 2 + 1)
+        self.erb_integration.update_coefficients()
 
     def forward(self, audio: Tensor) -> Tensor:
         """Excitation.
@@ -91,13 +91,13 @@ class Glasberg2002FrontEnd(CentredModule):
         excitation: Tensor = self.excitation_pattern(self.erb_integration(psd))
         return excitation
 
-    def choose_stream_block(self, block: int) -> None:
+    def prepare_for_stream(self, block: int) -> None:
         """As `MultiResolutionFFT`."""
-        self.multi_fft.choose_stream_block(block)
+        self.multi_fft.prepare_for_stream(block)
 
-    def past(self) -> int:
+    def history_samples(self) -> int:
         """As `MultiResolutionFFT`."""
-        return self.multi_fft.past()
+        return self.multi_fft.history_samples()
 
     def centred_frames(
         self, heard: Tensor, frames: int, before: Tensor, beyond: Tensor
@@ -106,12 +106,12 @@ class Glasberg2002FrontEnd(CentredModule):
         psd = self.multi_fft.centred_frames(heard, frames, before, beyond)[0]
         return [self.excitation_pattern(self.erb_integration(psd))]
 
-    def frozen(self, samples: int | None = None, stream: int | None = None) -> Self:
+    def freeze(self, samples: int | None = None, stream: int | None = None) -> Self:
         """A copy with the current values baked in."""
-        static = super().frozen(samples, stream)
-        static.multi_fft = self.multi_fft.frozen(samples, stream)
-        static.erb_integration = self.erb_integration.frozen()
-        static.excitation_pattern = self.excitation_pattern.frozen()
+        static = super().freeze(samples, stream)
+        static.multi_fft = self.multi_fft.freeze(samples, stream)
+        static.erb_integration = self.erb_integration.freeze()
+        static.excitation_pattern = self.excitation_pattern.freeze()
         return static
 
     def centre_frequencies(self) -> list[float]:
@@ -142,9 +142,9 @@ class Glasberg2002FrontEnd(CentredModule):
         """As `MultiResolutionFFT`."""
         return self.multi_fft.padding()
 
-    def skip(self) -> int:
+    def lead_frames(self) -> int:
         """As `MultiResolutionFFT`."""
-        return self.multi_fft.skip()
+        return self.multi_fft.lead_frames()
 
     def latency(self) -> int:
         """As `MultiResolutionFFT`."""

@@ -14,7 +14,7 @@ from amt_export.design.moore_excitation import (
 )
 from amt_export.design.moore_spectrum import BIN_WIDTH
 from amt_export.manifest.ports import Port
-from amt_export.modules.base import AuditoryModule, as_batch, exact
+from amt_export.modules.base import AuditoryModule, as_batch, unrounded
 from amt_export.modules.excitation.component_group import ComponentGroup
 from amt_export.modules.excitation.moore2016 import Moore2016ExcitationPattern
 from amt_export.modules.framed import FramedModule
@@ -23,9 +23,9 @@ from amt_export.modules.spectra.ears import merge_ears, split_ears
 from amt_export.modules.spectra.moore2016 import Moore2016Spectrum
 
 
-def redesign_after_load(module: nn.Module, _: object) -> None:
+def update_after_load(module: nn.Module, _: object) -> None:
     """Design again when the submodules, which load after their parent, have their values."""
-    cast("AuditoryModule", module).redesign()
+    cast("AuditoryModule", module).update_coefficients()
 
 
 class Moore2016FrontEnd(FramedModule):
@@ -88,19 +88,19 @@ class Moore2016FrontEnd(FramedModule):
         self.dtype = dtype
         self.least_audible = 10.0 ** (self.excitation.least_level / 10.0)
         self.groups = nn.ModuleList()
-        self.redesign()
+        self.update_coefficients()
         self.register_load_state_dict_post_hook(  # type: ignore[no-untyped-call]
-            redesign_after_load
+            update_after_load
         )
 
     @torch.no_grad()
-    def redesign(self) -> None:
+    def update_coefficients(self) -> None:
         """Set the weights of the fixed bins from the parameters of the two parts."""
         spectrum, excitation = self.spectrum, self.excitation
         if self.is_frozen:
             return
         powers = excitation.powers
-        fc = exact(excitation._fc_channels, excitation._designed["_fc_channels"])
+        fc = unrounded(excitation._fc_channels, excitation._designed["_fc_channels"])
         f = BIN_WIDTH * torch.arange(spectrum.columns, dtype=torch.float64, device=fc.device)
         f[0] = f[1]  # never relevant, so any frequency will do
         weights = weights_above(f, fc, excitation.reach).to(powers.dtype)
@@ -176,11 +176,11 @@ class Moore2016FrontEnd(FramedModule):
         excitation = self.spectrum.db_per_neper * torch.log(total)
         return propagate_nan(excitation, intensity[:, :, :1])
 
-    def frozen(self, samples: int | None = None, stream: int | None = None) -> Self:
+    def freeze(self, samples: int | None = None, stream: int | None = None) -> Self:
         """A copy with the current values baked in."""
-        static = super().frozen(samples, stream)
-        static.spectrum = self.spectrum.frozen(samples, stream)
-        static.excitation = self.excitation.frozen()
+        static = super().freeze(samples, stream)
+        static.spectrum = self.spectrum.freeze(samples, stream)
+        static.excitation = self.excitation.freeze()
         return static
 
     def near_threshold(self, *inputs: Tensor) -> Tensor:
@@ -203,9 +203,9 @@ class Moore2016FrontEnd(FramedModule):
         """As `Moore2016Spectrum`."""
         return self.spectrum.look_ahead()
 
-    def skip(self) -> int:
+    def lead_frames(self) -> int:
         """As `Moore2016Spectrum`."""
-        return self.spectrum.skip()
+        return self.spectrum.lead_frames()
 
     def latency(self) -> int:
         """As `Moore2016Spectrum`."""

@@ -9,7 +9,7 @@ from torch import Tensor
 from amt_export.design import moore_spectrum as design
 from amt_export.design.moore_spectrum import serving_window
 from amt_export.manifest.ports import Port
-from amt_export.modules.base import as_batch, exact
+from amt_export.modules.base import as_batch, unrounded
 from amt_export.modules.framed import FramedModule
 from amt_export.modules.levels import DB_PER_NEPER
 from amt_export.modules.spectra.ears import merge_ears, split_ears
@@ -132,21 +132,21 @@ class Moore2016Spectrum(FramedModule):
         limits = torch.tensor(design.FREQ_LIMITS, dtype=torch.float64)
         below = torch.tensor(THRESHOLD_MAX_MINUS, dtype=torch.float64)
         absolute = torch.tensor(THRESHOLD_ABSOLUTE, dtype=torch.float64)
-        self.declare("freq_limits", limits, learnable, dtype)
-        self.declare("threshold_max_minus", below, learnable, dtype)
-        self.declare("threshold_absolute", absolute, False, dtype)
+        self.register_design_value("freq_limits", limits, learnable, dtype)
+        self.register_design_value("threshold_max_minus", below, learnable, dtype)
+        self.register_design_value("threshold_absolute", absolute, False, dtype)
         for name, length in zip(WINDOWS, design.WINDOW_LENGTHS, strict=True):
-            self.declare(name, design.centred_window(length), False, dtype)
+            self.register_design_value(name, design.centred_window(length), False, dtype)
         self.bands = SpectrumBands(len(design.WINDOW_LENGTHS), self.segment_duration)
-        self.redesign()
+        self.update_coefficients()
 
     @torch.no_grad()
-    def redesign(self) -> None:
+    def update_coefficients(self) -> None:
         """Set the columns of every window for the bins it serves."""
         like = self.freq_limits
-        limits = exact(self.freq_limits, self._designed["freq_limits"])
+        limits = unrounded(self.freq_limits, self._designed["freq_limits"])
         windows = torch.stack(
-            [exact(getattr(self, name), self._designed[name]) for name in WINDOWS]
+            [unrounded(getattr(self, name), self._designed[name]) for name in WINDOWS]
         )
         analysis = design.analysis(windows, limits, self.db_max)
         self.bands.set_columns(analysis.columns, like)
@@ -162,7 +162,7 @@ class Moore2016Spectrum(FramedModule):
         self.empty = self.columns - len(bins)
         ascending = torch.arange(self.empty, self.columns, device=like.device)
         self.in_order = bool(torch.equal(bins, ascending))
-        below = exact(self.threshold_max_minus, self._designed["threshold_max_minus"])
+        below = unrounded(self.threshold_max_minus, self._designed["threshold_max_minus"])
         least = torch.full((ALL_BINS,), LEAST_INTENSITY, dtype=like.dtype, device=like.device)
         least[0] = 1.0  # column 0 is no component: 0 dB
         self.set_buffer("places", places)
@@ -225,7 +225,7 @@ class Moore2016Spectrum(FramedModule):
 
     def serving_windows(self) -> Tensor:
         """Window (1024,) of each bin above DC by the current limits, -1 for none."""
-        limits = exact(self.freq_limits, self._designed["freq_limits"])
+        limits = unrounded(self.freq_limits, self._designed["freq_limits"])
         bins = torch.arange(1, 1025, dtype=torch.float64, device=limits.device)
         return serving_window(limits, bins * self.bin_width)
 
@@ -238,7 +238,7 @@ class Moore2016Spectrum(FramedModule):
         """
         below = self.below_maximum
         if self.learnable:
-            stored = exact(self.threshold_max_minus, self._designed["threshold_max_minus"])
+            stored = unrounded(self.threshold_max_minus, self._designed["threshold_max_minus"])
             below = torch.exp(-stored / self.db_per_neper).to(intensity.dtype)
         return torch.clamp(intensity.amax(2, keepdim=True), min=self.least_maximum) * below
 

@@ -14,7 +14,7 @@ from amt_export.design.multires import (
     read_table,
 )
 from amt_export.manifest.ports import Port
-from amt_export.modules.base import as_batch, exact
+from amt_export.modules.base import as_batch, unrounded
 from amt_export.modules.centred import CentredModule
 from amt_export.modules.filterbanks.centre_frequencies import checked_rate
 from amt_export.modules.reference import DOCUMENTED, TORCH_AMT, checked_reference
@@ -103,11 +103,11 @@ class MultiResolutionFFT(CentredModule):
         self.hop_lengths: dict[int, int] = {}
         self.window_power: dict[int, float] = {}
         thresholds = torch.tensor(THRESHOLDS, dtype=torch.float64)
-        self.declare("freq_thresholds", thresholds, learnable, torch.float32)
+        self.register_design_value("freq_thresholds", thresholds, learnable, torch.float32)
         bands = []
         for length in self.window_lengths:
             window = hann(length, periodic=True)
-            self.declare(f"window_{length}", window, False, torch.float32)
+            self.register_design_value(f"window_{length}", window, False, torch.float32)
             hop = int(length * hop_fraction)
             self.hop_lengths[length] = hop
             self.window_power[length] = float((window * window).sum())
@@ -117,10 +117,10 @@ class MultiResolutionFFT(CentredModule):
         # Samples by which the last frame, in whole hops, can reach beyond the reflected end.
         reach = [band.parts * band.hop + band.margin for band in bands]
         self.beyond = max(0, *reach) - self.longest // 2 * 2
-        self.redesign()
+        self.update_coefficients()
 
     @torch.no_grad()
-    def redesign(self) -> None:
+    def update_coefficients(self) -> None:
         """Set the columns of every window and the table that reads their squares."""
         like = self.freq_thresholds
         position, selected = self.positions()
@@ -128,7 +128,7 @@ class MultiResolutionFFT(CentredModule):
         for i, length in enumerate(self.window_lengths):
             band = cast("WindowBand", self.bands[i])
             name = f"window_{length}"
-            window = exact(getattr(self, name), self._designed[name])
+            window = unrounded(getattr(self, name), self._designed[name])
             first, table = read_table(position[i], selected[i], length // 2)
             scale = (self.window_power[length] * self.fs) ** -0.5
             columns = framed_columns(window, first, table.shape[0], band.hop, scale)
@@ -149,7 +149,7 @@ class MultiResolutionFFT(CentredModule):
 
     def positions(self) -> Tuple[Tensor, Tensor]:
         """What `read_positions` says for the current thresholds."""
-        thresholds = exact(self.freq_thresholds, self._designed["freq_thresholds"])
+        thresholds = unrounded(self.freq_thresholds, self._designed["freq_thresholds"])
         return read_positions(thresholds, self.window_lengths, float(self.fs), self.is_aligned)
 
     def reflected(self, audio: Tensor) -> Tensor:
@@ -230,17 +230,17 @@ class MultiResolutionFFT(CentredModule):
         index : Tensor [shape=(K,)], long
             Into `window_lengths`.
         """
-        thresholds = exact(self.freq_thresholds, self._designed["freq_thresholds"])
+        thresholds = unrounded(self.freq_thresholds, self._designed["freq_thresholds"])
         lengths = self.window_lengths
         _, selected = read_positions(thresholds, lengths, float(self.fs), aligned=True)
         return self.freqs, selected.argmax(0)
 
-    def choose_block(self, samples: int | None) -> None:
+    def prepare_for_length(self, samples: int | None) -> None:
         """Keep the alignment of frames for audio of this length."""
         if samples is not None:
             self.samples = samples
 
-    def choose_stream_block(self, block: int) -> None:
+    def prepare_for_stream(self, block: int) -> None:
         """Blocks are whole hops, and the hop of every window divides that of the longest.
 
         Raises
@@ -258,20 +258,20 @@ class MultiResolutionFFT(CentredModule):
                     f"no streaming form: the hop of window {length}, {hop}, does not divide the "
                     f"longest window's, {self.reference_hop}"
                 )
-        super().choose_stream_block(block)
+        super().prepare_for_stream(block)
 
-    def past(self) -> int:
+    def history_samples(self) -> int:
         """Samples before a block that its frames depend on."""
-        return self.look_ahead() + self.skip() * self.reference_hop
+        return self.look_ahead() + self.lead_frames() * self.reference_hop
 
     def centred_frames(
         self, heard: Tensor, frames: int, before: Tensor, beyond: Tensor
     ) -> List[Tensor]:
         """Outputs of one block; see `CentredModule`."""
         over = max(band.overhang() for band in self.bands)  # type: ignore[operator]
-        padded = pad_end(heard, max(0, over - self.skip() * self.reference_hop), 1)
+        padded = pad_end(heard, max(0, over - self.lead_frames() * self.reference_hop), 1)
         # The signal, counted from the centre of the first reference frame.
-        early = self.skip() * self.reference_hop
+        early = self.lead_frames() * self.reference_hop
         first = early - before
         last = early + frames * self.reference_hop - beyond
         squares: List[Tensor] = []
@@ -280,7 +280,7 @@ class MultiResolutionFFT(CentredModule):
             squares.append(power)
         return [torch.cat(squares, dim=2) @ self.reading, self.freqs]
 
-    def skip(self) -> int:
+    def lead_frames(self) -> int:
         """0 for the usual hops: the block that begins with a frame's centre completes it."""
         return -(-self.look_ahead() // self.reference_hop) - 1
 

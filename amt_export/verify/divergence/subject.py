@@ -119,7 +119,7 @@ def subject_of(
     else:
         spec = load_spec(model).resized(samples=samples)
     module = build_module(spec, None, checkpoint, checkpoint_prefix)
-    whole, ports = module.frozen(input_length(spec)), module.output_ports
+    whole, ports = module.freeze(input_length(spec)), module.output_ports
     if form == "stream":
         program, inputs = _stream(spec, module, whole)
     else:
@@ -178,7 +178,7 @@ def _loudest_block(
     form: StreamForm, audio: npt.NDArray[np.float64]
 ) -> dict[str, npt.NDArray[np.floating]]:
     """Inputs of the streaming form for the loudest whole block of a signal, by name."""
-    states = form.rest()
+    states = form.initial_states()
     samples = torch.from_numpy(audio).float()
     pieces = torch.split(samples, form.shape[-1], dim=-1)
     blocks = [piece for piece in pieces if piece.shape[-1] == form.shape[-1]]

@@ -88,7 +88,7 @@ def eager_cases(manifest: Manifest, source: str) -> dict[str, list[Case]]:
     spec = spec_of(manifest, source)
     try:
         module = build_module(spec)
-        frozen = module.frozen(input_length(spec))
+        frozen = module.freeze(input_length(spec))
         cases = {"whole": module_cases(suite_inputs(frozen, spec.inputs), frozen, "float32")}
         if (form := build_stream(spec, module)) is not None:
             cases["stream"] = stream_cases(manifest, form, cases["whole"])

@@ -33,7 +33,7 @@ class Forms:
     frozen, reference : AuditoryModule
         Both of them frozen for the length of the input.
     whole : WholeForm
-        Of `frozen`.
+        Of `freeze`.
     stream : StreamForm or None
         For blocks.
     """

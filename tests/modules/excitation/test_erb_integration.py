@@ -38,8 +38,8 @@ def test_golden_learnable() -> None:
         module.bandwidth_scale.fill_(1.3)
     found = module(source["psd"], source["freqs"])
     assert (found - case["excitation_learnable"]).abs().max() < 1e-3
-    module.redesign()
-    assert torch.equal(module.frozen()(source["psd"]), module(source["psd"]))
+    module.update_coefficients()
+    assert torch.equal(module.freeze()(source["psd"]), module(source["psd"]))
 
 
 def test_grid() -> None:
@@ -141,7 +141,7 @@ def test_bad_calls() -> None:
     with pytest.raises(ValueError, match="at least 2"):
         module(torch.zeros(1, 1, 1))
     with pytest.raises(ValueError, match="1025 baked in"):
-        module.frozen()(psd(bins=100))
+        module.freeze()(psd(bins=100))
 
 
 def test_state_dict() -> None:

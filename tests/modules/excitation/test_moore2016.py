@@ -239,7 +239,7 @@ def test_captured(learnable: bool, tmp_path) -> None:
 
 def test_graphs_are_made_of_larger_pieces_than_eager_torch_works_on() -> None:
     """Otherwise a graph would have a piece a row; TorchScript has a loop. The numbers are the same."""
-    module = Moore2016ExcitationPattern().frozen(40)
+    module = Moore2016ExcitationPattern().freeze(40)
     arguments = components(30)
     eager = module(*arguments)
     with warnings.catch_warnings():

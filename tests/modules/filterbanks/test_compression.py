@@ -87,7 +87,7 @@ def test_the_published_compression_is_two_roots_in_float32_and_a_trained_one_its
     assert not module.to(torch.bfloat16).in_knees
     trained = DRNLFilterbank(**CASP, n_channels=6, learnable=True, dtype=torch.float32)
     assert not trained.in_knees
-    assert trained.frozen(700).in_knees
+    assert trained.freeze(700).in_knees
     with torch.no_grad():
         trained.c += 0.01
-    assert not trained.frozen(700).in_knees
+    assert not trained.freeze(700).in_knees

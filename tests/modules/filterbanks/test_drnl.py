@@ -252,7 +252,7 @@ def test_a_loaded_value_changes_its_channel(name, learnable):
     others = [0, 1, 3, 4]
     assert relative(after[:, 2], before[:, 2]) > 1e-3
     assert torch.equal(after[:, others], before[:, others])
-    assert relative(module.frozen(400)(audio), after) < 1e-10
+    assert relative(module.freeze(400)(audio), after) < 1e-10
 
 
 # Forms

@@ -50,7 +50,7 @@ def test_a_channel_far_from_a_tone_is_not_spoiled_by_its_transform(frequency):
 def test_any_number_of_pieces_is_the_convolution(samples, subject):
     module = FastDRNLFilterbank(**SHORT, subject=subject, dtype=FLOAT64)
     module.n1, module.n2 = 23, 24  # 297 new samples a piece
-    module.redesign()
+    module.update_coefficients()
     audio = 0.1 * noise(samples)
     assert relative(module(audio), by_convolution(module, audio)) < 1e-11
 
@@ -58,7 +58,7 @@ def test_any_number_of_pieces_is_the_convolution(samples, subject):
 @pytest.mark.parametrize("samples", [200, 3000])
 def test_each_length_has_its_transform(samples):
     module = FastDRNLFilterbank(**SHORT, dtype=FLOAT64)
-    frozen = module.frozen(samples)
+    frozen = module.freeze(samples)
     assert (frozen.n1, frozen.n2) == best_torus(samples, 256)
     audio = 0.1 * noise(2, samples)
     assert relative(frozen(audio), module(audio)) < 1e-11
@@ -91,7 +91,7 @@ def test_responses_cut_the_memory():
 def test_what_is_not_finite_stays_in_its_row_and_shows(value):
     module = FastDRNLFilterbank(**SHORT)
     module.n1, module.n2 = 23, 24
-    module.redesign()
+    module.update_coefficients()
     audio = noise(3, 1500, dtype=torch.float32)
     clean = module(audio)
     audio[1, 700] = value

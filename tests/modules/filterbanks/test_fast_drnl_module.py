@@ -114,7 +114,7 @@ def test_a_loaded_value_changes_its_channel(name, learnable):
     after = module(audio).detach()
     assert relative(after[:, 1], before[:, 1]) > 1e-3
     assert torch.equal(after[:, [0, 2]], before[:, [0, 2]])
-    assert relative(module.frozen(600)(audio), after) < 1e-10
+    assert relative(module.freeze(600)(audio), after) < 1e-10
     expected = FastDRNLFilterbank(**SHORT, dtype=FLOAT64)
     with torch.no_grad():
         tensor = getattr(expected, name.removesuffix("_flipped"))

@@ -27,7 +27,7 @@ def test_script_and_trace_are_eager(dtype, implementation, learnable):
 def test_a_frozen_copy_leaves_the_module_alone():
     module = GammatoneFilterbank(**SPEECH, learnable=True)
     names = list(module.state_dict())
-    frozen = module.frozen(1500)
+    frozen = module.freeze(1500)
     assert frozen.block == 60  # divides 1500
     assert not list(frozen.parameters())
     assert not frozen.state_dict()
@@ -40,7 +40,7 @@ def test_filters_go_on_from_where_they_were():
     for dtype, limit in ((FLOAT64, 1e-13), (torch.float32, 3e-7)):
         module = GammatoneFilterbank(**SPEECH, dtype=dtype)
         blocks = to_blocks(noise(2, 1, 40 * 32, dtype=dtype), 32)
-        tables, rest = module.filter.tables(), module.filter.rest(2)
+        tables, rest = module.filter.tables(), module.filter.initial_states(2)
         whole, last = filter_blocks(blocks, tables, rest)
         for cut in (1, 13, 39):
             first, carried = filter_blocks(blocks[:, :, :cut], tables, rest)

@@ -56,8 +56,8 @@ def test_a_step_of_training_changes_the_next_answer():
         module.gains -= 0.1 * module.gains
     after = module(audio)
     assert relative(after, 0.9 * before) < 1e-6
-    assert torch.equal(module.frozen(300)(audio), module.frozen(300)(audio))
-    assert relative(module.frozen(300)(audio), after) < 1e-6
+    assert torch.equal(module.freeze(300)(audio), module.freeze(300)(audio))
+    assert relative(module.freeze(300)(audio), after) < 1e-6
 
 
 # state_dict
@@ -103,7 +103,7 @@ def test_a_loaded_value_changes_its_channel(implementation, name, index, learnab
     # A pole decides how all sums are made: lean ones may no longer do.
     same = 2e-6 if name == "poles" else 0.0
     assert relative(after[:, others], before[:, others]) <= same
-    assert relative(module.frozen(300)(audio), after) < 1e-6
+    assert relative(module.freeze(300)(audio), after) < 1e-6
     if implementation == "sos":
         double = GammatoneFilterbank(**SPEECH, dtype=FLOAT64)
         exact = {key: value.clone() for key, value in double.state_dict().items()}

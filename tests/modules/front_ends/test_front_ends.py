@@ -39,7 +39,7 @@ def test_glasberg_is_the_chain(learnable: bool, reference: str) -> None:
     module = Glasberg2002FrontEnd(learnable=learnable, reference=reference)
     assert f"reference='{reference}'" in repr(module)
     assert_same(module(x), expected, 0, 1e-4)
-    assert_same(module.frozen(5000)(x), expected, 0, 1e-4)
+    assert_same(module.freeze(5000)(x), expected, 0, 1e-4)
     assert_same(module(x[0]), expected[0], 0, 1e-4)
 
 
@@ -169,7 +169,7 @@ def test_moore_loads(key: str, factor: float, learnable: bool) -> None:
     module.load_state_dict(state)
     after = module(audio)[0]
     assert not torch.equal(after, before)
-    assert_same(module.frozen(2200)(audio)[0], after, 0, 1e-6)
+    assert_same(module.freeze(2200)(audio)[0], after, 0, 1e-6)
 
 
 def test_min_p_lower_loads() -> None:
@@ -202,7 +202,7 @@ def test_glasberg_loads(prefix: str, learnable: bool) -> None:
     state[prefix] = state[prefix] * 1.3
     module.load_state_dict(state)
     assert not torch.equal(module(x), before)
-    assert_same(module.frozen(5000)(x), module(x), 0, 1e-4)
+    assert_same(module.freeze(5000)(x), module(x), 0, 1e-4)
 
 
 def test_gradients_reach_the_parameters() -> None:
@@ -265,7 +265,7 @@ def test_moore_captured(learnable: bool, tmp_path) -> None:
 )
 @torch.no_grad()
 def test_a_graph_with_a_free_batch(make, shapes: list) -> None:
-    module = make().frozen(shapes[0][-1])
+    module = make().freeze(shapes[0][-1])
     generator = torch.Generator().manual_seed(3)
 
     def inputs(batch: int) -> tuple[torch.Tensor, ...]:

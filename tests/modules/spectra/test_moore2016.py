@@ -221,7 +221,7 @@ def test_changed_limits_take_effect_at_once() -> None:
             module.threshold_max_minus.fill_(45.0)
         trained = module(audio)
         assert trained[0].shape == (1, 14, 1024 if limits[5][1] > 15000 else 958)
-        assert_same(module.frozen(2500)(audio), trained, 1e-9, 1e-9)
+        assert_same(module.freeze(2500)(audio), trained, 1e-9, 1e-9)
 
 
 @pytest.mark.parametrize("learnable", [False, True])

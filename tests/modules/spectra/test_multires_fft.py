@@ -86,8 +86,8 @@ def test_any_windows(
     expected = by_stft(audio[0], fs, windows, hop_fraction)
     assert psd.shape == (1, *expected.shape)
     assert relative(psd[0], expected) < 1e-9
-    assert_same(module.frozen(samples)(audio)[0], psd, 1e-9, 1e-20)
-    assert_same(module.frozen()(audio)[0], psd, 1e-9, 1e-20)
+    assert_same(module.freeze(samples)(audio)[0], psd, 1e-9, 1e-20)
+    assert_same(module.freeze()(audio)[0], psd, 1e-9, 1e-20)
 
 
 def test_density_of_noise() -> None:
@@ -227,7 +227,7 @@ def test_changed_thresholds_take_effect_at_once(reference: str) -> None:
         module.freq_thresholds.copy_(torch.tensor([300.0, 1100.0, 1100.0, 5000.0, 16000.0]))
     trained = module(x)[0]
     assert not torch.equal(trained, MultiResolutionFFT(reference=reference).double()(x)[0])
-    assert_same(module.frozen(x.shape[1])(x)[0], trained, 1e-9, 1e-18)
+    assert_same(module.freeze(x.shape[1])(x)[0], trained, 1e-9, 1e-18)
 
 
 @pytest.mark.parametrize("learnable", [False, True])

@@ -92,8 +92,8 @@ def test_eager_on_another_device(monkeypatch):
     from amt_export.verify.parity.prove import Expected
 
     spec = small_specs()["gammatone"]
-    module = build_module(spec).frozen(2000)
-    double = build_module(spec, torch.float64).frozen(2000)
+    module = build_module(spec).freeze(2000)
+    double = build_module(spec, torch.float64).freeze(2000)
     inputs = {"click": suite_inputs(module, spec.inputs)["click"]}
     cases = [
         replace(case, inputs={n: a.astype(np.float32) for n, a in case.inputs.items()})

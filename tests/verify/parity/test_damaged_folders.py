@@ -132,7 +132,7 @@ def test_vectors_are_the_float64_module(published):
     cases = load_vectors(folder, manifest)
     assert {case.signal for case in cases} == set(VECTOR_SIGNALS)
     spec = small_specs()["gammatone"]
-    double = build_module(spec, torch.float64).frozen(2000)
+    double = build_module(spec, torch.float64).freeze(2000)
     expected = cases_of(
         suite_inputs(double, spec.inputs), eager_runner(double, ["subbands"]), "float64"
     )

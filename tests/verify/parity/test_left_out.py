@@ -39,7 +39,7 @@ def audible_hiss(samples: int = 4000) -> torch.Tensor:
 
 @pytest.fixture(scope="module")
 def case() -> Case:
-    module = Moore2016Spectrum(dtype=torch.float64).frozen(4000)
+    module = Moore2016Spectrum(dtype=torch.float64).freeze(4000)
     (case,) = module_cases({"hiss": {"audio": audible_hiss().numpy()}}, module, "float64")
     return case
 
@@ -48,7 +48,7 @@ def case() -> Case:
 def test_frames_near_the_threshold_are_those_that_a_small_shift_changes(kind):
     """What the threshold moved by +-0.01 dB does not change is compared."""
     audio = audible_hiss()
-    frames = kind(dtype=torch.float64).frozen(4000).near_threshold(audio)
+    frames = kind(dtype=torch.float64).freeze(4000).near_threshold(audio)
     assert frames.shape == (1, 61)
     assert 0 < int(frames.sum()) < 61
     changed = torch.zeros(1, 61, dtype=torch.bool)
@@ -56,7 +56,7 @@ def test_frames_near_the_threshold_are_those_that_a_small_shift_changes(kind):
     for shift in (-0.01, 0.01):
         moved = Moore2016Spectrum(dtype=torch.float64)
         moved.threshold_max_minus += shift
-        moved.redesign()
+        moved.update_coefficients()
         for a, b in zip(moved(audio)[::2], lists[::2], strict=True):
             changed |= (a != b).any(2)
     assert torch.equal(frames, changed)
@@ -80,7 +80,7 @@ def test_a_wrong_shape_is_wrong_whatever_is_left_out(case):
 
 
 def test_modules_without_a_threshold_leave_nothing_out():
-    module = GammatoneFilterbank((700.0, 1300.0), 16000).frozen(100)
+    module = GammatoneFilterbank((700.0, 1300.0), 16000).freeze(100)
     (case,) = module_cases({"a": {"audio": noise(1, 100).numpy()}}, module, "float32")
     assert case.left_out is None
     worst = measure(lambda _: case.outputs, [case], module.output_ports)["subbands"]
