@@ -59,9 +59,10 @@ def unrounded(value: Tensor, designed: Tensor) -> Tensor:
 class AuditoryModule(nn.Module):
     """Base of all modules.
 
-    A module keeps torch_amt's names in its `state_dict` (see `register_design_value`). What `forward` multiplies
-    with is designed from them in float64 by `update_coefficients`, cast once and kept in buffers that are not
-    saved; a learnable module designs inside `forward` instead, so gradients reach the parameters.
+    A module keeps torch_amt's names in its `state_dict` (see `register_design_value`). What `forward`
+    multiplies with is designed from them in float64 by `update_coefficients`, cast once and kept in buffers
+    that are not saved; a learnable module designs inside `forward` instead, so gradients reach the
+    parameters.
     """
 
     input_ports: ClassVar[tuple[Port, ...]]
