@@ -99,6 +99,7 @@ def export_onnx(program: Program, path: Path, metadata: dict[str, str]) -> None:
         compute_outputs,
         count_axes_from_front,
         drop_allowzero,
+        name_batch,
         slice_splits,
         write_out_fills,
     )
@@ -132,6 +133,8 @@ def export_onnx(program: Program, path: Path, metadata: dict[str, str]) -> None:
         model.ir_version = IR_VERSION
         proto = ir.to_proto(model)
     graph = proto.graph
+    if program.free_batch:
+        name_batch(graph)
     for described in (
         *(proto, graph, *graph.node, *graph.initializer),
         *(*graph.input, *graph.output, *graph.value_info),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
 import onnx_ir as ir
+
+from amt_export.export.capture import BATCH
 
 
 def slice_splits(model: ir.Model) -> None:
@@ -102,3 +105,18 @@ def compute_outputs(model: ir.Model) -> None:
         computed.name, computed.type, computed.shape = name, value.type, value.shape
         graph.append(node)
         graph.outputs[place] = computed
+
+
+def name_batch(graph: Any) -> None:
+    """Call a free batch "batch", in the interface and inside; torch numbers it.
+
+    Parameters
+    ----------
+    graph : onnx.GraphProto
+        Whose inputs all begin with the batch.
+    """
+    symbol = graph.input[0].type.tensor_type.shape.dim[0].dim_param
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        for size in value.type.tensor_type.shape.dim:
+            if size.dim_param:
+                size.dim_param = re.sub(rf"\b{re.escape(symbol)}\b", BATCH, size.dim_param)

@@ -85,9 +85,10 @@ class StreamForm(nn.Module):
         """A block of silence and the states before it: arguments of `forward`."""
         return (torch.zeros(self.shape), *self.initial_states())
 
-    def forward(self, audio: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
-        """Take one block; see `AuditoryModule.step`."""
-        outputs, following = self.module.step(audio.to(states[0].dtype), list(states))
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """Take one block, audio and states; see `AuditoryModule.step`."""
+        audio, *states = inputs
+        outputs, following = self.module.step(audio.to(states[0].dtype), states)
         return (*(output.to(audio.dtype) for output in outputs), *following)
 
     @torch.no_grad()
