@@ -97,7 +97,8 @@ def publish(
         # The same values in float64, with what rounding took from those that were not loaded.
         double = copy.deepcopy(module).to(torch.float64)
         frozen, reference = module.freeze(samples), double.freeze(samples)
-        whole, stream = WholeForm(frozen), build_stream(spec, module)
+        whole = WholeForm(frozen) if spec.precision == "float64" else frozen
+        stream = build_stream(spec, module)
         forms = Forms(module, double, frozen, reference, whole, stream)
         programs = _capture(spec, forms)
         manifest = _describe(spec, forms)
@@ -154,7 +155,8 @@ def _describe(spec: ModelSpec, forms: Forms) -> Manifest:
     module = forms.module
     try:
         with torch.no_grad():
-            results = forms.whole(*(torch.zeros(shape) for shape in spec.inputs.values()))
+            silence = (torch.zeros(shape) for shape in spec.inputs.values())
+            results = WholeForm(forms.frozen)(*silence)
     except ValueError as error:
         # The module refuses the shapes, e.g. audio shorter than a frame.
         raise SpecError(f"{spec.path}: [inputs]: {error}") from error

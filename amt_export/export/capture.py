@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -54,7 +56,7 @@ def capture(
     Parameters
     ----------
     module : nn.Module
-        `WholeForm` or `StreamForm`, whose forward takes ``*inputs``.
+        A frozen module, a `WholeForm` or a `StreamForm`.
     inputs, input_names, output_names, free_batch
         See `Program`.
     """
@@ -62,7 +64,7 @@ def capture(
     if free_batch:
         if inputs[0].shape[0] == 1:  # of which torch would make a constant
             inputs = tuple(torch.cat([value, value]) for value in inputs)
-        shapes = {"inputs": tuple({0: Dim(BATCH)} for _ in inputs)}
+        shapes = _free(module, len(inputs))
     with torch.no_grad(), quiet_torch():
         exported = torch.export.export(module, inputs, dynamic_shapes=shapes, strict=False)
         exported = exported.run_decompositions({})
@@ -80,6 +82,18 @@ def capture(
         for key in ("stack_trace", "nn_module_stack", "source_fn_stack", "torch_fn", "from_node"):
             node.meta.pop(key, None)
     return Program(module, inputs, input_names, output_names, exported, free_batch)
+
+
+def _free(module: nn.Module, count: int) -> dict[str, Any]:
+    """The shapes of so many inputs whose first size is free, as `torch.export` takes them."""
+    free = {0: Dim(BATCH)}
+    shapes: dict[str, Any] = {}
+    for name, parameter in inspect.signature(module.forward).parameters.items():
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            shapes[name] = (free,) * (count - len(shapes))
+        elif len(shapes) < count:
+            shapes[name] = free
+    return shapes
 
 
 @contextmanager

@@ -30,11 +30,11 @@ class WholeForm(nn.Module):
         self.module = module
         self.eval()
 
-    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, audio: Tensor, *others: Tensor) -> tuple[Tensor, ...]:
         """Run the module, which casts its inputs itself."""
-        results = self.module(*inputs)
+        results = self.module(audio, *others)
         outputs = (results,) if isinstance(results, Tensor) else results
-        return tuple(output.to(inputs[0].dtype) for output in outputs)
+        return tuple(output.to(audio.dtype) for output in outputs)
 
 
 class StreamForm(nn.Module):
@@ -85,10 +85,9 @@ class StreamForm(nn.Module):
         """A block of silence and the states before it: arguments of `forward`."""
         return (torch.zeros(self.shape), *self.initial_states())
 
-    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """Take one block, audio and states; see `AuditoryModule.step`."""
-        audio, *states = inputs
-        outputs, following = self.module.step(audio.to(states[0].dtype), states)
+    def forward(self, audio: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
+        """Take one block; see `AuditoryModule.step`."""
+        outputs, following = self.module.step(audio.to(states[0].dtype), list(states))
         return (*(output.to(audio.dtype) for output in outputs), *following)
 
     @torch.no_grad()

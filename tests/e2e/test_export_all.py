@@ -32,11 +32,9 @@ audio = [1, 1600]
 
 [export]
 formats = ["onnx"]
-dtype = "float32"
 
 [parity]
-onnx = 2e-6
-reference = {reference}
+float64 = {reference}
 """
 
 

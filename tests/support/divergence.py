@@ -12,7 +12,7 @@ from amt_export.model_file import ModelSpec, load_spec
 from support.filters import model_file, small_specs
 
 SIGNAL = "noise_94dB"
-NUMBERS = "filter.numbers"
+NUMBERS = "filter.values"
 """What the tables of a gammatone are looked up in."""
 
 

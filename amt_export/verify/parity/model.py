@@ -6,11 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from torch import nn
+
 from amt_export.export import FORMATS
 from amt_export.manifest import Manifest, ParityRow
 from amt_export.model_file import ModelSpec
 from amt_export.modules.base import AuditoryModule
-from amt_export.modules.forms import StreamForm, WholeForm
+from amt_export.modules.forms import StreamForm
 from amt_export.verify.parity.cases import module_cases, single, suite_inputs
 from amt_export.verify.parity.compare import Case, Variant, Worst
 from amt_export.verify.parity.eager import prove_answers, prove_eager, stream_cases
@@ -46,7 +48,7 @@ class Forms:
     double: AuditoryModule
     frozen: AuditoryModule
     reference: AuditoryModule
-    whole: WholeForm
+    whole: nn.Module
     stream: StreamForm | None
 
 
