@@ -100,6 +100,7 @@ def export_onnx(program: Program, path: Path, metadata: dict[str, str]) -> None:
         count_axes_from_front,
         drop_allowzero,
         name_batch,
+        select_truth_values,
         slice_splits,
         write_out_fills,
     )
@@ -108,6 +109,7 @@ def export_onnx(program: Program, path: Path, metadata: dict[str, str]) -> None:
     with quiet_torch():
         optimizer.fold_constants(model, input_size_limit=FOLD_LIMIT, output_size_limit=FOLD_LIMIT)
         slice_splits(model)
+        select_truth_values(model)
         for tidy in (
             passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0),
             passes.IdentityEliminationPass(),
