@@ -84,6 +84,8 @@ class ModelSpec:
         Tolerance per format and for ``"float64"``: relative, and in dB.
     path : Path
         The model file.
+    given : frozenset of str
+        Keys of ``[parity]`` that the file sets itself.
     """
 
     name: str
@@ -99,6 +101,7 @@ class ModelSpec:
     parity: dict[str, float]
     parity_db: dict[str, float]
     path: Path
+    given: frozenset[str] = frozenset()
 
     def resized(self, samples: int | None = None, batch: int | None = None) -> ModelSpec:
         """Return this model for audio of another length or batch.
@@ -203,6 +206,7 @@ def load_spec(
         parity=_tolerances(document.section("parity"), default_parity(classes[module], precision)),
         parity_db=_tolerances(document.section("parity_db"), PARITY_DB),
         path=path,
+        given=frozenset(document.section("parity").table),
     )
 
 

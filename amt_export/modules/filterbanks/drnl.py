@@ -6,6 +6,14 @@ import torch
 from torch import Tensor
 
 from amt_export.design.drnl import MODELS, PARAMETERS, SUBJECTS, drnl_parameters, resonance
+from amt_export.design.rounding import (
+    AMPLITUDE,
+    LEFT,
+    TONES,
+    noise_gain,
+    tone_error,
+    tone_gain,
+)
 from amt_export.manifest.ports import Port, State
 from amt_export.modules.base import AuditoryModule, as_batch, unrounded
 from amt_export.modules.filterbanks.centre_frequencies import checked_rate, evenly_spaced
@@ -137,6 +145,24 @@ class DRNLParameters(AuditoryModule):
             a, b, exponent = self.compression()
         shape = [-1] + [1] * (resonant.dim() - 2)
         return broken_stick(resonant, a.reshape(shape), b.reshape(shape), exponent.reshape(shape))
+
+    @torch.no_grad()
+    def expected_rounding(self) -> float:
+        """See `design.rounding`: more than usual where no channel is near a tone."""
+        fs = float(self.fs)
+        linear, before = self.linear_path(), self.nonlinear_filter(0)
+        behind = self.nonlinear_filter(self.lp_nlin)
+        a, b, exponent = (value.double().cpu() for value in self.compression())
+        found = [0.0]
+        for frequency in (tone for tone in TONES if tone < 0.5 * fs):
+            resonant = tone_gain(before, frequency, fs) * AMPLITUDE
+            gain = torch.minimum(a, b * torch.clamp(resonant, min=SMALLEST) ** exponent)
+            peak = tone_gain(linear, frequency, fs) * AMPLITUDE
+            peak = peak + tone_gain(behind, frequency, fs) * gain * resonant
+            left = (noise_gain(linear) + gain * noise_gain(before)) * AMPLITUDE
+            left = left + noise_gain(behind) * gain * resonant
+            found.append(tone_error(LEFT * left, peak))
+        return max(found)
 
     def centre_frequencies(self) -> list[float]:
         """In Hz."""
