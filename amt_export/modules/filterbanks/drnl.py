@@ -18,6 +18,7 @@ from amt_export.manifest.ports import Port, State
 from amt_export.modules.base import AuditoryModule, as_batch, unrounded
 from amt_export.modules.filterbanks.centre_frequencies import checked_rate, evenly_spaced
 from amt_export.modules.filterbanks.compression import (
+    SMALLEST,
     broken_stick,
     knee_velocity,
     quarter_power_stick,
