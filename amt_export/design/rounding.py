@@ -31,12 +31,14 @@ def tone_gain(system: StateSpace, frequency: float, fs: float) -> Tensor:
     z = complex(math.cos(2.0 * math.pi * frequency / fs), math.sin(2.0 * math.pi * frequency / fs))
     identity = torch.eye(system.A.shape[-1], dtype=torch.complex128)
     states = torch.linalg.solve(z * identity - system.A.cpu(), system.b.cpu().to(torch.complex128))
-    return ((system.c.cpu() * states).sum(-1) + system.d.cpu()).abs()
+    gain: Tensor = ((system.c.cpu() * states).sum(-1) + system.d.cpu()).abs()
+    return gain
 
 
 def noise_gain(system: StateSpace) -> Tensor:
     """Square root of the energy of the impulse response, (F,)."""
-    return torch.linalg.vector_norm(impulse_response(system, RESPONSE), dim=-1).cpu()
+    gain: Tensor = torch.linalg.vector_norm(impulse_response(system, RESPONSE), dim=-1).cpu()
+    return gain
 
 
 def tone_error(left: Tensor, peak: Tensor) -> float:

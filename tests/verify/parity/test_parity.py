@@ -39,7 +39,7 @@ ANY = {"relative": 1.0, "db": 1.0, "frequency": 0.0}
 @pytest.mark.parametrize("name", FILTERBANKS)
 def test_every_model_in_every_format(name, format, published):
     """The model files with fewer channels and samples; `make artifacts` does it with all of them."""
-    folder, tolerances = published(name), resized_specs()[name].parity
+    folder, spec = published(name), resized_specs()[name]
     manifest = load_manifest(folder)
     assert [entry.format for entry in manifest.files] == list(FORMATS)
     rows = {row.format: row for row in manifest.parity}
@@ -47,9 +47,10 @@ def test_every_model_in_every_format(name, format, published):
     row = rows[format]
     interpreted = format == "coreml" and sys.platform != "darwin"
     assert row.verified_by == ("interpreter" if interpreted else "execution")
-    assert 0.0 <= row.worst <= row.tolerance == tolerances[format]
+    assert 0.0 <= row.worst <= row.tolerance
+    assert row.tolerance == spec.parity[format] or format not in spec.given
     assert row.signal in suite(10, 16000)
-    assert 0.0 < rows["float64"].worst <= tolerances["float64"], "float32 is not float64"
+    assert 0.0 < rows["float64"].worst <= rows["float64"].tolerance, "float32 is not float64"
     text = (folder / "parity.md").read_text()
     assert format in text
     assert name in text
@@ -68,7 +69,7 @@ def test_one_format_alone(tmp_path):
 def test_a_batch_that_was_published_is_accepted_again(name, tmp_path):
     """Row b of a signal's batch is another signal; `check` knows fewer signals than `build`."""
     spec = load_spec(model_file(name)).resized(samples=2000, batch=3)
-    spec = replace(spec, stream_block=None)
+    spec = replace(spec, stream_block=None, given=frozenset())
     if "n_channels" in spec.parameters:
         few = {"n_channels": 4}
         spec = replace(
