@@ -55,7 +55,7 @@ def as_tensor(value: Tensor | float) -> Tensor:
     """
     if isinstance(value, Tensor):
         return value
-    if not torch.jit.is_scripting():
+    if not torch.jit.is_scripting():  # type: ignore[attr-defined]
         _reject_array(value)
     return torch.as_tensor(value)
 

@@ -42,7 +42,8 @@ def erb_numbers(f_min: float, f_max: float, erb_step: float, fs: float) -> Tenso
         raise ValueError(f"f_max is {f_max}; it must not lie above {fs / 2:g} Hz (fs/2)")
     low, high = f2erbrate(torch.tensor([f_min, f_max], dtype=torch.float64)).tolist()
     count = math.ceil((high - low) / erb_step + 1.0)
-    return low + erb_step * torch.arange(count, dtype=torch.float64)
+    centres: Tensor = low + erb_step * torch.arange(count, dtype=torch.float64)
+    return centres
 
 
 def erb_width(fc: Tensor, at_zero: float = MIN_BANDWIDTH, slope: float = SLOPE) -> Tensor:

@@ -9,8 +9,7 @@ from torch import Tensor, nn
 
 from amt_export.manifest.ports import Port, State
 
-
-# What modules compute in. float16 and bfloat16 hold 11 and 8 bits of 24, and float16 no intensity of a faint sound.
+# What modules compute in. float16 and bfloat16 keep 11 and 8 of 24 bits, and faint powers are 0 in float16.
 DTYPES = (torch.float32, torch.float64)
 
 
@@ -42,7 +41,7 @@ def reject_autocast(value: Tensor) -> None:
     RuntimeError
         If a product of float32 numbers comes out in another dtype.
     """
-    if torch.jit.is_scripting():
+    if torch.jit.is_scripting():  # type: ignore[attr-defined]
         one = value.new_ones([1, 1], dtype=torch.float32)
         if (one @ one).dtype != torch.float32:
             raise RuntimeError(

@@ -16,8 +16,8 @@ from torch import Tensor
 from amt_export.numerics.toeplitz import toeplitz
 from amt_export.recurrence.state_space import StateSpace
 
-# Smaller entries become zero: a product with a sample of down to 1e-8 would be a denormal number, which processors
-# take up to a hundred times as long for. These are the smallest normal numbers of float32 and float64 over 1e-8.
+# Smaller entries become zero, in float32 and float64: their products with samples of 1e-8 would be denormal
+# numbers, which take processors up to a hundred times as long.
 NEGLIGIBLE, NEGLIGIBLE_DOUBLE = 1e-30, 1e-300
 
 
