@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
-
-from amt_export.errors import CheckpointError, SpecError
 from amt_export.manifest import Manifest, ParityRow
 from amt_export.model_file import ModelSpec
 from amt_export.modules.base import AuditoryModule
 from amt_export.modules.forms import StreamForm, WholeForm
 from amt_export.verify.parity.cases import module_cases, single, suite_inputs
-from amt_export.verify.parity.compare import Case, Variant, Worst
+from amt_export.verify.parity.compare import Variant, Worst
 from amt_export.verify.parity.eager import prove_answers, prove_eager, stream_cases
+from amt_export.verify.parity.finite import require_finite
 from amt_export.verify.parity.prove import Expected, prove
 from amt_export.verify.parity.streaming import whole_as_stream
 from amt_export.verify.parity.vectors import VECTORS, save_vectors
@@ -79,11 +77,6 @@ def prove_model(
     folder : Path
     progress : callable
         Told what is being done, and the share that is done, from a half to one.
-
-    Raises
-    ------
-    SpecError, CheckpointError
-        If an output is not finite, which the values of the model file, or of the checkpoint, are to blame for.
     """
     ports = forms.frozen.output_ports
 
@@ -96,7 +89,7 @@ def prove_model(
     reference = [replace(case, inputs=single(case.inputs)) for case in reference]
     save_vectors(folder / VECTORS, reference)
     cases = {"whole": module_cases(inputs, forms.frozen, "float32", reference)}
-    _require_finite(spec, manifest, [*reference, *cases["whole"]])
+    require_finite(spec, manifest, [*reference, *cases["whole"]])
     truth = Expected(reference, ports, tolerance("float64"))
     eager = prove_eager(forms.whole, cases["whole"], truth)
     rows, worst = list(eager.rows), {"float64": eager.worst}
@@ -113,14 +106,3 @@ def prove_model(
         if entry.form == "whole":
             worst[entry.format] = found.worst
     return Proof(tuple(rows), worst)
-
-
-def _require_finite(spec: ModelSpec, manifest: Manifest, cases: Sequence[Case]) -> None:
-    for case in cases:
-        for name, output in case.outputs.items():
-            if np.isfinite(output).all():
-                continue
-            what = f"{name} of the signal {case.signal} is not finite; no value may be so large or so small"
-            if manifest.checkpoint is not None:
-                raise CheckpointError(f"{spec.name}: with the values of the checkpoint {what}")
-            raise SpecError(f"{spec.path}: [parameters]: {what}")
