@@ -1,6 +1,6 @@
 """Frequency scales of hearing: equivalent rectangular bandwidth (ERB) and ERB number.
 
-All functions work element by element on tensors of any shape, keep the dtype of floating-point
+All functions work element by element on tensors of any shape (or a number), keep the dtype of floating-point
 input and are differentiable. Frequencies and bandwidths are in Hz, ERB numbers in Cams.
 
 The two sets of constants differ in the last digits because the models that use them do: the
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -31,12 +32,45 @@ _CAMS_PER_DECADE = 21.366
 _LOUDNESS_SLOPE = 0.004368  # per Hz
 
 
-def audfiltbw(fc: Tensor) -> Tensor:
+def as_tensor(value: Tensor | float) -> Tensor:
+    """A tensor as it is, a number as a tensor without dimensions.
+
+    Parameters
+    ----------
+    value : Tensor or float
+
+    Returns
+    -------
+    Tensor [same shape]
+
+    Raises
+    ------
+    TypeError
+        For a numpy array.
+
+    Examples
+    --------
+    >>> as_tensor(60.0)
+    tensor(60.)
+    """
+    if isinstance(value, Tensor):
+        return value
+    if not torch.jit.is_scripting():  # type: ignore[attr-defined]
+        _reject_array(value)
+    return torch.as_tensor(value)
+
+
+def _reject_array(value: object) -> None:
+    if isinstance(value, np.ndarray):
+        raise TypeError("a numpy array, where a tensor is needed; torch.from_numpy makes one of it")
+
+
+def audfiltbw(fc: Tensor | float) -> Tensor:
     """Bandwidth of the auditory filter, ``24.7 + fc / 9.265``.
 
     Parameters
     ----------
-    fc : Tensor [any shape], Hz
+    fc : Tensor [any shape] or float, Hz
         Centre frequency.
 
     Returns
@@ -44,77 +78,77 @@ def audfiltbw(fc: Tensor) -> Tensor:
     Tensor [same shape], Hz
     """
     # Literals, because the modules script this function and TorchScript has no module constants.
-    return 24.7 + torch.as_tensor(fc) / 9.265
+    return 24.7 + as_tensor(fc) / 9.265
 
 
-def f2erb(f: Tensor) -> Tensor:
+def f2erb(f: Tensor | float) -> Tensor:
     """Equivalent rectangular bandwidth, ``24.7 (4.37 f/1000 + 1)``.
 
     Parameters
     ----------
-    f : Tensor [any shape], Hz
+    f : Tensor [any shape] or float, Hz
 
     Returns
     -------
     Tensor [same shape], Hz
     """
-    return _MIN_BANDWIDTH * (_SLOPE * torch.as_tensor(f) + 1.0)
+    return _MIN_BANDWIDTH * (_SLOPE * as_tensor(f) + 1.0)
 
 
-def fc2erb(fc: Tensor) -> Tensor:
+def fc2erb(fc: Tensor | float) -> Tensor:
     """ERB number of a frequency, ``9.2645 ln(1 + 0.00437 fc)``; inverse of :func:`erb2fc`.
 
     Parameters
     ----------
-    fc : Tensor [any shape], Hz
+    fc : Tensor [any shape] or float, Hz
 
     Returns
     -------
     Tensor [same shape], Cam
     """
-    return _CAMS_PER_NEPER * torch.log1p(_SLOPE * torch.as_tensor(fc))
+    return _CAMS_PER_NEPER * torch.log1p(_SLOPE * as_tensor(fc))
 
 
-def erb2fc(erb: Tensor) -> Tensor:
+def erb2fc(erb: Tensor | float) -> Tensor:
     """Frequency of an ERB number, ``(exp(erb / 9.2645) - 1) / 0.00437``; inverse of `fc2erb`.
 
     Parameters
     ----------
-    erb : Tensor [any shape], Cam
+    erb : Tensor [any shape] or float, Cam
 
     Returns
     -------
     Tensor [same shape], Hz
     """
-    return torch.expm1(torch.as_tensor(erb) / _CAMS_PER_NEPER) / _SLOPE
+    return torch.expm1(as_tensor(erb) / _CAMS_PER_NEPER) / _SLOPE
 
 
-def f2erbrate(f: Tensor) -> Tensor:
+def f2erbrate(f: Tensor | float) -> Tensor:
     """ERB number in the loudness models, ``21.366 log10(4.368 f/1000 + 1)``.
 
     Parameters
     ----------
-    f : Tensor [any shape], Hz
+    f : Tensor [any shape] or float, Hz
 
     Returns
     -------
     Tensor [same shape], Cam
     """
-    return _CAMS_PER_DECADE / math.log(10.0) * torch.log1p(_LOUDNESS_SLOPE * torch.as_tensor(f))
+    return _CAMS_PER_DECADE / math.log(10.0) * torch.log1p(_LOUDNESS_SLOPE * as_tensor(f))
 
 
-def erbrate2f(erbrate: Tensor) -> Tensor:
+def erbrate2f(erbrate: Tensor | float) -> Tensor:
     """Frequency of an ERB number in the loudness models; inverse of :func:`f2erbrate`.
 
     Parameters
     ----------
-    erbrate : Tensor [any shape], Cam
+    erbrate : Tensor [any shape] or float, Cam
 
     Returns
     -------
     Tensor [same shape], Hz
     """
-    nepers = torch.as_tensor(erbrate) * (math.log(10.0) / _CAMS_PER_DECADE)
+    nepers = as_tensor(erbrate) * (math.log(10.0) / _CAMS_PER_DECADE)
     return torch.expm1(nepers) / _LOUDNESS_SLOPE
 
 

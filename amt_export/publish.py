@@ -37,6 +37,7 @@ from amt_export.model_file.building import build_module, build_stream, input_len
 from amt_export.modules.base import AuditoryModule
 from amt_export.modules.forms import WholeForm
 from amt_export.report import Pictures, draw, measure_response, parity_markdown
+from amt_export.verify.independent import check_filters
 from amt_export.verify.parity.compare import failing, parity_error
 from amt_export.verify.parity.load import open_artifact
 from amt_export.verify.parity.model import Forms, Progress, Proof, prove_model
@@ -100,6 +101,7 @@ def publish(
         whole = WholeForm(frozen) if spec.precision == "float64" else frozen
         stream = build_stream(spec, module)
         forms = Forms(module, double, frozen, reference, whole, stream)
+        check_filters(double, reference, samples, str(checkpoint or spec.path))
         programs = _capture(spec, forms)
         manifest = _describe(spec, forms)
         if checkpoint is not None:

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from amt_export.erb import erbrate2f, f2erbrate
+from amt_export.erb import f2erbrate
 
 # ERB(f) = 24.673 (4.368 f/1000 + 1): Glasberg & Moore (1990) with the digits of ANSI S3.4-2007.
 MIN_BANDWIDTH = 24.673  # Hz
@@ -32,20 +32,17 @@ def erb_numbers(f_min: float, f_max: float, erb_step: float, fs: float) -> Tenso
     Raises
     ------
     ValueError
-        With the value, if a centre would lie outside (0, fs/2] or there would be none.
+        With the value, if `f_max` lies above fs/2 or there would be no band. The last centre may lie above it.
     """
     if not (math.isfinite(erb_step) and erb_step > 0):
         raise ValueError(f"erb_step is {erb_step}; it must be positive, in Cam")
     if not 0 < f_min <= f_max < math.inf:
         raise ValueError(f"f_min is {f_min}, f_max is {f_max}; 0 < f_min <= f_max is needed, in Hz")
+    if f_max > fs / 2:
+        raise ValueError(f"f_max is {f_max}; it must not lie above {fs / 2:g} Hz (fs/2)")
     low, high = f2erbrate(torch.tensor([f_min, f_max], dtype=torch.float64)).tolist()
     count = math.ceil((high - low) / erb_step + 1.0)
     centres: Tensor = low + erb_step * torch.arange(count, dtype=torch.float64)
-    top = float(erbrate2f(centres[-1]))
-    if top > fs / 2:
-        raise ValueError(
-            f"f_max is {f_max}: the last band would be at {top:.1f} Hz, above {fs / 2:g} (fs/2)"
-        )
     return centres
 
 

@@ -11,7 +11,7 @@ import torch
 from amt_export import modules
 from amt_export.errors import SpecError
 from amt_export.model_file import ModelSpec
-from amt_export.model_file.checkpoint import is_learnable, load_state, read_checkpoint
+from amt_export.model_file.checkpoint import departure, is_learnable, load_state, read_checkpoint
 from amt_export.modules.base import AuditoryModule
 from amt_export.modules.forms import StreamForm
 
@@ -75,6 +75,8 @@ def build_module(
         if is_learnable(stored, module, trained, checkpoint):
             module = trained
         load_state(module, stored, checkpoint)
+        if different := departure(module):
+            warnings.warn(f"{checkpoint}: {different}; see docs/checkpoints.md", stacklevel=2)
     return module.eval()
 
 

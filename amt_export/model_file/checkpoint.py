@@ -12,6 +12,13 @@ from torch import Tensor, nn
 
 from amt_export.errors import CheckpointError
 from amt_export.model_file.stored_tensors import check_stored
+from amt_export.modules.base import AuditoryModule
+
+# Values of a DRNL that torch_amt 0.2.0 carries in its checkpoints and does not use.
+UNUSED = ("CF_lin", "BW_lin_norm", "LP_lin_cutoff", "CF_nlin", "BW_nlin_norm", "LP_nlin_cutoff")
+# Modules whose learnable form computes something else in torch_amt 0.2.0 than the fixed one, and by how much on
+# speech: median and largest difference of bands behind ERBIntegration and of components (docs/checkpoints.md).
+OTHERWISE = {"MultiResolutionFFT": "0.3 dB, up to 40", "Moore2016Spectrum": "0.1 dB, up to 44"}
 
 
 def _read(path: Path) -> dict[str, Tensor]:
@@ -118,6 +125,45 @@ def _by_part(names: Iterable[str]) -> dict[str, list[str]]:
     return parts
 
 
+def departure(module: nn.Module) -> str | None:
+    """What torch_amt 0.2.0 computes otherwise with the values that a module now has.
+
+    Parameters
+    ----------
+    module : nn.Module
+        With a checkpoint loaded, in the form that saved it as far as that can be told.
+
+    Returns
+    -------
+    str or None
+        Half a sentence for the user; None where both compute the same.
+    """
+    for part in module.modules():
+        if not isinstance(part, AuditoryModule):
+            continue
+        name = type(part).__name__
+        if name in OTHERWISE and part.learnable:
+            return (
+                f"torch_amt's learnable {name} computes something else than its fixed one, which is built "
+                f"here: if this file is of a learnable one, results differ (speech: by {OTHERWISE[name]})"
+            )
+        if name == "DRNLFilterbank" and (moved := _moved(part)):
+            return (
+                f"torch_amt does not use {', '.join(moved)} of a checkpoint, the module built here does: "
+                "results differ (by 2 dB for 10 % of a CF)"
+            )
+    return None
+
+
+def _moved(drnl: AuditoryModule) -> list[str]:
+    """Values of a DRNL that torch_amt does not use and that are not those of the design."""
+    return [
+        name
+        for name in UNUSED
+        if not torch.allclose(getattr(drnl, name).double(), drnl._designed[name], rtol=1e-6, atol=0)
+    ]
+
+
 def load_checkpoint(module: nn.Module, path: Path, prefix: str = "") -> None:
     """Load a `state_dict` from a file into a module; see `read_checkpoint` and `load_state`."""
     load_state(module, read_checkpoint(path, prefix), path)
@@ -137,7 +183,8 @@ def load_state(module: nn.Module, stored: dict[str, Tensor], path: Path) -> None
     Raises
     ------
     CheckpointError
-        If names or shapes differ, all of which are listed, or values are not finite.
+        If names or shapes differ, all of which are listed, or values, or what is designed of them, are not
+        finite.
     """
     wanted = module.state_dict()
     problems = []
@@ -181,3 +228,9 @@ def load_state(module: nn.Module, stored: dict[str, Tensor], path: Path) -> None
         raise CheckpointError(
             f"{path}: its values make no {type(module).__name__} ({reason})"
         ) from error
+    for name, buffer in module.named_buffers():
+        if buffer.is_floating_point() and not bool(torch.isfinite(buffer).all()):
+            raise CheckpointError(
+                f"{path}: its values are too large or too small: {name} of "
+                f"{type(module).__name__} is not finite"
+            )

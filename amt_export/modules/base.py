@@ -9,6 +9,46 @@ from torch import Tensor, nn
 
 from amt_export.manifest.ports import Port, State
 
+# What modules compute in. float16 and bfloat16 keep 11 and 8 of 24 bits, and faint powers are 0 in float16.
+DTYPES = (torch.float32, torch.float64)
+
+
+def checked_dtype(dtype: torch.dtype, module: nn.Module) -> torch.dtype:
+    """`dtype`, if modules compute in it.
+
+    Raises
+    ------
+    TypeError
+        Otherwise.
+    """
+    if dtype not in DTYPES:
+        raise TypeError(f"{type(module).__name__} computes in float32 or float64, not in {dtype}")
+    return dtype
+
+
+def reject_autocast(value: Tensor) -> None:
+    """Refuse to run scripted code under `torch.autocast`, which it cannot turn off.
+
+    Modules in eager torch turn it off themselves, see `AuditoryModule`.
+
+    Parameters
+    ----------
+    value : Tensor
+        Any input.
+
+    Raises
+    ------
+    RuntimeError
+        If a product of float32 numbers comes out in another dtype.
+    """
+    if torch.jit.is_scripting():  # type: ignore[attr-defined]
+        one = value.new_ones([1, 1], dtype=torch.float32)
+        if (one @ one).dtype != torch.float32:
+            raise RuntimeError(
+                "a scripted module cannot turn torch.autocast off; call it outside, or under "
+                "torch.autocast(..., enabled=False)"
+            )
+
 
 def as_batch(value: Tensor, rank: int, like: Tensor, name: str) -> Tensor:
     """Check an input and bring it into the form that forward computes in.
@@ -30,6 +70,7 @@ def as_batch(value: Tensor, rank: int, like: Tensor, name: str) -> Tensor:
     ValueError
         For another rank.
     """
+    reject_autocast(value)
     if value.is_complex():
         raise TypeError(name + " is complex; a real tensor is needed")
     if value.dim() == rank - 1:
@@ -63,6 +104,9 @@ class AuditoryModule(nn.Module):
     multiplies with is designed from them in float64 by `update_coefficients`, cast once and kept in buffers
     that are not saved; a learnable module designs inside `forward` instead, so gradients reach the
     parameters.
+
+    It computes in its own dtype, float32 or float64, whatever surrounds it: `torch.autocast` is off inside
+    a call.
     """
 
     input_ports: ClassVar[tuple[Port, ...]]
@@ -87,8 +131,14 @@ class AuditoryModule(nn.Module):
 
         It becomes a parameter if `learnable`, else a saved buffer. Complex values get the complex
         dtype of the same precision.
+
+        Raises
+        ------
+        TypeError
+            For another dtype than float32 and float64.
         """
         value = value.detach()
+        dtype = checked_dtype(dtype, self)
         if value.is_complex():
             dtype = dtype.to_complex()
         if learnable:
@@ -96,6 +146,27 @@ class AuditoryModule(nn.Module):
         else:
             self.register_buffer(name, value.to(dtype))
         self._designed[name] = value.clone()  # what is registered may be written to
+
+    def __call__(self, *inputs: Any, **named: Any) -> Any:
+        """Run `forward` on tensors, with `torch.autocast` off.
+
+        Raises
+        ------
+        TypeError
+            For anything but tensors.
+        """
+        given = [value for value in (*inputs, *named.values()) if value is not None]
+        for value in given:
+            if not isinstance(value, Tensor):
+                raise TypeError(
+                    f"{type(self).__name__} takes tensors, not {type(value).__name__}; "
+                    "torch.from_numpy makes one of a numpy array"
+                )
+        for device in {value.device.type for value in given}:
+            if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
+                with torch.autocast(device, enabled=False):
+                    return super().__call__(*inputs, **named)
+        return super().__call__(*inputs, **named)
 
     def update_coefficients(self) -> None:
         """Recompute what `forward` uses from the published parameters. Called when they change."""
@@ -215,7 +286,11 @@ class AuditoryModule(nn.Module):
         return 1
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        """Move or cast; complex parameters follow real ones, and design values stay exact."""
+        """Move or cast; complex parameters follow real ones, and design values stay exact.
+
+        On the meta device there are shapes only; behind `to_empty` come the design values again.
+        """
+        checked_dtype(fn(torch.zeros(1)).dtype, self)  # before anything is cast
 
         def by_parts(tensor: Tensor) -> Tensor:
             if tensor.is_complex():
@@ -224,9 +299,14 @@ class AuditoryModule(nn.Module):
 
         stored = {name: getattr(self, name) for name in self._designed if hasattr(self, name)}
         untouched = {
-            name: value.detach() == self._designed[name].to(value) for name, value in stored.items()
+            name: torch.ones(()) > 0.0
+            if value.is_meta
+            else value.detach() == self._designed[name].to(value)
+            for name, value in stored.items()
         }
         super()._apply(by_parts, recurse)  # type: ignore[no-untyped-call]
+        if any(value.is_meta for value in self.buffers()):
+            return self
         with torch.no_grad():
             for name, same in untouched.items():
                 value = getattr(self, name)

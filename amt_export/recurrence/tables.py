@@ -16,9 +16,9 @@ from torch import Tensor
 from amt_export.numerics.toeplitz import toeplitz
 from amt_export.recurrence.state_space import StateSpace
 
-# Entries below this cannot move a float32 sum whose terms are of order 1, but as denormal numbers they
-# would make products up to a hundred times slower.
-NEGLIGIBLE = 1e-30
+# Smaller entries become zero, in float32 and float64: their products with samples of 1e-8 would be denormal
+# numbers, which take processors up to a hundred times as long.
+NEGLIGIBLE, NEGLIGIBLE_DOUBLE = 1e-30, 1e-300
 
 
 class Level(NamedTuple):
@@ -154,7 +154,13 @@ def cast_tables(tables: Tables, dtype: torch.dtype) -> Tables:
     )
 
 
-def _cast(table: Tensor, dtype: torch.dtype, negligible: float = NEGLIGIBLE) -> Tensor:
+def _cast(
+    table: Tensor,
+    dtype: torch.dtype,
+    single: float = NEGLIGIBLE,
+    double: float = NEGLIGIBLE_DOUBLE,
+) -> Tensor:
+    negligible = double if dtype == torch.float64 else single
     # Subtracted, not replaced: an entry that is 0 by design still has a gradient.
     small = torch.where(table.abs() < negligible, table, torch.zeros_like(table)).detach()
     return (table - small).to(dtype)

@@ -35,7 +35,8 @@ class ERBIntegration(AuditoryModule):
     fs : float
         Sampling rate in Hz.
     f_min, f_max : float
-        Range of band centres in Hz; the last one is the first at or above `f_max`.
+        Range of band centres in Hz; the last one is the first at or above `f_max`, which is at most fs/2. A
+        band that reaches beyond fs/2 holds the bins there are.
     erb_step : float
         Spacing of the centres in Cam.
     learnable : bool

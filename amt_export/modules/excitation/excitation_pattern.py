@@ -7,7 +7,7 @@ from torch import Tensor
 
 from amt_export.design.erb_bands import erb_numbers
 from amt_export.design.spreading import DROP, LEAST_SLOPE, NO_SOURCE, neighbours, shear
-from amt_export.erb import erbrate2f
+from amt_export.erb import as_tensor, erbrate2f
 from amt_export.manifest.ports import Port
 from amt_export.modules.base import AuditoryModule, as_batch, unrounded
 from amt_export.modules.filterbanks.centre_frequencies import checked_rate
@@ -150,12 +150,12 @@ class ExcitationPattern(AuditoryModule):
             ]
         )
 
-    def get_spreading_slopes(self, level_db: Tensor) -> Tuple[Tensor, Tensor]:
+    def get_spreading_slopes(self, level_db: Tensor | float) -> Tuple[Tensor, Tensor]:
         """Slopes at a level.
 
         Parameters
         ----------
-        level_db : Tensor [any shape], dB
+        level_db : Tensor [any shape] or float, dB
 
         Returns
         -------
@@ -163,7 +163,7 @@ class ExcitationPattern(AuditoryModule):
             34.4 and 15 at 40 dB, 12.2 and 10 at 100 dB.
         """
         slopes = self.slopes()
-        excess = level_db.to(slopes.dtype) - slopes[4]
+        excess = as_tensor(level_db).to(slopes.dtype) - slopes[4]
         upper = torch.clamp(slopes[0] + slopes[2] * excess, min=self.least_slope)
         lower = torch.clamp(slopes[1] + slopes[3] * excess, min=self.least_slope)
         return upper, lower

@@ -15,7 +15,7 @@ from amt_export.design.moore_excitation import (
 )
 from amt_export.erb import erbrate2f
 from amt_export.manifest.ports import Port
-from amt_export.modules.base import AuditoryModule, unrounded
+from amt_export.modules.base import AuditoryModule, reject_autocast, unrounded
 from amt_export.modules.excitation.excitation_sums import excitation_sums
 from amt_export.modules.levels import DB_PER_NEPER, propagate_nan
 
@@ -178,6 +178,7 @@ class Moore2016ExcitationPattern(AuditoryModule):
         ValueError
             If the shapes differ.
         """
+        reject_autocast(levels)
         if freqs.is_complex() or levels.is_complex():
             raise TypeError("freqs or levels is complex; real tensors are needed")
         if freqs.dim() < 1 or freqs.shape != levels.shape:

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from amt_export.erb import erb2fc, erbspacebw, fc2erb
+from amt_export.erb import as_tensor, erb2fc, erbspacebw, fc2erb
 
 
 def checked_rate(fs: float) -> float:
@@ -28,8 +28,10 @@ def checked_centres(fc: Tensor, fs: float) -> Tensor:
     Raises
     ------
     ValueError
+    TypeError
+        For a numpy array.
     """
-    fc = torch.as_tensor(fc)
+    fc = as_tensor(fc)
     if fc.dim() != 1 or fc.numel() == 0:
         raise ValueError(
             f"fc has shape {tuple(fc.shape)}; at least one frequency in a row is needed"

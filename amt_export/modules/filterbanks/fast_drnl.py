@@ -25,6 +25,8 @@ from amt_export.recurrence.tables import impulse_response
 TYPICAL_SAMPLES = 44100
 # A response that keeps more than this share of its energy behind ir_length is reported (-60 dB).
 MAX_LOST_ENERGY = 1e-6
+# Channels that the warning names, so that it stays one line.
+MOST_NAMED = 6
 
 RESPONSES = ("ir_lin", "ir_nlin_1", "ir_nlin_2")
 
@@ -114,10 +116,11 @@ class FastDRNLFilterbank(DRNLParameters):
         if bool(lossy.any()):
             centre = self._designed["fc"][lossy]
             worst = 10.0 * torch.log10(share.max())
-            named = ", ".join(f"{float(f):.0f}" for f in centre)
+            named = ", ".join(f"{float(f):.0f}" for f in centre[:MOST_NAMED])
+            more = f" and {len(centre) - MOST_NAMED} more" if len(centre) > MOST_NAMED else ""
             warnings.warn(
                 f"ir_length={self.ir_length} cuts off up to {float(worst):.0f} dB of the energy of a "
-                f"response (more than -60 dB) in the channels at {named} Hz; use a longer ir_length",
+                f"response (more than -60 dB) in the channels at {named} Hz{more}; use a longer ir_length",
                 stacklevel=3,
             )
 

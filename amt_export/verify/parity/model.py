@@ -16,6 +16,7 @@ from amt_export.modules.forms import StreamForm
 from amt_export.verify.parity.cases import module_cases, single, suite_inputs
 from amt_export.verify.parity.compare import Case, Variant, Worst
 from amt_export.verify.parity.eager import prove_answers, prove_eager, stream_cases
+from amt_export.verify.parity.finite import require_finite
 from amt_export.verify.parity.prove import Expected, prove, worse
 from amt_export.verify.parity.streaming import whole_as_stream
 from amt_export.verify.parity.vectors import VECTORS, save_vectors
@@ -101,6 +102,7 @@ def prove_model(
     reference = [replace(case, inputs=single(case.inputs)) for case in reference]
     save_vectors(folder / VECTORS, reference)
     cases = {"whole": module_cases(inputs, forms.frozen, "float32", reference)}
+    require_finite(spec, manifest, [*reference, *cases["whole"]])
     truth = Expected(reference, ports, tolerance("float64"))
     eager = prove_eager(forms.whole, cases["whole"], truth)
     rows, worst = list(eager.rows), {"float64": eager.worst}

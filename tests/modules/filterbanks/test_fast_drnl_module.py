@@ -78,6 +78,15 @@ def test_channels_that_lose_energy_are_named_in_one_warning():
     assert 0 < len(lossy) < 5
 
 
+def test_the_warning_names_six_channels_at_most():
+    for channels, more in ((6, ""), (7, " and 1 more"), (40, " and 34 more")):
+        with pytest.warns(UserWarning, match="ir_length=64") as record:
+            FastDRNLFilterbank((300.0, 600.0), 44100, n_channels=channels, ir_length=64)
+        named = re.search(r"channels at ([\d, ]+) Hz(.*);", str(record[0].message))
+        assert len(named.group(1).split(",")) == 6
+        assert named.group(2) == more
+
+
 # Learning
 
 
