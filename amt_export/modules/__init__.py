@@ -7,16 +7,20 @@ from amt_export.modules.filterbanks.drnl import DRNLFilterbank
 from amt_export.modules.filterbanks.ears import MiddleEarFilter, OuterEarFilter
 from amt_export.modules.filterbanks.fast_drnl import FastDRNLFilterbank
 from amt_export.modules.filterbanks.gammatone import GammatoneFilterbank
+from amt_export.modules.frame_levels import FrameLevels
+from amt_export.modules.front_ends.casp import CASPFrontEnd
 from amt_export.modules.front_ends.glasberg2002 import Glasberg2002FrontEnd
 from amt_export.modules.front_ends.moore2016 import Moore2016FrontEnd
 from amt_export.modules.spectra.moore2016 import Moore2016Spectrum
 from amt_export.modules.spectra.multires_fft import MultiResolutionFFT
 
 __all__ = [
+    "CASPFrontEnd",
     "DRNLFilterbank",
     "ERBIntegration",
     "ExcitationPattern",
     "FastDRNLFilterbank",
+    "FrameLevels",
     "GammatoneFilterbank",
     "Glasberg2002FrontEnd",
     "MiddleEarFilter",

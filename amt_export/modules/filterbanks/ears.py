@@ -16,11 +16,14 @@ from amt_export.manifest.ports import Port, State
 from amt_export.modules.base import AuditoryModule, as_batch
 from amt_export.modules.filterbanks.centre_frequencies import checked_rate
 from amt_export.numerics.blocks import block_count, pad_end
+from amt_export.numerics.double_float import split_matrix, split_rows
 from amt_export.numerics.toeplitz import convolution_matrix
 
 # Samples that one row of the product gives. Shorter blocks make smaller products, longer ones look back on
 # the same samples less often; this is within 10 % of the best in ONNX Runtime, whole and as a stream of 512.
 BLOCK = 64
+# Taps above this share of the largest are the main lobe, half a hundred of 513. Twice as many make no difference.
+LOBE = 2.0**-5
 
 
 class EarFilter(AuditoryModule):
@@ -28,12 +31,17 @@ class EarFilter(AuditoryModule):
 
     y = [past | x] C for a block x of L samples behind the `order` samples before it, with C
     (order + L, L) the Toeplitz matrix of the impulse response. Causal: the delay of the filter is kept.
+
+    The sum over the main lobe rounds once, see `numerics.double_float`. A plain sum of 513 float32 products leaves
+    noise 120 dB below a tone at 4 kHz, which a middle ear that is 15 dB better at 1 kHz and the compression
+    behind it lift to 4e-4 of the peak of the channels there; so it is 3e-5, the rounding of the samples themselves.
     """
 
     input_ports: ClassVar[tuple[Port, ...]] = (Port("audio", ("batch", "time"), "Pa"),)
     states: ClassVar[tuple[State, ...]] = (State("samples", "the last `order` samples, in Pa"),)
 
-    matrix: Tensor
+    head: Tensor
+    rest: Tensor
 
     def __init__(self, fs: float, order: int = 512, dtype: torch.dtype = torch.float32) -> None:
         super().__init__()
@@ -46,7 +54,9 @@ class EarFilter(AuditoryModule):
         self.learnable = False
         self.dtype = dtype
         self.block = BLOCK
-        self.register_buffer("matrix", torch.zeros(0, dtype=dtype), persistent=False)
+        self.lobe_start, self.lobe_end = 0, 0
+        self.register_buffer("head", torch.zeros(0, dtype=dtype), persistent=False)
+        self.register_buffer("rest", torch.zeros(0, dtype=dtype), persistent=False)
         self.update_coefficients()
 
     def response(self) -> Real:
@@ -54,9 +64,17 @@ class EarFilter(AuditoryModule):
         raise NotImplementedError
 
     def update_coefficients(self) -> None:
-        """Lay out the matrix."""
-        matrix = convolution_matrix(torch.from_numpy(self.response()), self.block)
-        self.matrix = matrix.to(self.matrix).contiguous()
+        """Lay out the matrix as the head of its main lobe and the rest."""
+        taps = torch.from_numpy(self.response())
+        inside = torch.nonzero(taps.abs() > LOBE * taps.abs().max())[:, 0]
+        first, last = int(inside[0]), int(inside[-1])
+        lobe = torch.zeros_like(taps)
+        lobe[first : last + 1] = taps[first : last + 1]
+        head = split_matrix(convolution_matrix(lobe, self.block), torch.float64).head
+        # Tap k reaches from `order - k` rows of the past to as many rows into the block.
+        self.lobe_start, self.lobe_end = self.order - last, self.order - first + self.block
+        self.rest = (convolution_matrix(taps, self.block) - head).to(self.rest)
+        self.head = head[self.lobe_start : self.lobe_end].to(self.head)
 
     def forward(self, audio: Tensor) -> Tensor:
         """Filter from silence.
@@ -69,7 +87,7 @@ class EarFilter(AuditoryModule):
         -------
         Tensor [shape of audio]
         """
-        signal = as_batch(audio, 2, self.matrix, "audio")
+        signal = as_batch(audio, 2, self.rest, "audio")
         outputs, _ = self.step(signal, self.initial_states(signal.shape[0]))
         if audio.dim() == 1:
             return outputs[0].squeeze(0)
@@ -77,15 +95,16 @@ class EarFilter(AuditoryModule):
 
     def initial_states(self, batch: int) -> List[Tensor]:
         """Silence before the first block."""
-        return [torch.zeros(batch, self.order, dtype=self.matrix.dtype, device=self.matrix.device)]
+        return [torch.zeros(batch, self.order, dtype=self.rest.dtype, device=self.rest.device)]
 
     def step(self, audio: Tensor, states: List[Tensor]) -> Tuple[List[Tensor], List[Tensor]]:
         """Filter one block; see `AuditoryModule.step`."""
         heard = torch.cat([states[0], audio], dim=1)
         samples = audio.shape[1]
         rows = behind_past(heard, self.order, self.block)
-        filtered = (rows @ self.matrix).flatten(1)[:, :samples]
-        return [filtered], [heard[:, samples:]]
+        large, small = split_rows(rows[:, :, self.lobe_start : self.lobe_end])
+        filtered = large @ self.head + (small @ self.head + rows @ self.rest)
+        return [filtered.flatten(1)[:, :samples]], [heard[:, samples:]]
 
     def prepare_for_stream(self, block: int) -> None:
         """Any block will do."""
@@ -124,10 +143,10 @@ def behind_past(heard: Tensor, past: int, block: int) -> Tensor:
     before = block_count(past, block)
     filled = pad_end(heard, (before + count) * block - heard.shape[1], 1)
     blocks = filled.reshape(heard.shape[0], before + count, block)
-    pieces: List[Tensor] = []
-    for place in range(before + 1):
-        pieces.append(blocks[:, place : place + count])
-    return torch.cat(pieces, dim=2)[:, :, : past + block]
+    steps = torch.arange(count, device=heard.device)[:, None]
+    indices = (steps + torch.arange(before + 1, device=heard.device)).flatten()
+    rows = torch.index_select(blocks, 1, indices)
+    return rows.reshape(heard.shape[0], count, (before + 1) * block)[:, :, : past + block]
 
 
 class OuterEarFilter(EarFilter):
