@@ -74,7 +74,7 @@ DISPLACEMENT = np.array(
     ]
 )
 DISPLACEMENT_LEVEL = 104.0  # dB SPL
-# Hz, and stapes velocity in m/s at 0 dB SPL where nobody measured: extrapolated by Lopez-Poveda and Meddis (2001).
+# Hz, and stapes velocity in m/s at 0 dB SPL where nobody measured, by Lopez-Poveda and Meddis (2001).
 EXTRAPOLATED = np.array(
     [
         (100.0, 1.181e-9),

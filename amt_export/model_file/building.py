@@ -14,8 +14,8 @@ from amt_export.errors import SpecError
 from amt_export.model_file import ModelSpec
 from amt_export.model_file.checkpoint import is_learnable, load_state, read_checkpoint
 from amt_export.modules.base import AuditoryModule
-from amt_export.modules.frame_levels import FrameLevels
 from amt_export.modules.forms import StreamForm
+from amt_export.modules.frame_levels import FrameLevels
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
@@ -26,7 +26,7 @@ def build_module(
     checkpoint: Path | None = None,
     checkpoint_prefix: str = "",
 ) -> AuditoryModule:
-    """Construct the module of a model file and load trained values into it, behind it frame levels if asked for.
+    """Construct the module of a model file, with trained values in it and frame levels behind it if given.
 
     Parameters
     ----------

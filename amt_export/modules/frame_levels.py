@@ -4,16 +4,14 @@ import copy
 from itertools import islice
 from typing import ClassVar, List, Self, Tuple
 
-import torch
 from torch import Tensor
 
 from amt_export.manifest.ports import FRAME_LEVELS, Port
 from amt_export.modules.base import AuditoryModule
 from amt_export.modules.levels import decibels
 
-# By unit of the filterbank's output: what 0 dB is, the floor in dB, and how the levels' unit is called.
-# -60 dB SPL is far below the threshold of hearing, and -200 dB re 1 m/s is 110 dB below what a tone at threshold
-# gives.
+# By unit of the filterbank's output: what 0 dB is, the floor in dB, and what the levels' unit is called.
+# -60 dB SPL is far below the threshold of hearing, -200 dB re 1 m/s 110 dB below what a tone there gives.
 REFERENCES = {"Pa": (2e-5, -60.0, "dB SPL"), "m/s": (1.0, -200.0, "dB re 1 m/s")}
 # Multiples of the hop that are tried as blocks before a message is written: recursive filters take one of 32.
 TRIED = 33
@@ -46,6 +44,7 @@ class FrameLevels(AuditoryModule):
 
     Examples
     --------
+    >>> import torch
     >>> from amt_export.modules.filterbanks.gammatone import GammatoneFilterbank
     >>> cochleagram = FrameLevels(GammatoneFilterbank((100.0, 8000.0), 16000), hop=160)
     >>> cochleagram(torch.zeros(1, 1610)).shape
@@ -58,7 +57,7 @@ class FrameLevels(AuditoryModule):
     def __init__(self, filterbank: AuditoryModule, hop: int) -> None:
         super().__init__()
         name = type(filterbank).__name__
-        ports = getattr(filterbank, "output_ports", ())
+        ports: tuple[Port, ...] = getattr(filterbank, "output_ports", ())
         if [port.axes for port in ports] != [("batch", "channel", "time")]:
             raise ValueError(f"{name} gives no subbands over time, so they have no levels")
         if hop < 1:
@@ -102,7 +101,7 @@ class FrameLevels(AuditoryModule):
             raise ValueError(f"audio has {samples} samples; a frame has {self.frame}")
         if samples > frames * self.frame:
             subbands = subbands[..., : frames * self.frame]
-        cells = subbands.reshape(list(subbands.shape[:-1]) + [frames, self.frame])
+        cells: Tensor = subbands.unflatten(-1, [frames, self.frame])  # type: ignore[no-untyped-call]
         return decibels((cells * cells).mean(dim=-1), self.least, self.reference**2)
 
     def initial_states(self, batch: int) -> List[Tensor]:
