@@ -15,16 +15,17 @@ from amt_export.modules.filterbanks.compression import (
     quarter_power_stick,
 )
 from amt_export.modules.reference import AMT, DOCUMENTED, checked_reference
-from amt_export.numerics.blocks import block_count, to_blocks, trim
+from amt_export.numerics.blocks import block_count, from_blocks, to_blocks, trim
+from amt_export.numerics.double_float import shared_product
 from amt_export.recurrence.block_length import BLOCK, stream_block, whole_block
 from amt_export.recurrence.linear_filter import (
     LinearFilter,
     differentiable_tables,
-    filter_blocks,
     filter_parts,
     sum_outputs,
 )
 from amt_export.recurrence.memory import settling_time
+from amt_export.recurrence.prefix_scan import prefix_scan
 from amt_export.recurrence.state_space import StateSpace, amplified, driven
 from amt_export.recurrence.tables import Tables
 
@@ -289,7 +290,10 @@ class DRNLFilterbank(DRNLParameters):
         """Filter one block; see `AuditoryModule.step`."""
         blocks = to_blocks(audio.unsqueeze(1), self.block)
         linear, before, behind = self.tables(blocks.shape[2])
-        resonant, before_state = filter_blocks(blocks, before, states[1])
+        # The compression lifts the noise of these sums in channels far from a loud tone.
+        inputs = shared_product(blocks, before.input_to_state)
+        inner, before_state = prefix_scan(inputs, states[1], before)
+        resonant = from_blocks(blocks @ before.impulse + inner @ before.state_to_output)
         compressed = quarter_power_stick(resonant) if self.knee_units else self.compressed(resonant)
         linear_path = filter_parts(blocks, linear, states[0])
         nonlinear_path = filter_parts(to_blocks(compressed, self.block), behind, states[2])

@@ -34,8 +34,7 @@ class EarFilter(AuditoryModule):
 
     The sum over the main lobe rounds once, see `numerics.double_float`. A plain sum of 513 float32 products
     leaves noise far below a tone at 4 kHz. The middle ear, which is 15 dB better at 1 kHz, and the compression
-    behind it lift that to 4e-4 of the peak of the channels there. This way it is 4e-5, what the rounding of the
-    samples between both ears makes.
+    behind it lift that to 4e-4 of the peak of the channels there. This way it is 1e-5.
     """
 
     input_ports: ClassVar[tuple[Port, ...]] = (Port("audio", ("batch", "time"), "Pa"),)

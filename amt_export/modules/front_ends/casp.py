@@ -48,6 +48,8 @@ class CASPFrontEnd(AuditoryModule):
     Notes
     -----
     The delays of the ears are kept: 256 samples of the outer ear, and what the middle ear's minimum phase has.
+    Both ears are linear, so their order matters to rounding only: the middle ear comes first, because it would
+    lift the rounding of a pressure at 4 kHz by 15 dB at 1 kHz.
 
     References
     ----------
@@ -66,8 +68,8 @@ class CASPFrontEnd(AuditoryModule):
     input_ports: ClassVar[tuple[Port, ...]] = OuterEarFilter.input_ports
     output_ports: ClassVar[tuple[Port, ...]] = DRNLFilterbank.output_ports
     states: ClassVar[tuple[State, ...]] = (
-        State("outer_ear", "the last samples of the audio, in Pa"),
-        State("middle_ear", "the last samples at the eardrum, in Pa"),
+        State("middle_ear", "the last samples of the audio, in Pa"),
+        State("outer_ear", "the last samples behind the middle ear, in m/s"),
         *DRNLFilterbank.states,
     )
     parity_defaults: ClassVar[dict[str, float]] = DRNLParameters.parity_defaults
@@ -110,20 +112,20 @@ class CASPFrontEnd(AuditoryModule):
         -------
         Tensor [shape=(B, F, T) or (F, T)], m/s
         """
-        velocity: Tensor = self.drnl(self.middle_ear(self.outer_ear(audio)))
+        velocity: Tensor = self.drnl(self.outer_ear(self.middle_ear(audio)))
         return velocity
 
     def initial_states(self, batch: int) -> List[Tensor]:
         """States of silence."""
-        ears = self.outer_ear.initial_states(batch) + self.middle_ear.initial_states(batch)
+        ears = self.middle_ear.initial_states(batch) + self.outer_ear.initial_states(batch)
         return ears + self.drnl.initial_states(batch)
 
     def step(self, audio: Tensor, states: List[Tensor]) -> Tuple[List[Tensor], List[Tensor]]:
         """Filter one block; see `AuditoryModule.step`."""
-        pressure, outer_ear = self.outer_ear.step(audio, states[:1])
-        stapes, middle_ear = self.middle_ear.step(pressure[0], states[1:2])
+        inner, middle_ear = self.middle_ear.step(audio, states[:1])
+        stapes, outer_ear = self.outer_ear.step(inner[0], states[1:2])
         velocity, drnl = self.drnl.step(stapes[0], states[2:])
-        return velocity, outer_ear + middle_ear + drnl
+        return velocity, middle_ear + outer_ear + drnl
 
     def freeze(self, samples: int | None = None, stream: int | None = None) -> Self:
         """A copy with the current values baked in."""

@@ -78,7 +78,7 @@ def test_it_is_the_chain_of_its_parts():
     for keywords in ({}, {"model": "jepsen2008", "subject": "HIx", "reference": "documented"}):
         module = CASPFrontEnd(**CASP, n_channels=4, dtype=torch.float64, **keywords)
         drnl = DRNLFilterbank(**CASP, n_channels=4, **{"reference": "amt"} | keywords)
-        assert torch.equal(module(audio), drnl(middle(outer(audio))))
+        assert relative(module(audio), drnl(middle(outer(audio)))) < 1e-10
         assert torch.equal(module(audio[0]), module(audio[:1])[0])
     assert sorted(name for name, _ in module.named_children()) == ["drnl", "middle_ear", "outer_ear"]
 
