@@ -96,8 +96,11 @@ def calibration(
             raise AudioError("raw samples are taken as they are; give either raw or a level")
         return 1.0, f"raw: samples as they are, in {unit}"
     if unit not in PRESSURES:
+        remedy = "choose a model that takes Pa"
+        if unit == "m/s":
+            remedy = "take casp_44k, which has the ears in front of its DRNL"
         raise AudioError(
-            f"{manifest.name} takes {unit}, and a recording is sound pressure: choose a model that takes Pa, "
+            f"{manifest.name} takes {unit}, and a recording is sound pressure: {remedy}, "
             "or feed samples as they are with --raw (raw=True)"
         )
     own = full_scale_db(manifest)

@@ -14,6 +14,7 @@ from amt_export.recurrence.state_space import (
     StateSpace,
     butterworth_lowpass,
     one_pole_cascade,
+    resonator_cascade,
     series,
 )
 
@@ -97,10 +98,57 @@ def drnl_parameters(cf: Tensor, subject: str) -> dict[str, Tensor]:
     return {name: value[name] for name in PARAMETERS}
 
 
+def all_pole_gammatone(pole: Tensor, order: int) -> StateSpace:
+    """Re{((1 - |p|) / (1 - p z^-1))^order}, the gammatone of the documentation: a half at its centre.
+
+    Parameters
+    ----------
+    pole : Tensor [shape=(F, 2)]
+        Real and imaginary part.
+    order : int
+    """
+    radius = torch.linalg.vector_norm(pole, dim=-1)
+    gain = torch.pow(1.0 - radius, order)
+    return one_pole_cascade(pole, order, torch.stack([gain, torch.zeros_like(gain)], dim=-1))
+
+
+def classic_gammatone(pole: Tensor, order: int) -> StateSpace:
+    """The 'classic' real pole-zero gammatone of the Auditory Modeling Toolbox, with gain 1 at its centre.
+
+    `order` times  k (1 - q z^-1) / (1 - 2 q z^-1 + r^2 z^-2),  r = |p|, q = Re p, with the k that makes it 1
+    at z = p/r.
+
+    Parameters
+    ----------
+    pole : Tensor [shape=(F, 2)]
+        Real and imaginary part.
+    order : int
+
+    References
+    ----------
+    .. [1] R. F. Lyon, "All-pole models of auditory filtering", in Diversity in Auditory Mechanics (1997).
+    .. [2] P. Majdak, C. Hollomey and R. Baumgartner, "AMT 1.x: A toolbox for reproducible research in auditory
+       modeling", Acta Acustica 6, 19 (2022).
+    """
+    q, im = pole[..., 0], pole[..., 1]
+    radius = torch.linalg.vector_norm(pole, dim=-1)
+    cosine, sine = q / radius, im / radius
+    # k = |(1 - r) (1 - r e^(-2j theta)) / (1 - q e^(-j theta))|
+    twice = torch.sqrt((1.0 - radius * (cosine**2 - sine**2)) ** 2 + (2.0 * q * sine) ** 2)
+    once = torch.sqrt((1.0 - q * cosine) ** 2 + (q * sine) ** 2)
+    return resonator_cascade(pole, order, (1.0 - radius) * twice / once)
+
+
 def resonance(
-    cf: Tensor, bw_norm: Tensor, order: int, cutoff: Tensor, lowpasses: int, fs: float
+    cf: Tensor,
+    bw_norm: Tensor,
+    order: int,
+    cutoff: Tensor,
+    lowpasses: int,
+    fs: float,
+    classic: bool,
 ) -> StateSpace:
-    """Gammatone (its real part, gain (1 - |p|)^order) with `lowpasses` Butterworth filters behind it.
+    """Gammatone with `lowpasses` Butterworth filters behind it.
 
     Parameters
     ----------
@@ -108,11 +156,11 @@ def resonance(
         Hz, multiples of `audfiltbw(cf)`, Hz.
     order, lowpasses : int
     fs : float, Hz
+    classic : bool
+        `classic_gammatone`, or else `all_pole_gammatone`.
     """
     pole = gammatone_pole(cf, bw_norm * audfiltbw(cf), fs)
-    radius = torch.linalg.vector_norm(pole, dim=-1)
-    gain = torch.pow(1.0 - radius, order)
-    system = one_pole_cascade(pole, order, torch.stack([gain, torch.zeros_like(gain)], dim=-1))
+    system = classic_gammatone(pole, order) if classic else all_pole_gammatone(pole, order)
     lowpass = butterworth_lowpass(cutoff, fs)
     for _ in range(lowpasses):
         system = series(system, lowpass)

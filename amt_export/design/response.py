@@ -73,6 +73,35 @@ def resonator(centre: Real, bandwidth: Real, order: int, fs: float, omega: Real)
     return real_part(*sides)
 
 
+def classic_resonator(centre: Real, bandwidth: Real, order: int, fs: float, omega: Real) -> Complex:
+    """The 'classic' pole-zero gammatone: `order` equal biquads with gain 1 at their centre.
+
+    Parameters
+    ----------
+    centre, bandwidth : ndarray [shape=(F,)], Hz
+    order : int
+    fs : float, Hz
+    omega : ndarray [shape=(K,)], radians per sample
+    """
+    radius = np.exp(-2.0 * np.pi * bandwidth / fs)[:, None]
+    theta = (2.0 * np.pi * centre / fs)[:, None]
+
+    def biquad(delay: Complex) -> Complex:
+        q = radius * np.cos(theta)
+        response: Complex = (1.0 - q * delay) / (1.0 - 2.0 * q * delay + radius**2 * delay**2)
+        return response
+
+    peak = np.abs(biquad(np.exp(-1j * theta)))
+    response: Complex = (biquad(np.exp(-1j * omega)[None]) / peak) ** order
+    return response
+
+
+def fir(taps: Real, omega: Real) -> Complex:
+    """Response (K,) of an impulse response (n,)."""
+    response: Complex = np.exp(-1j * np.outer(omega, np.arange(taps.size))) @ taps
+    return response
+
+
 def butterworth_lowpass(cutoff: Real, fs: float, omega: Real) -> Complex:
     """Second-order Butterworth low-pass by the bilinear transform, cutoff (F,) in Hz; (F, K)."""
     # The analogue prototype 1 / (s^2 + sqrt(2) s + 1), its s warped so that the cutoff stays in place.

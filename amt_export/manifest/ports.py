@@ -10,6 +10,9 @@ from amt_export.manifest.json_records import LAST, OMITTED
 ELAPSED, BEYOND_END = "elapsed", "beyond_end"
 """States with which a stream of centred frames is told where its signal begins and ends."""
 
+FRAME_LEVELS = "levels"
+"""Output of a filterbank with `[levels]`: dB of each channel and frame."""
+
 Kind = Literal["relative", "db", "frequency"]
 
 

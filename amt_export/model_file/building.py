@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from amt_export.model_file import ModelSpec
 from amt_export.model_file.checkpoint import departure, is_learnable, load_state, read_checkpoint
 from amt_export.modules.base import AuditoryModule
 from amt_export.modules.forms import StreamForm
+from amt_export.modules.frame_levels import FrameLevels
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
@@ -24,7 +26,7 @@ def build_module(
     checkpoint: Path | None = None,
     checkpoint_prefix: str = "",
 ) -> AuditoryModule:
-    """Construct the module of a model file and load trained values into it.
+    """Construct the module of a model file, with trained values in it and frame levels behind it if given.
 
     Parameters
     ----------
@@ -68,6 +70,10 @@ def build_module(
                 f"{spec.path}: [parameters]: too large or too small to design filters with ({reason})"
             ) from error
 
+    if checkpoint is not None and "learnable" not in signature(module_class).parameters:
+        raise SpecError(
+            f"{spec.path}: {spec.module} has nothing to be trained; leave out --checkpoint"
+        )
     module = constructed(quiet=dtype == torch.float64)  # said once, for the module that is exported
     if checkpoint is not None:
         stored = read_checkpoint(checkpoint, checkpoint_prefix)
@@ -77,6 +83,11 @@ def build_module(
         load_state(module, stored, checkpoint)
         if different := departure(module):
             warnings.warn(f"{checkpoint}: {different}; see docs/checkpoints.md", stacklevel=2)
+    if spec.levels_hop is not None:
+        try:
+            module = FrameLevels(module, spec.levels_hop)
+        except ValueError as error:
+            raise SpecError(f"{spec.path}: [levels]: {error}") from error
     return module.eval()
 
 

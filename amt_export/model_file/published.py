@@ -9,6 +9,7 @@ from typing import Any
 
 from amt_export.errors import SpecError
 from amt_export.manifest import Manifest
+from amt_export.manifest.ports import FRAME_LEVELS
 from amt_export.model_file.interface import constructor_keywords
 from amt_export.model_file.section import Section
 from amt_export.model_file.spec import PARITY_DB, ModelSpec, default_parity, exported_modules
@@ -54,4 +55,5 @@ def spec_of(manifest: Manifest, source: str) -> ModelSpec:
         parity=default_parity(classes[manifest.module], manifest.precision),
         parity_db=PARITY_DB,
         path=Path(source),
+        levels_hop=manifest.hop if manifest.outputs[0].name == FRAME_LEVELS else None,
     )

@@ -19,7 +19,7 @@ Precision = Literal["float32", "float64"]
 Batch = Literal["static", "dynamic"]
 # The largest in models/ has 1 kB.
 MODEL_FILE_BYTES = 2**20
-SECTIONS = ("model", "parameters", "inputs", "export", "stream", "parity", "parity_db")
+SECTIONS = ("model", "parameters", "inputs", "levels", "export", "stream", "parity", "parity_db")
 
 # Keys of earlier versions, and what says the same today.
 REMOVED = {
@@ -86,6 +86,8 @@ class ModelSpec:
         The model file.
     given : frozenset of str
         Keys of ``[parity]`` that the file sets itself.
+    levels_hop : int or None
+        Samples of a frame whose level is published instead of the samples; None for samples.
     """
 
     name: str
@@ -102,6 +104,7 @@ class ModelSpec:
     parity_db: dict[str, float]
     path: Path
     given: frozenset[str] = frozenset()
+    levels_hop: int | None = None
 
     def resized(self, samples: int | None = None, batch: int | None = None) -> ModelSpec:
         """Return this model for audio of another length or batch.
@@ -202,11 +205,12 @@ def load_spec(
         formats=formats,
         precision=precision,
         batch=cast("Batch", export.choice("batch", get_args(Batch), default="static")),
-        stream_block=_stream_block(document),
+        stream_block=_only_size(document, "stream", "block"),
         parity=_tolerances(document.section("parity"), default_parity(classes[module], precision)),
         parity_db=_tolerances(document.section("parity_db"), PARITY_DB),
         path=path,
         given=frozenset(document.section("parity").table),
+        levels_hop=_only_size(document, "levels", "hop"),
     )
 
 
@@ -266,12 +270,13 @@ def exported_modules() -> dict[str, type[Any]]:
     return {name: value for name, value in public.items() if hasattr(value, "input_ports")}
 
 
-def _stream_block(document: Section) -> int | None:
-    if "stream" not in document.table:
+def _only_size(document: Section, name: str, key: str) -> int | None:
+    """The one key of a table, a number of samples; None without the table."""
+    if name not in document.table:
         return None
-    stream = document.section("stream")
-    stream.only(("block",))
-    return stream.positive_int("block")
+    section = document.section(name)
+    section.only((key,))
+    return section.positive_int(key)
 
 
 def _tolerances(section: Section, defaults: dict[str, float]) -> dict[str, float]:

@@ -4,22 +4,29 @@ from amt_export.modules.excitation.erb_integration import ERBIntegration
 from amt_export.modules.excitation.excitation_pattern import ExcitationPattern
 from amt_export.modules.excitation.moore2016 import Moore2016ExcitationPattern
 from amt_export.modules.filterbanks.drnl import DRNLFilterbank
+from amt_export.modules.filterbanks.ears import MiddleEarFilter, OuterEarFilter
 from amt_export.modules.filterbanks.fast_drnl import FastDRNLFilterbank
 from amt_export.modules.filterbanks.gammatone import GammatoneFilterbank
+from amt_export.modules.frame_levels import FrameLevels
+from amt_export.modules.front_ends.casp import CASPFrontEnd
 from amt_export.modules.front_ends.glasberg2002 import Glasberg2002FrontEnd
 from amt_export.modules.front_ends.moore2016 import Moore2016FrontEnd
 from amt_export.modules.spectra.moore2016 import Moore2016Spectrum
 from amt_export.modules.spectra.multires_fft import MultiResolutionFFT
 
 __all__ = [
+    "CASPFrontEnd",
     "DRNLFilterbank",
     "ERBIntegration",
     "ExcitationPattern",
     "FastDRNLFilterbank",
+    "FrameLevels",
     "GammatoneFilterbank",
     "Glasberg2002FrontEnd",
+    "MiddleEarFilter",
     "Moore2016ExcitationPattern",
     "Moore2016FrontEnd",
     "Moore2016Spectrum",
     "MultiResolutionFFT",
+    "OuterEarFilter",
 ]

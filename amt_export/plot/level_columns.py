@@ -21,7 +21,8 @@ MAX_COLUMNS = 2400
 """More than the pixels of a row; longer signals get wider columns."""
 
 WAVES = ("batch", "channel", "time")
-DRAWN = (WAVES, ("batch", "frame", "channel"))
+CELLS = ("batch", "channel", "frame")
+DRAWN = (WAVES, CELLS, ("batch", "frame", "channel"))
 """Axes of outputs that are levels, or have one, in every channel."""
 
 DENSITIES = ("batch", "frame", "frequency")
@@ -65,7 +66,7 @@ class Meter:
             The stretches that are complete by now.
         """
         row = piece[0] if piece.ndim == len(self.port.axes) else piece
-        values = row.astype(np.float64) if "time" in self.port.axes else row.T.astype(np.float64)
+        values = (row if self.port.axes in (WAVES, CELLS) else row.T).astype(np.float64)
         if self._squared:
             values *= values
         if self._sum is None:

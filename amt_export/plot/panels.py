@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from amt_export.manifest import Manifest, Port
 from amt_export.plot.component_points import Dots
-from amt_export.plot.level_columns import DENSITIES, WAVES, Columns, Meter, gathered
+from amt_export.plot.level_columns import CELLS, DENSITIES, WAVES, Columns, Meter, gathered
 
 Array = NDArray[np.float64]
 
@@ -129,6 +129,8 @@ def _panel(means: Array, meter: Meter, manifest: Manifest, fs: float) -> Panel:
         levels, unit = 10 * np.log10(np.maximum(means, FLOOR) / P0**2), "dB SPL in 1 Hz"
     else:
         levels, unit = means, port.unit
+        if port.axes == CELLS:  # frames side by side, from the first sample on
+            times = (0.0, meter.count * manifest.hop / fs)
     order = np.argsort(manifest.centre_frequencies)
     frequencies = np.asarray(manifest.centre_frequencies, np.float64)[order]
     return Panel(port.name, times, frequencies, levels[order], unit)

@@ -81,6 +81,39 @@ def one_pole_cascade(pole: Tensor, order: int, gain: Tensor) -> StateSpace:
     return StateSpace(torch.cat(rows, dim=-2), torch.cat(inputs, dim=-1), c, gain[:, 0])
 
 
+def resonator_cascade(pole: Tensor, order: int, gain: Tensor) -> StateSpace:
+    """Product of `order` equal real resonators  gain (1 - q z^-1) / (1 - 2 q z^-1 + |p|^2 z^-2), q = Re p.
+
+    Each is Re{gain / (1 - p z^-1)}, one rotation. The polynomial of all of them together, which has no such
+    form, loses all digits where poles are close to 1 (order 4 at 250 Hz and 44.1 kHz).
+
+    Parameters
+    ----------
+    pole : Tensor [shape=(F, 2)]
+        Real and imaginary part of p, |p| < 1.
+    order : int
+        Number of resonators, >= 1.
+    gain : Tensor [shape=(F,)]
+        Of each.
+
+    Returns
+    -------
+    StateSpace
+        2 * order states.
+
+    Examples
+    --------
+    >>> pole = torch.tensor([[0.6, -0.7]], dtype=torch.float64)
+    >>> resonator_cascade(pole, 2, torch.ones(1, dtype=torch.float64)).d
+    tensor([1.], dtype=torch.float64)
+    """
+    resonator = one_pole_cascade(pole, 1, torch.stack([gain, torch.zeros_like(gain)], dim=-1))
+    system = resonator
+    for _ in range(order - 1):
+        system = series(system, resonator)
+    return system
+
+
 def from_complex(a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> StateSpace:
     """Re{} of a complex system with real input.
 

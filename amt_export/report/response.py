@@ -13,7 +13,9 @@ from amt_export.design.response import (
     Complex,
     Real,
     butterworth_lowpass,
+    classic_resonator,
     direct_form,
+    fir,
     one_pole_power,
     real_part,
     resonator,
@@ -60,10 +62,11 @@ def measure_response(module: Any, manifest: Manifest, run: Runner) -> Response |
     Returns
     -------
     Response or None
-        None for modules that are no filterbank, and for a single sample.
+        None for modules that are no filterbank, for levels, and for a single sample.
     """
     formula = FORMULAS.get(manifest.module)
-    if formula is None or manifest.sampling_rate is None:
+    waves = manifest.outputs[0].axes == ("batch", "channel", "time")
+    if formula is None or not waves or manifest.sampling_rate is None:
         return None
     (port,) = manifest.inputs
     impulse = np.zeros(port.sized(), port.dtype)
@@ -106,7 +109,8 @@ def _drnl(module: Any, omega: Real) -> Complex:
         width = _of(getattr(module, f"BW_{name}_norm")).real * (24.7 + centre / 9.265)
         cutoff = _of(getattr(module, f"LP_{name}_cutoff")).real
         orders = module.gt_lin if name == "lin" else module.gt_nlin
-        tuned = resonator(centre, width, orders, fs, omega) ** gammatones
+        gammatone = classic_resonator if module.classic else resonator
+        tuned = gammatone(centre, width, orders, fs, omega) ** gammatones
         filtered: Complex = tuned * butterworth_lowpass(cutoff, fs, omega) ** lowpasses
         return filtered
 
@@ -116,6 +120,12 @@ def _drnl(module: Any, omega: Real) -> Complex:
     return both
 
 
+def _casp(module: Any, omega: Real) -> Complex:
+    """Both ears and the DRNL, for sounds as soft."""
+    ears = fir(module.outer_ear.response(), omega) * fir(module.middle_ear.response(), omega)
+    return _drnl(module.drnl, omega) * ears
+
+
 def _of(tensor: Any) -> Complex:
     array: npt.NDArray[Any] = tensor.detach().cpu().numpy()
     return array.astype(np.complex128)
@@ -123,6 +133,7 @@ def _of(tensor: Any) -> Complex:
 
 FORMULAS: dict[str, Callable[[Any, Real], Complex]] = {
     "GammatoneFilterbank": _gammatone,
+    "CASPFrontEnd": _casp,
     "DRNLFilterbank": _drnl,
     "FastDRNLFilterbank": _drnl,
 }

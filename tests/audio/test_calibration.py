@@ -172,7 +172,7 @@ def test_a_model_of_velocity_refuses_pressure(reader):
     model = manifest(unit="m/s")
     for options in ({}, {"level": 60.0}, {"full_scale": 100.0}):
         with pytest.raises(
-            AudioError, match=r"tiny takes m/s, .* choose a model that takes Pa, or"
+            AudioError, match=r"tiny takes m/s, .* take casp_44k, which has the ears .* --raw"
         ):
             reader(sine(), model, **options)
     raw = reader(sine(), model, raw=True)

@@ -40,7 +40,7 @@ class Golden:
 @cache
 def load_golden(name: str) -> Golden:
     with np.load(GOLDEN / f"{name}.npz") as file:
-        kwargs = json.loads(str(file["meta"]))["kwargs"]
+        kwargs = json.loads(str(file["meta"])).get("kwargs", {})
         arrays = {key: torch.from_numpy(file[key]) for key in file.files if key != "meta"}
     if "fc" in kwargs:
         kwargs["fc"] = tuple(kwargs["fc"])

@@ -23,16 +23,18 @@ from amt_export.modules.filterbanks.compression import (
     knee_velocity,
     quarter_power_stick,
 )
-from amt_export.numerics.blocks import block_count, to_blocks, trim
+from amt_export.modules.reference import AMT, DOCUMENTED, checked_reference
+from amt_export.numerics.blocks import block_count, from_blocks, to_blocks, trim
+from amt_export.numerics.double_float import shared_product
 from amt_export.recurrence.block_length import BLOCK, stream_block, whole_block
 from amt_export.recurrence.linear_filter import (
     LinearFilter,
     differentiable_tables,
-    filter_blocks,
     filter_parts,
     sum_outputs,
 )
 from amt_export.recurrence.memory import settling_time
+from amt_export.recurrence.prefix_scan import prefix_scan
 from amt_export.recurrence.state_space import StateSpace, amplified, driven
 from amt_export.recurrence.tables import Tables
 
@@ -77,8 +79,11 @@ class DRNLParameters(AuditoryModule):
         model: str,
         learnable: tuple[str, ...],
         dtype: torch.dtype,
+        reference: str,
     ) -> None:
         super().__init__()
+        self.reference = checked_reference(reference, (DOCUMENTED, AMT))
+        self.classic = reference == AMT
         if model not in MODELS:
             raise ValueError(f"model is {model!r}; one of {', '.join(map(repr, MODELS))}")
         if subject not in SUBJECTS:
@@ -104,6 +109,7 @@ class DRNLParameters(AuditoryModule):
             unrounded(self.LP_lin_cutoff, self._designed["LP_lin_cutoff"]),
             self.lp_lin,
             float(self.fs),
+            self.classic,
         )
         return amplified(system, unrounded(self.g, self._designed["g"]))
 
@@ -116,6 +122,7 @@ class DRNLParameters(AuditoryModule):
             unrounded(self.LP_nlin_cutoff, self._designed["LP_nlin_cutoff"]),
             lowpasses,
             float(self.fs),
+            self.classic,
         )
 
     def keep_compression(self) -> None:
@@ -174,7 +181,8 @@ class DRNLParameters(AuditoryModule):
         low, high = self.centre_frequencies()[0], self.centre_frequencies()[-1]
         return (
             f"num_channels={self.num_channels}, fc={low:.1f}...{high:.1f} Hz, fs={self.fs:g}, "
-            f"subject={self.subject!r}, model={self.model!r}, learnable={self.learnable}"
+            f"subject={self.subject!r}, model={self.model!r}, learnable={self.learnable}, "
+            f"reference={self.reference!r}"
         )
 
 
@@ -203,11 +211,19 @@ class DRNLFilterbank(DRNLParameters):
         c parameters.
     dtype : torch.dtype
         Of the computation and the output. The filters are designed in float64 in any case.
+    reference : {"documented", "amt"}
+        The all-pole gammatone of the documentation, or the pole-zero gammatone of the Auditory Modeling
+        Toolbox. The latter is 12 dB louder at the centre frequency where the filterbank is linear, and 6 to
+        8 dB where it compresses.
 
     Shape
     -----
-    audio (B, T), stapes velocity -> velocity (B, F, T), in the same unit; without B when audio has
-    none.
+    audio (B, T), stapes velocity in m/s -> velocity (B, F, T) in m/s; without B when audio has none.
+
+    Notes
+    -----
+    Fed with pascals, which are 2,400 times larger at 1 kHz and 26,000 times at 8 kHz, nothing is compressed at
+    any audible level. `CASPFrontEnd` takes pascals.
 
     Raises
     ------
@@ -237,9 +253,10 @@ class DRNLFilterbank(DRNLParameters):
         model: str = "paulick2024",
         learnable: bool = False,
         dtype: torch.dtype = torch.float64,
+        reference: str = DOCUMENTED,
     ) -> None:
         trained = PARAMETERS if learnable else ()
-        super().__init__(fc, fs, n_channels, subject, model, trained, dtype)
+        super().__init__(fc, fs, n_channels, subject, model, trained, dtype, reference)
         self.block, self.blocks = BLOCK, 0
         self.update_coefficients()
 
@@ -300,7 +317,10 @@ class DRNLFilterbank(DRNLParameters):
         """Filter one block; see `AuditoryModule.step`."""
         blocks = to_blocks(audio.unsqueeze(1), self.block)
         linear, before, behind = self.tables(blocks.shape[2])
-        resonant, before_state = filter_blocks(blocks, before, states[1])
+        # The compression lifts the noise of these sums in channels far from a loud tone.
+        inputs = shared_product(blocks, before.input_to_state)
+        inner, before_state = prefix_scan(inputs, states[1], before)
+        resonant = from_blocks(blocks @ before.impulse + inner @ before.state_to_output)
         compressed = quarter_power_stick(resonant) if self.knee_units else self.compressed(resonant)
         linear_path = filter_parts(blocks, linear, states[0])
         nonlinear_path = filter_parts(to_blocks(compressed, self.block), behind, states[2])

@@ -10,6 +10,7 @@ from amt_export.manifest.ports import State
 from amt_export.modules.base import as_batch, unrounded
 from amt_export.modules.filterbanks.drnl import DRNLParameters
 from amt_export.modules.filterbanks.fft_convolution import FilterSpectrum, TorusTransform
+from amt_export.modules.reference import DOCUMENTED
 from amt_export.numerics.good_thomas import (
     best_torus,
     inverse,
@@ -44,6 +45,8 @@ class FastDRNLFilterbank(DRNLParameters):
         Of the computation and the output. The responses are computed in float64 in any case.
     ir_length : int
         Samples. Channels that lose more than -60 dB of a response's energy are named in a warning.
+    reference : {"documented", "amt"}
+        As in `DRNLFilterbank`.
 
     Attributes
     ----------
@@ -53,8 +56,7 @@ class FastDRNLFilterbank(DRNLParameters):
 
     Shape
     -----
-    audio (B, T), stapes velocity -> velocity (B, F, T), in the same unit; without B when audio has
-    none.
+    audio (B, T), stapes velocity in m/s -> velocity (B, F, T) in m/s; without B when audio has none.
 
     Raises
     ------
@@ -84,9 +86,10 @@ class FastDRNLFilterbank(DRNLParameters):
         dtype: torch.dtype = torch.float32,
         *,
         ir_length: int = 4096,
+        reference: str = DOCUMENTED,
     ) -> None:
         trained = ("a", "b", "c") if learnable else ()
-        super().__init__(fc, fs, n_channels, subject, model, trained, dtype)
+        super().__init__(fc, fs, n_channels, subject, model, trained, dtype, reference)
         if ir_length < 1:
             raise ValueError(f"ir_length is {ir_length}; at least one sample is needed")
         self.ir_length = ir_length

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -19,13 +19,16 @@ from amt_export.modules import (
 from amt_export.modules.base import AuditoryModule
 from amt_export.modules.forms import WholeForm
 from amt_export.verify.parity.compare import Arrays, Case, Runner, check_left_out
-from amt_export.verify.parity.signals import REFERENCE_PRESSURE, suite
+from amt_export.verify.parity.signals import REFERENCE_PRESSURE, Array, stapes_velocity, suite
 
 # Amplitude 1 of a "full scale" input is 93.98 dB SPL as the RMS of a sine (Moore 2016's db_max).
 FULL_SCALE_PASCAL = 2.0**0.5 * REFERENCE_PRESSURE * 10.0 ** (93.98 / 20.0)
-# One pascal in the unit of the input. The DRNL gets pascals as its golden cases do; with the stapes
-# velocities of quiet speech (-67 dB re 1 (m/s)/Pa) its compression would be in its linear limb.
-UNITS = {"Pa": 1.0, "m/s": 1.0, "full scale": 1.0 / FULL_SCALE_PASCAL}
+# From pascals at a sampling rate to the unit of the input. A velocity is that of the stapes behind both ears.
+UNITS: dict[str, Callable[[Array, float], Array]] = {
+    "Pa": lambda pressure, _fs: pressure,
+    "m/s": stapes_velocity,
+    "full scale": lambda pressure, _fs: pressure / FULL_SCALE_PASCAL,
+}
 
 
 def audio_cases(shape: Sequence[int], fs: float, unit: str) -> dict[str, npt.NDArray[np.float64]]:
@@ -42,7 +45,8 @@ def audio_cases(shape: Sequence[int], fs: float, unit: str) -> dict[str, npt.NDA
     unit : str
         One of UNITS, which the suite's pascals are converted to.
     """
-    signals = suite(shape[-1], fs)
+    pascals = suite(shape[-1], fs)
+    signals = {name: UNITS[unit](pressure, fs) for name, pressure in pascals.items()}
     names = list(signals)
     cases = {}
     for index, name in enumerate(names):
@@ -51,7 +55,7 @@ def audio_cases(shape: Sequence[int], fs: float, unit: str) -> dict[str, npt.NDA
             first = signals[names[(index + row) % len(names)]]
             second = 0.5 * signals[names[(index + row + 1) % len(names)]]
             rows.append(first if len(shape) == 2 else np.stack([first, second]))
-        cases[name] = (UNITS[unit] * np.stack(rows)).astype(np.float32).astype(np.float64)
+        cases[name] = np.stack(rows).astype(np.float32).astype(np.float64)
     return cases
 
 

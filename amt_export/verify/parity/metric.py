@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from amt_export.manifest.ports import Port
+from amt_export.manifest.ports import FRAME_LEVELS, Port
 
 Array = npt.NDArray[np.floating]
 
@@ -17,6 +17,8 @@ ROW_AXES = ("batch", "ear")
 QUIET = 0.01
 # Level cells further below their frame's maximum than this do not count, in dB.
 RANGE_DB = 80.0
+# Levels of a filterbank this far below the signal's loudest cell are noise in float32, in dB.
+SIGNAL_RANGE_DB = 60.0
 
 
 def difference(found: Array, expected: Array, port: Port) -> float:
@@ -28,7 +30,8 @@ def difference(found: Array, expected: Array, port: Port) -> float:
     port : Port
         Its `kind` says how: "relative", max |difference| of each batch row and channel over the larger
         of the channel's peak and 1 % of the row's peak; "db", the difference in dB of cells above the
-        floor and within 80 dB of their frame's maximum; "frequency", 0 if equal.
+        floor and within 80 dB of their frame's maximum (frame levels: and within 60 dB of the signal's);
+        "frequency", 0 if equal.
 
     Returns
     -------
@@ -114,7 +117,11 @@ def _decibels(gap: Array, expected: Array, port: Port) -> Array:
 
 
 def counted(levels: Array, port: Port) -> npt.NDArray[np.bool_]:
-    """Which cells of a level output are compared: above the floor, within 80 dB of their frame's maximum."""
-    loudest = np.max(levels, axis=-1, keepdims=True)
+    """Which cells of a level output are compared; see `difference`."""
+    axis = channel_axis(port)
+    loudest = np.max(levels, axis=-1 if axis is None else axis, keepdims=True)
     within: npt.NDArray[np.bool_] = levels > loudest - RANGE_DB
+    if port.name == FRAME_LEVELS:
+        signal = np.max(levels, axis=tuple(range(1, levels.ndim)), keepdims=True)
+        within &= levels > signal - SIGNAL_RANGE_DB
     return within if port.floor is None else within & (levels > port.floor)

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from amt_export.design.ears import LOWEST_RATE, middle_ear_response, outer_ear_response
+
 Array = npt.NDArray[np.float64]
 
 # dB SPL re 20 uPa; a tone's and noise's level is that of its RMS.
@@ -17,6 +19,9 @@ REFERENCE_PRESSURE = 2e-5
 TONE_LEVEL = 70.0
 SPEECH_LEVEL = 65.0
 NOISE_LEVELS = (20.0, 60.0, 94.0, 120.0)
+# Of the ears' FIR filters, as in CASP, and what both together are at 1 kHz (-67.5 dB re 1 (m/s)/Pa).
+EAR_ORDER = 512
+STAPES_AT_1_KHZ = 4.2e-4
 RAMP = 0.02  # s, raised cosine at both ends
 SEED = 20600  # any number, as long as it stays
 # 1.5 s of tests/data/speech_22k.wav (espeak-ng, free to use) as 16-bit integers.
@@ -99,3 +104,27 @@ def suite(samples: int, fs: float) -> dict[str, Array]:
         "speech": lambda: _ramped(_scaled(_spoken(samples, fs), SPEECH_LEVEL), fs),
     }
     return {name: signal().astype(np.float32).astype(np.float64) for name, signal in make.items()}
+
+
+def stapes_velocity(pressure: Array, fs: float) -> Array:
+    """What the stapes does behind outer and middle ear: physically possible input of a DRNL.
+
+    Without the outer ear's delay, so that a short signal is not all silence.
+
+    Parameters
+    ----------
+    pressure : ndarray [shape=(samples,)], Pa
+    fs : float
+        Sampling rate in Hz. Where it is so low that ears are not known, the velocity is proportional to the
+        pressure.
+
+    Returns
+    -------
+    ndarray [shape=(samples,)], m/s
+    """
+    if fs <= LOWEST_RATE:
+        return STAPES_AT_1_KHZ * pressure
+    both = np.convolve(outer_ear_response(fs, EAR_ORDER), middle_ear_response(fs, EAR_ORDER))
+    start = EAR_ORDER // 2
+    velocity: Array = np.convolve(pressure, both)[start : start + pressure.size]
+    return velocity

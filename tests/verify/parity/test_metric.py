@@ -48,6 +48,33 @@ def test_a_channel_below_one_percent_is_measured_against_one_percent():
     assert difference(found, expected, LINEAR) == pytest.approx(1e-5 / 0.02)
 
 
+def test_frame_levels_count_within_80_db_of_their_frame_and_60_of_the_signal():
+    port = Port("levels", ("batch", "channel", "frame"), "dB SPL", "db", floor=-60.0)
+    expected = np.array([[[90.0, 20.0, 100.0], [11.0, 30.0, 41.0], [9.0, -45.0, 39.0]]])
+
+    def off(channel: int, frame: int) -> float:
+        found = expected.copy()
+        found[0, channel, frame] += 0.5
+        return difference(found, expected, port)
+
+    assert off(1, 2) == 0.5
+    assert off(0, 0) == 0.5
+    assert off(2, 2) == 0.0, "61 dB below the signal's loudest cell"
+    assert off(1, 1) == 0.0, "the loudest of its frame, 70 dB below the signal's loudest cell"
+    other = Port("e", ("batch", "channel", "frame"), "dB SPL", "db", floor=-60.0)
+    found = expected.copy()
+    found[0, 1, 1] += 0.5
+    assert difference(found, expected, other) == 0.5, "not of frame levels"
+    found[0, 2, 0] += 0.5
+    assert difference(found, expected, other) == 0.5
+    found = expected.copy()
+    found[0, 2, 0] += 0.5
+    assert difference(found, expected, other) == 0.0, "81 dB below its frame's maximum"
+    found = expected.copy()
+    found[0, 2, 1] += 0.5
+    assert difference(found, expected, other) == 0.5, "75 dB below, and above the floor"
+
+
 def test_a_loud_row_excuses_no_other_row():
     expected = np.zeros((2, 1, 4))
     expected[0], expected[1] = 1000.0, 1e-3

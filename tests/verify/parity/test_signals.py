@@ -85,3 +85,21 @@ def test_full_scale_is_94_db():
     scaled = audio_cases((1, 2, 500), 32000.0, "full scale")["tone_1k"]
     ratio = 20 * np.log10(np.abs(pascal).max() / np.abs(scaled).max())
     assert ratio == pytest.approx(20 * np.log10(2**0.5 * 2e-5) + 93.98, abs=1e-3)
+
+
+def test_a_stapes_moves_as_it_does_behind_both_ears():
+    """-67.5 dB re 1 (m/s)/Pa at 1 kHz, -80.6 at 4 kHz, in the middle of the tones."""
+    fs = 44100
+    middle = slice(fs // 4, fs // 2)
+    pascal = audio_cases((1, fs), fs, "Pa")
+    velocity = audio_cases((1, fs), fs, "m/s")
+    for name, gain in (("tone_1k", -67.49), ("tone_4k", -80.59)):
+        ratio = velocity[name][0, middle].std() / pascal[name][0, middle].std()
+        assert 20 * np.log10(ratio) == pytest.approx(gain, abs=0.05), name
+    assert not velocity["silence"].any()
+    # Without the outer ear's delay: a short signal is heard.
+    short = audio_cases((1, 200), fs, "m/s")["noise_94dB"]
+    assert np.abs(short[0, 100:]).max() > 1e-5
+    # No ear is known at such rates.
+    slow = audio_cases((1, 200), 200.0, "m/s")["click"]
+    assert slow.max() == pytest.approx(4.2e-4, rel=1e-6)
