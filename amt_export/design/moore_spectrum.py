@@ -183,3 +183,12 @@ def analysis(windows: Tensor, limits: Tensor, db_max: float) -> Analysis:
             served_bins.append(bins)
             columns.append(band_columns(window, bins, scale))
     return Analysis(torch.stack(scaled), columns, torch.cat(served_bins))
+
+
+# What the MATLAB toolbox computes: the first bin of each window, and one behind the last bin of all.
+AMT_BINS = (1, 5, 32, 80, 162, 259, 961)
+# Window i serves [low, high), as above.
+AMT_LIMITS = tuple(
+    (BIN_WIDTH * first, BIN_WIDTH * behind)
+    for first, behind in zip(AMT_BINS[:-1], AMT_BINS[1:], strict=True)
+)

@@ -10,6 +10,9 @@ from amt_export.manifest.json_records import LAST, OMITTED
 ELAPSED, BEYOND_END = "elapsed", "beyond_end"
 """States with which a stream of centred frames is told where its signal begins and ends."""
 
+MAX_OF_EARS = "max of the sum over ears"
+"""A `reduction` of outputs (batch, frame, ear)."""
+
 Kind = Literal["relative", "db", "frequency"]
 
 
@@ -35,6 +38,9 @@ class Port:
         For one of two outputs that list components, frequencies in one and levels in the other, slot by
         slot and packed to the left (what follows the last component is 0 in both): the name of that
         list, which both outputs carry.
+    reduced_from, reduction : str, optional
+        For one number of a whole signal: the output of the course in time that it is taken from, and how. A
+        stream has no such output; whoever has all of the course derives it.
     shape : tuple of (int or None), optional
         Of an artifact's array; a free batch has the size None. A module leaves it empty.
     dtype : str
@@ -49,6 +55,8 @@ class Port:
     kind: Kind = field(default="relative", metadata=LAST | OMITTED)
     floor: float | None = field(default=None, metadata=LAST | OMITTED)
     components: str | None = field(default=None, metadata=LAST | OMITTED)
+    reduced_from: str | None = field(default=None, metadata=LAST | OMITTED)
+    reduction: str | None = field(default=None, metadata=LAST | OMITTED)
 
     def sized(self, batch: int = 1) -> tuple[int, ...]:
         """Return the shape with `batch` rows where the batch is free; a fixed one stays."""

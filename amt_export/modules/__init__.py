@@ -8,6 +8,7 @@ from amt_export.modules.filterbanks.fast_drnl import FastDRNLFilterbank
 from amt_export.modules.filterbanks.gammatone import GammatoneFilterbank
 from amt_export.modules.front_ends.glasberg2002 import Glasberg2002FrontEnd
 from amt_export.modules.front_ends.moore2016 import Moore2016FrontEnd
+from amt_export.modules.loudness.moore2016 import Moore2016Loudness
 from amt_export.modules.spectra.moore2016 import Moore2016Spectrum
 from amt_export.modules.spectra.multires_fft import MultiResolutionFFT
 
@@ -20,6 +21,7 @@ __all__ = [
     "Glasberg2002FrontEnd",
     "Moore2016ExcitationPattern",
     "Moore2016FrontEnd",
+    "Moore2016Loudness",
     "Moore2016Spectrum",
     "MultiResolutionFFT",
 ]

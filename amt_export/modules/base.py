@@ -66,7 +66,8 @@ class AuditoryModule(nn.Module):
     """
 
     input_ports: ClassVar[tuple[Port, ...]]
-    output_ports: ClassVar[tuple[Port, ...]]
+    # What forward gives; a constructor may add to those of the class.
+    output_ports: tuple[Port, ...]
     # Inputs of forward that an artifact bakes in, by name.
     baked_inputs: ClassVar[tuple[str, ...]] = ()
     # What `step` hands on from block to block, in order; nothing where a module does not stream.

@@ -1,0 +1,91 @@
+"""Numbers of the excitation patterns of the loudness model: components, channels, spread.
+
+Components stand at k 15.625 Hz, k = 1 ... 960; channels 0.25 Cam apart. Levels are per ERB.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from amt_export.design.erb_bands import erb_width
+from amt_export.design.moore_excitation import sharpness
+from amt_export.design.moore_spectrum import BIN_WIDTH
+from amt_export.erb import erbrate2f, f2erbrate
+
+COMPONENTS = 960
+CHANNELS = 150
+FIRST_CAM, CAM_STEP = 1.75, 0.25
+# Components spread up to five times their frequency, and channels hear up to five times theirs.
+LARGEST_DISTANCE = 4.0
+# The slope towards higher channels is 1 - SLOPE_PER_DB p(1 kHz)^-1 (X - 51 dB) times that towards lower ones.
+SLOPE_PER_DB, REFERENCE_LEVEL = 0.35, 51.0
+# Components that share a range of channels: from these on, and then 2 Cam together. More would waste work on
+# channels that lie below some of them, fewer cost more operations.
+FIRST_GROUPS, GROUP_CAM = (0, 16, 40, 96), 2.0
+
+
+def component_frequencies() -> Tensor:
+    """Frequencies (960,) in Hz, float64."""
+    return BIN_WIDTH * torch.arange(1, COMPONENTS + 1, dtype=torch.float64)
+
+
+def channel_frequencies() -> Tensor:
+    """Centre frequencies (150,) in Hz, float64: 47.5 to 15084."""
+    return erbrate2f(FIRST_CAM + CAM_STEP * torch.arange(CHANNELS, dtype=torch.float64))
+
+
+def roex(z: Tensor) -> Tensor:
+    """Weight (1 + z) e^-z of a filter at a distance, z = p |f - fc| / fc."""
+    return (1.0 + z) * torch.exp(-z)
+
+
+def level_weights() -> Tensor:
+    """Share of component i in the power of one ERB around component j, (960, 960) float64.
+
+    The filter stands on the component whose power is shared: y = p(f_i) |f_j - f_i| / f_i.
+    """
+    f = component_frequencies()
+    distance = (f[None, :] - f[:, None]) / f[:, None]
+    weight = roex(sharpness(f)[:, None] * distance.abs())
+    return torch.where(distance > LARGEST_DISTANCE, torch.zeros_like(weight), weight)
+
+
+def downward_weights() -> Tensor:
+    """Excitation (960, 150), float64, by components of power 1 at or above a channel; no level counts."""
+    f, fc = component_frequencies(), channel_frequencies()
+    distance = (f[:, None] - fc) / fc
+    heard = (distance >= 0.0) & (distance <= LARGEST_DISTANCE)
+    weight = roex(sharpness(fc) * distance.clamp(min=0.0))
+    return torch.where(heard, weight, torch.zeros_like(weight))
+
+
+def slope_coefficients() -> tuple[float, float]:
+    """Factor and offset of the upward slope u over the level X in dB: u = offset - factor X."""
+    at_1k = float(sharpness(torch.tensor(1000.0, dtype=torch.float64)))
+    factor = SLOPE_PER_DB / at_1k
+    return factor, 1.0 + factor * REFERENCE_LEVEL
+
+
+def steepness(fc: Tensor) -> Tensor:
+    """What z grows by per Hz below a channel, 4 / ERB(fc), where the slope u is 1."""
+    return 4.0 / erb_width(fc)
+
+
+class Group(NamedTuple):
+    """Neighbouring components first ... last - 1, for the channels from `low` on that lie above one of them."""
+
+    first: int
+    last: int
+    low: int
+
+
+def groups() -> list[Group]:
+    """Groups of components for the spread to higher channels, in ascending order."""
+    f, fc = component_frequencies(), channel_frequencies()
+    cams = f2erbrate(f)
+    edges = list(FIRST_GROUPS)
+    while edges[-1] < COMPONENTS:
+        edges.append(int((cams < cams[edges[-1]] + GROUP_CAM).sum()))
+    ends = zip(edges[:-1], edges[1:], strict=True)
+    return [Group(first, last, int((fc <= f[first]).sum())) for first, last in ends]
