@@ -162,17 +162,17 @@ def _describe(spec: ModelSpec, forms: Forms, program: Program) -> Manifest:
             for p in module.input_ports
             if p.name in spec.inputs
         ),
-        outputs=_outputs(module, results),
+        outputs=_outputs(module.output_ports, results),
         stream=_describe_stream(forms),
         versions={"amt_export": __version__} | {name: metadata.version(name) for name in VERSIONED},
     )
 
 
-def _outputs(module: AuditoryModule, results: Sequence[torch.Tensor]) -> tuple[Port, ...]:
+def _outputs(ports: Sequence[Port], results: Sequence[torch.Tensor]) -> tuple[Port, ...]:
     """Output ports, with the shapes of what came out; more may follow behind them."""
     return tuple(
         replace(p, shape=tuple(value.shape), dtype="float32")
-        for p, value in zip(module.output_ports, results, strict=False)
+        for p, value in zip(ports, results, strict=False)
     )
 
 
@@ -195,7 +195,7 @@ def _describe_stream(forms: Forms) -> StreamInfo | None:
         ),
         skip=module.lead_frames(),
         inputs=(replace(port, shape=form.shape, dtype="float32"),),
-        outputs=_outputs(module, results),
+        outputs=_outputs(form.ports, results),
     )
 
 

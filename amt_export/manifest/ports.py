@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -61,6 +62,11 @@ class Port:
     def sized(self, batch: int = 1) -> tuple[int, ...]:
         """Return the shape with `batch` rows where the batch is free; a fixed one stays."""
         return sized(self.shape, batch)
+
+
+def courses(ports: Iterable[Port]) -> tuple[Port, ...]:
+    """Return the outputs that a stream has: all but what is reduced from another one."""
+    return tuple(port for port in ports if port.reduced_from is None)
 
 
 def sized(shape: tuple[int | None, ...], batch: int = 1) -> tuple[int, ...]:

@@ -88,7 +88,7 @@ class Moore2016Loudness(LoudnessStage):
     """
 
     input_ports: ClassVar[tuple[Port, ...]] = (Port("audio", ("batch", "ear", "time"), "Pa"),)
-    output_ports: tuple[Port, ...] = (
+    output_ports = (
         Port("short_term", ("batch", "frame", "ear"), "sone"),
         Port("long_term", ("batch", "frame", "ear"), "sone"),
         Port(
