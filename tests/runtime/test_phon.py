@@ -22,7 +22,7 @@ def test_every_entry_of_the_table(published):
 
 
 def test_between_entries_it_is_the_monotone_cubic(published):
-    sone = np.geomspace(published["sone_table"][0], published["sone_table"][-1], 10007)
+    sone = np.geomspace(published["sone_table"][1], published["sone_table"][-2], 10007)
     expected = pchip(np.log(published["sone_table"]), published["phon"])(np.log(sone))
     found = phon(sone)
     np.testing.assert_allclose(found, expected, atol=1e-9)

@@ -6,10 +6,11 @@ import torch
 from torch import Tensor, nn
 
 from amt_export.design.loudness_excitation import (
-    COMPONENTS,
+    CHANNELS,
+    LevelBlock,
     downward_weights,
     groups,
-    level_weights,
+    level_blocks,
     slope_coefficients,
 )
 from amt_export.modules.excitation.row_chunk import row_chunk
@@ -22,8 +23,39 @@ from amt_export.modules.loudness.upward_spread import UpwardSpread
 ROWS = 256
 # In eager torch, for the cache.
 CACHED_ROWS = 32
+# Singular values of the weights for levels that are kept: no loudness changes by more than rounding.
+LOW_RANK, LOW_RANK_DOUBLE = 1e-9, 1e-12
 # Power that level is taken of at least; a component that is heard has 1e-3 or more.
 LEAST_POWER = 1e-4
+
+
+class LevelSum(nn.Module):
+    """Power in one ERB around each of some neighbouring components.
+
+    Parameters
+    ----------
+    block : LevelBlock
+    begin : int
+        Column of the numbers of all other components.
+    like : Tensor
+        Gives dtype and device.
+    """
+
+    near: Tensor
+    expand: Tensor
+
+    def __init__(self, block: LevelBlock, begin: int, like: Tensor) -> None:
+        super().__init__()
+        self.first, self.last = block.first, block.last
+        self.begin, self.end = begin, begin + block.reduce.shape[1]
+        self.register_buffer("near", block.near.to(like), persistent=False)
+        self.register_buffer("expand", block.expand.to(like), persistent=False)
+
+    def forward(self, power: Tensor, weighted: Tensor) -> Tensor:
+        """Sum (B, R, last - first) over power (B, R, 960) and products (B, R, ...) with shared columns."""
+        own = power[:, :, self.first : self.last] @ self.near
+        total: Tensor = own + weighted[:, :, self.begin : self.end] @ self.expand
+        return total
 
 
 class LoudnessExcitation(LoudnessStage):
@@ -53,7 +85,7 @@ class LoudnessExcitation(LoudnessStage):
     def __init__(self, dtype: torch.dtype = torch.float32) -> None:
         super().__init__(dtype)
         # TorchScript reads no globals.
-        self.components, self.least_power = COMPONENTS, LEAST_POWER
+        self.channels, self.least_power = CHANNELS, LEAST_POWER
         self.rows, self.cached_rows = ROWS, CACHED_ROWS
         factor, self.slope_offset = slope_coefficients()
         self.slope_per_neper = factor * DB_PER_NEPER
@@ -63,7 +95,15 @@ class LoudnessExcitation(LoudnessStage):
     @torch.no_grad()
     def update_coefficients(self) -> None:
         """Set the weights that do not depend on level."""
-        self.set_table("weights", torch.cat([level_weights(), downward_weights()], dim=1))
+        single = torch.finfo(self.like.dtype).eps > LOW_RANK_DOUBLE
+        blocks = level_blocks(LOW_RANK if single else LOW_RANK_DOUBLE)
+        shared = [block.reduce for block in blocks]
+        self.set_table("weights", torch.cat([downward_weights(), *shared], dim=1))
+        self.blocks = nn.ModuleList()
+        begin = CHANNELS
+        for block in blocks:
+            self.blocks.append(LevelSum(block, begin, self.like))
+            begin += block.reduce.shape[1]
 
     def forward(self, power: Tensor) -> Tensor:
         """Excitation of both ears."""
@@ -78,9 +118,12 @@ class LoudnessExcitation(LoudnessStage):
     def spread(self, power: Tensor) -> Tensor:
         """Excitation (B, R, 150) of (B, R, 960)."""
         weighted = power @ self.weights
-        around = torch.clamp(weighted[:, :, : self.components], min=self.least_power)
-        slope = self.slope_offset - self.slope_per_neper * torch.log(around)
-        total = weighted[:, :, self.components :]
+        levels: List[Tensor] = []
+        for block in self.blocks:
+            levels.append(block(power, weighted))
+        around = torch.clamp(torch.cat(levels, dim=2), min=self.least_power)
+        slope = torch.log(around) * -self.slope_per_neper + self.slope_offset
+        total = weighted[:, :, : self.channels]
         for group in self.groups:
             total = total + group(power, slope)
         return total

@@ -1,7 +1,5 @@
 """Spread from components at fixed frequencies to higher channels, which depends on their level."""
 
-from typing import List
-
 import torch
 from torch import Tensor
 
@@ -35,7 +33,8 @@ class UpwardSpread(LoudnessStage):
     power, slope (B, R, 960) -> excitation (B, R, 150) in all channels; 0 in those below the group.
     """
 
-    exponents: Tensor
+    near: Tensor
+    far: Tensor
     sums: Tensor
     distance: Tensor
     gate: Tensor
@@ -44,7 +43,6 @@ class UpwardSpread(LoudnessStage):
         super().__init__(dtype)
         self.group = group
         self.first, self.last, self.low = group.first, group.last, group.low
-        self.gated = 0
         self.update_coefficients()
 
     @torch.no_grad()
@@ -53,25 +51,25 @@ class UpwardSpread(LoudnessStage):
         f = component_frequencies()[self.first : self.last]
         fc = channel_frequencies()[self.low :]
         a, highest = steepness(fc), f[-1]
-        self.set_table("exponents", torch.stack([a * (highest - fc), -a]))
         self.set_table("sums", torch.stack([torch.ones_like(fc), a * (fc - highest), a]))
         self.set_table("distance", highest - f)
-        # Behind these all channels lie above all components.
-        self.gated = int((fc <= highest).sum())
-        below = fc[: self.gated] <= f[:, None]
+        # Behind the near ones all channels lie above all components.
+        count = int((fc <= highest).sum())
+        near, far = torch.stack([a * (highest - fc), -a]).split([count, len(fc) - count], dim=1)
+        self.set_table("near", near)
+        self.set_table("far", far)
+        below = fc[:count] <= f[:, None]
         self.set_table("gate", torch.where(below, -NOTHING, NOTHING).to(torch.float64))
 
     def forward(self, power: Tensor, slope: Tensor) -> Tensor:
         """Add up."""
         p, u = power[:, :, self.first : self.last], slope[:, :, self.first : self.last]
         farther = u * self.distance
-        exponent = torch.stack([u, farther], dim=3) @ self.exponents
-        if self.gated > 0:
-            near = torch.minimum(exponent[:, :, :, : self.gated], self.gate)
-            exponent = torch.cat([near, exponent[:, :, :, self.gated :]], dim=3)
-        parts = torch.stack([p, p * u, p * farther], dim=2) @ torch.exp(exponent)
-        spread = (parts * self.sums).sum(2)
+        lines = torch.stack([u, farther], dim=3)
+        factors = torch.stack([p, p * u, p * farther], dim=2)
+        near = factors @ torch.exp(torch.minimum(lines @ self.near, self.gate))
+        far = factors @ torch.exp(lines @ self.far)
+        spread = (torch.cat([near, far], dim=3) * self.sums).sum(2)
         if self.low == 0:
             return spread
-        nothing: List[Tensor] = [torch.zeros_like(power[:, :, : self.low]), spread]
-        return torch.cat(nothing, dim=2)
+        return torch.cat([torch.zeros_like(power[:, :, : self.low]), spread], dim=2)
