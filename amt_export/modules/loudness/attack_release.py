@@ -54,7 +54,7 @@ class AttackRelease(LoudnessStage):
         """Set the slopes of the lines."""
         m = torch.arange(self.block + 1, dtype=torch.float64)
         slopes = (1.0 - self.attack) ** m * (1.0 - self.release) ** (self.block - m)
-        self.set_table("slopes", slopes.reshape(-1, 1, 1, 1))
+        self.set_table("slopes", slopes.reshape(-1, 1, 1, 1, 1))
 
     def following(self, state: Tensor, x: Tensor) -> Tensor:
         """One frame later."""
@@ -70,7 +70,7 @@ class AttackRelease(LoudnessStage):
         steps: List[Tensor] = []  # frame i of every block, (B, 2, count, C)
         for i in range(self.block):
             steps.append(blocks[:, :, :, i])
-        starts = torch.stack(self.block_starts(self.offsets(steps)), dim=2)
+        starts = torch.cat(self.block_starts(self.offsets(steps)), dim=2)
         inside: List[Tensor] = []
         state = starts
         for i in range(self.block):
@@ -90,12 +90,12 @@ class AttackRelease(LoudnessStage):
         return lines
 
     def block_starts(self, offsets: Tensor) -> List[Tensor]:
-        """State (B, 2, C) before each block."""
-        state = torch.zeros_like(offsets[0, :, :, 0])
+        """State (B, 2, 1, C) before each block."""
+        state = torch.zeros_like(offsets[0, :, :, :1])
         states: List[Tensor] = []
         for k in range(offsets.shape[3]):
             states.append(state)
-            state = (self.slopes * state + offsets[:, :, :, k]).amax(0)
+            state = (self.slopes * state + offsets[:, :, :, k : k + 1]).amax(0)
         return states
 
     def step(self, x: Tensor, state: Tensor) -> Tuple[Tensor, Tensor]:  # type: ignore[override]

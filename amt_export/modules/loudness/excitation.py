@@ -9,7 +9,6 @@ from amt_export.design.loudness_excitation import (
     CHANNELS,
     LevelBlock,
     downward_weights,
-    groups,
     level_blocks,
     slope_coefficients,
 )
@@ -89,7 +88,7 @@ class LoudnessExcitation(LoudnessStage):
         self.rows, self.cached_rows = ROWS, CACHED_ROWS
         factor, self.slope_offset = slope_coefficients()
         self.slope_per_neper = factor * DB_PER_NEPER
-        self.groups = nn.ModuleList(UpwardSpread(group, dtype) for group in groups())
+        self.upward = UpwardSpread(dtype)
         self.update_coefficients()
 
     @torch.no_grad()
@@ -123,7 +122,5 @@ class LoudnessExcitation(LoudnessStage):
             levels.append(block(power, weighted))
         around = torch.clamp(torch.cat(levels, dim=2), min=self.least_power)
         slope = torch.log(around) * -self.slope_per_neper + self.slope_offset
-        total = weighted[:, :, : self.channels]
-        for group in self.groups:
-            total = total + group(power, slope)
+        total: Tensor = weighted[:, :, : self.channels] + self.upward(power, slope)
         return total
