@@ -33,7 +33,6 @@ from amt_export.manifest.ports import Port
 from amt_export.manifest.safe_files import NAME_RULE, is_safe_name
 from amt_export.model_file import ModelSpec
 from amt_export.model_file.building import build_module, build_stream, input_length
-from amt_export.modules.base import AuditoryModule
 from amt_export.modules.forms import WholeForm
 from amt_export.report import Pictures, draw, measure_response, parity_markdown
 from amt_export.verify.parity.compare import failing, parity_error

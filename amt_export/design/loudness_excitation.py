@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from amt_export.design.erb_bands import erb_width
-from amt_export.design.moore_excitation import sharpness
+from amt_export.design.moore_excitation import FIRST_GROUPS, groups_of, sharpness
 from amt_export.design.moore_spectrum import BIN_WIDTH
-from amt_export.erb import erbrate2f, f2erbrate
+from amt_export.erb import erbrate2f
 
 COMPONENTS = 960
 CHANNELS = 150
@@ -22,9 +22,6 @@ LARGEST_DISTANCE = 4.0
 SLOPE_PER_DB, REFERENCE_LEVEL = 0.35, 51.0
 # Weights that are nothing: 1e-30 of a sound of 150 dB is less than can be heard by 18 decades.
 NEGLIGIBLE = 1e-30
-# Components that share a range of channels: from these on, and then 2 Cam together. More would waste work on
-# channels that lie below some of them, fewer cost more operations.
-FIRST_GROUPS, GROUP_CAM = (0, 16, 40, 96), 2.0
 
 
 def component_frequencies() -> Tensor:
@@ -85,12 +82,7 @@ class Group(NamedTuple):
 def groups() -> list[Group]:
     """Groups of components for the spread to higher channels, in ascending order."""
     f, fc = component_frequencies(), channel_frequencies()
-    cams = f2erbrate(f)
-    edges = list(FIRST_GROUPS)
-    while edges[-1] < COMPONENTS:
-        edges.append(int((cams < cams[edges[-1]] + GROUP_CAM).sum()))
-    ends = zip(edges[:-1], edges[1:], strict=True)
-    return [Group(first, last, int((fc <= f[first]).sum())) for first, last in ends]
+    return [Group(first, last, int((fc <= f[first]).sum())) for first, last in groups_of(f)]
 
 
 class LevelBlock(NamedTuple):

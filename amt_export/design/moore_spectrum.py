@@ -1,6 +1,7 @@
 """Which window of the Moore et al. (2016) spectrum serves which bin, and its DFT columns."""
 
 import math
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -188,7 +189,4 @@ def analysis(windows: Tensor, limits: Tensor, db_max: float) -> Analysis:
 # What the MATLAB toolbox computes: the first bin of each window, and one behind the last bin of all.
 AMT_BINS = (1, 5, 32, 80, 162, 259, 961)
 # Window i serves [low, high), as above.
-AMT_LIMITS = tuple(
-    (BIN_WIDTH * first, BIN_WIDTH * behind)
-    for first, behind in zip(AMT_BINS[:-1], AMT_BINS[1:], strict=True)
-)
+AMT_LIMITS = tuple((BIN_WIDTH * first, BIN_WIDTH * behind) for first, behind in pairwise(AMT_BINS))

@@ -66,8 +66,7 @@ class AuditoryModule(nn.Module):
     """
 
     input_ports: ClassVar[tuple[Port, ...]]
-    # What forward gives; a constructor may add to those of the class.
-    output_ports: tuple[Port, ...]
+    output_ports: ClassVar[tuple[Port, ...]]
     # Inputs of forward that an artifact bakes in, by name.
     baked_inputs: ClassVar[tuple[str, ...]] = ()
     # What `step` hands on from block to block, in order; nothing where a module does not stream.
@@ -100,6 +99,10 @@ class AuditoryModule(nn.Module):
 
     def update_coefficients(self) -> None:
         """Recompute what `forward` uses from the published parameters. Called when they change."""
+
+    def set_output_ports(self, ports: tuple[Port, ...]) -> None:
+        """Give other outputs than those of the class."""
+        self.output_ports = ports  # type: ignore[misc]
 
     def freeze(self, samples: int | None = None, stream: int | None = None) -> Self:
         """A copy with the current values baked in: what is traced and exported.

@@ -1,7 +1,7 @@
 """What `reference`, a constructor keyword of several modules, may be."""
 
-# The formulas of the documentation, what torch_amt 0.2.0 computes where it departs from them, and what the MATLAB
-# Auditory Modeling Toolbox computes.
+# The formulas of the documentation, what torch_amt 0.2.0 computes where it departs from them, and what the
+# MATLAB Auditory Modeling Toolbox computes.
 DOCUMENTED, TORCH_AMT, AMT = "documented", "torch_amt", "amt"
 
 

@@ -64,7 +64,7 @@ def overlapping(signal: Tensor, length: int, hop: int) -> Tensor:
         return torch.stack(stretches, dim=-2)
     needed = (count + pieces - 1) * hop
     signal = pad_end(signal[..., :needed], max(0, needed - signal.shape[-1]), signal.dim() - 1)
-    blocks = signal.reshape(signal.shape[:-1] + (count + pieces - 1, hop))
+    blocks = signal.reshape(signal.shape[:-1] + (count + pieces - 1, hop))  # noqa: RUF005  (TorchScript)
     columns: List[Tensor] = []
     for k in range(pieces):
         columns.append(blocks[..., k : k + count, :])

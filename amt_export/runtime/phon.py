@@ -28,8 +28,8 @@ STEP = 0.1
 @cache
 def _table() -> tuple[Array, Array, Array]:
     """Natural logarithms of the loudness, its loudness levels, and the slopes there (monotone cubics)."""
-    x = np.log(np.load(TABLE))
-    y = STEP * np.arange(len(x))
+    x: Array = np.log(np.load(TABLE))
+    y: Array = STEP * np.arange(len(x), dtype=np.float64)
     return x, y, _slopes(x, y)
 
 

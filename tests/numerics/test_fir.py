@@ -20,7 +20,9 @@ def test_blocks_of_the_convolution(taps: int, block: int) -> None:
     np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
-@pytest.mark.parametrize(("samples", "length", "hop"), [(20, 20, 3), (23, 7, 3), (100, 9, 4), (9, 2, 2)])
+@pytest.mark.parametrize(
+    ("samples", "length", "hop"), [(20, 20, 3), (23, 7, 3), (100, 9, 4), (9, 2, 2)]
+)
 def test_stretches(samples: int, length: int, hop: int) -> None:
     x = torch.arange(2 * samples).reshape(2, samples)
     assert torch.equal(overlapping(x, length, hop), x.unfold(1, length, hop))

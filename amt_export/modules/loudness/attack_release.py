@@ -16,10 +16,11 @@ TINY = 1e-30
 class AttackRelease(LoudnessStage):
     """S_t = S_(t-1) + a (x_t - S_(t-1)), with a = attack where x_t > S_(t-1), else release; from 0.
 
-    As attack > release this is the larger of two rising lines of S. A block of K frames is therefore the largest
-    of K + 1 lines of S, for m = 0 ... K attacks among them: their slopes (1 - attack)^m (1 - release)^(K - m) are
-    constants, whatever the order, and their offsets follow from the frames. So blocks are prepared together, S is
-    carried from block to block, and then all frames inside are found together.
+    As attack > release this is the larger of two rising lines of S. A block of K frames is therefore the
+    largest of K + 1 lines of S, for m = 0 ... K attacks among them: their slopes
+    (1 - attack)^m (1 - release)^(K - m) are constants, whatever the order, and their offsets follow from the
+    frames. So blocks are prepared together, S is carried from block to block, and then all frames inside are
+    found together.
 
     Parameters
     ----------

@@ -11,8 +11,8 @@ from amt_export.numerics.blocks import block_count, pad_end, trim
 from amt_export.numerics.fir import convolution_matrix, overlapping
 
 TAPS = 4097
-# Samples that the response is ahead of its linear phase: half a frame, so that frame s starts at sample 32 s - 1024
-# of the sound at the cochlea.
+# Samples that the response is ahead of its linear phase: half a frame, so that frame s starts at sample
+# 32 s - 1024 of the sound at the cochlea.
 LEAD = 1024
 # Output samples of one product: the cheapest for a second of sound. A stream has 320 at a time.
 BLOCK, STREAM_BLOCK = 256, 64
@@ -76,12 +76,12 @@ class LoudnessEarFilter(LoudnessStage):
         """Filter where all taps have samples: (B, 2, 4096 + K block) -> (B, 2, K block)."""
         matrix = convolution_matrix(self.taps, self.block)
         blocks = overlapping(samples, matrix.shape[0], self.block) @ matrix
-        return blocks.reshape(blocks.shape[:2] + (blocks.shape[2] * self.block,))
+        return blocks.reshape(blocks.shape[0], blocks.shape[1], -1)
 
     def forward(self, audio: Tensor) -> Tensor:
         """Filter a whole signal."""
         count = audio.shape[2] + self.longer
-        silence = audio.new_zeros(audio.shape[:2] + (self.silence,))
+        silence = audio.new_zeros([audio.shape[0], audio.shape[1], self.silence])
         padded = torch.cat([silence, audio, silence], dim=2)
         padded = pad_end(padded, block_count(count, self.block) * self.block - count, 2)
         return trim(self.filtered(padded), count)

@@ -141,7 +141,7 @@ class Moore2016Loudness(LoudnessStage):
         self.lead, self.overlap, self.past = float(LEAD), LENGTH - BLOCK, TAPS - 1
         self.channels = CHANNELS
         if specific:
-            self.output_ports = (*self.output_ports, self.specific_port)
+            self.set_output_ports((*self.output_ports, self.specific_port))
 
     def instantaneous(self, sound: Tensor) -> Tensor:
         """Specific loudness (B, 2, S, 150) of the sound (B, 2, ...) at the cochlea; NaN in frames with one."""
@@ -261,4 +261,6 @@ class Moore2016Loudness(LoudnessStage):
 
     def extra_repr(self) -> str:
         """Key parameters, as torch prints them."""
-        return f"fs={self.fs:g}, field={self.field}, db_max={self.db_max:g}, specific={self.specific}"
+        return (
+            f"fs={self.fs:g}, field={self.field}, db_max={self.db_max:g}, specific={self.specific}"
+        )

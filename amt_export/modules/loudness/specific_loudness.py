@@ -19,8 +19,8 @@ SMALL, TERMS = 0.5, 10
 class SpecificLoudness(LoudnessStage):
     """N' = C ((G E + A)^alpha - A^alpha), less below threshold, and E^0.2 at very high levels.
 
-    The difference of powers is A^alpha expm1(alpha log1p(G E / A)), because near the threshold the two powers are
-    equal to many digits.
+    The difference of powers is A^alpha expm1(alpha log1p(G E / A)), because near the threshold the two powers
+    are equal to many digits.
 
     Parameters
     ----------

@@ -13,9 +13,9 @@ from amt_export.modules.spectra.spectrum_bands import SpectrumBands
 class LoudnessSpectrum(LoudnessStage):
     """Intensity of 960 components at multiples of 15.625 Hz, every millisecond.
 
-    Symmetric Hann windows of 2048 to 64 samples share the middle of each frame; window i gives the bins of its
-    band: I = (2 |X| / 2048)^2 10^0.332 2^i 10^(db_max/10). No FFT: see `SpectrumBands`. Plain sums suffice here;
-    their errors stay far below those of loudness.
+    Symmetric Hann windows of 2048 to 64 samples share the middle of each frame; window i gives the bins of
+    its band: I = (2 |X| / 2048)^2 10^0.332 2^i 10^(db_max/10). No FFT: see `SpectrumBands`. Plain sums suffice
+    here; their errors stay far below those of loudness.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class LoudnessSpectrum(LoudnessStage):
     def __init__(self, db_max: float, dtype: torch.dtype = torch.float32) -> None:
         super().__init__(dtype)
         self.db_max = db_max
-        self.hop, self.length = design.BLOCK, design.LENGTH  # TorchScript reads no globals
+        self.spacing, self.length = design.BLOCK, design.LENGTH  # TorchScript reads no globals
         self.bands = SpectrumBands(len(design.WINDOW_LENGTHS), 1, split=False)
         self.update_coefficients()
 
@@ -44,7 +44,7 @@ class LoudnessSpectrum(LoudnessStage):
 
     def forward(self, sound: Tensor) -> Tensor:
         """Analyse."""
-        frames = (sound.shape[2] - self.length) // self.hop + 1
+        frames = (sound.shape[2] - self.length) // self.spacing + 1
         batch, ears, samples = sound.shape
         pieces: List[Tensor] = self.bands(sound.reshape(batch * ears, samples), frames)
         joined = torch.cat(pieces, dim=2)

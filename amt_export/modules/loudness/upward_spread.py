@@ -40,9 +40,9 @@ class GroupSpread(LoudnessStage):
         a = steepness(fc)
         # Behind the near ones all channels lie above all components.
         count = int((fc <= f[-1]).sum())
-        near, far = torch.stack([a * (f[-1] - fc), -a]).split([count, len(fc) - count], dim=1)
-        self.set_table("near", near)
-        self.set_table("far", far)
+        lines = torch.stack([a * (f[-1] - fc), -a])
+        self.set_table("near", lines[:, :count])
+        self.set_table("far", lines[:, count:])
         below = fc[:count] <= f[:, None]
         self.set_table("gate", torch.where(below, -NOTHING, NOTHING).to(torch.float64))
 

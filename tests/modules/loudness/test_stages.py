@@ -41,7 +41,9 @@ def test_ear_filter_is_the_convolution(field: str) -> None:
     """z[n] = sum_k h[k] x[n + 1024 - k], with the published taps, in any block."""
     taps = golden("outer_middle_ear_fir")[{"free": "ff", "diffuse": "df", "eardrum": "ed"}[field]]
     audio = noise(1, 2, 700)
-    expected = torch.from_numpy(np.stack([np.convolve(x, taps) for x in audio[0]]))[:, 1024 : 1024 + 2748]
+    expected = torch.from_numpy(np.stack([np.convolve(x, taps) for x in audio[0]]))[
+        :, 1024 : 1024 + 2748
+    ]
     module = LoudnessEarFilter(field, DOUBLE)
     assert_same(module(audio)[0], expected, 0, 1e-12)
     module.prepare_for_stream(96)
@@ -130,7 +132,9 @@ def test_excitation_of_frames() -> None:
     components, case = golden("spectrum"), golden("excitation")["frame_E"]
     power = torch.zeros(3, 7, 2, 960, dtype=DOUBLE)
     place = torch.arange(42).repeat_interleave(components["count"].flatten().long())
-    power.view(42, 960)[place, components["bins"].long() - 1] = 10.0 ** (components["levels"] / 10.0)
+    power.view(42, 960)[place, components["bins"].long() - 1] = 10.0 ** (
+        components["levels"] / 10.0
+    )
     found = LoudnessExcitation(DOUBLE)(power.transpose(1, 2)).transpose(1, 2)[:, [0, 3, 6]]
     known = case > -200.0
     assert known.sum() > 1000
@@ -198,7 +202,9 @@ def test_attack_release_is_the_recursion(frames: int, block: int) -> None:
     for x in (steps.abs(), steps.cumsum(0).abs(), 50.0 * (steps > 0).to(steps)):
         expected = sequential(x, 0.045, 0.033)
         assert_same(module(x.reshape(1, 1, frames, 4))[0, 0], expected, 0, 1e-12)
-        first, state = module.step(x[: frames // 2 + 1].reshape(1, 1, -1, 4), torch.zeros(1, 1, 4, dtype=DOUBLE))
+        first, state = module.step(
+            x[: frames // 2 + 1].reshape(1, 1, -1, 4), torch.zeros(1, 1, 4, dtype=DOUBLE)
+        )
         assert_same(first[0, 0], expected[: frames // 2 + 1], 0, 1e-12)
         assert_same(state[0, 0], expected[frames // 2], 0, 1e-12)
 
@@ -207,7 +213,9 @@ def test_smoothing_of_the_toolbox() -> None:
     case = golden("temporal_binaural")
     both = torch.stack([case["inst_l"], case["inst_r"]])[None]
     found = AttackRelease(0.045, 0.033, 8, DOUBLE)(both)[0]
-    assert_same(found, torch.stack([case["short_l"], case["short_r"]]), 0, 1e-12 * float(both.max()))
+    assert_same(
+        found, torch.stack([case["short_l"], case["short_r"]]), 0, 1e-12 * float(both.max())
+    )
     course = case["lt_in"].reshape(1, 1, -1, 1)
     found = AttackRelease(0.01, 0.00133, 16, DOUBLE)(course).flatten()
     assert_same(found, case["lt_out"], 1e-12, 1e-12)
