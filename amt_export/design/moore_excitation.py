@@ -81,7 +81,7 @@ def upward_lines(fc: Tensor, highest: Tensor) -> Tensor:
 
 
 def least_exponents(f: Tensor, fc: Tensor, reach: float, least: float) -> Tensor:
-    """Exponents -1 - z (N, C) at the least sharpness; far below 0 in channels that a component does not reach."""
+    """Exponents -1 - z (N, C) at the least sharpness; far below 0 in channels that no sound spreads to."""
     ratio = f[:, None] / fc
     heard = (ratio < 1.0) & (ratio >= 1.0 / reach)
     return torch.where(heard, -1.0 - least * (1.0 - ratio), -(STEEP**2))

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-# Intensity that a frame's maximum counts as at least (30 dB), and how far below it components are heard (60 dB).
+# Intensity that a frame's maximum counts as at least (30 dB), and what is heard below it (60 dB).
 LEAST_MAXIMUM, RANGE = 1e3, 1e-6
 
 
