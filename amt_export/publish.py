@@ -34,7 +34,6 @@ from amt_export.manifest.ports import Port
 from amt_export.manifest.safe_files import NAME_RULE, is_safe_name
 from amt_export.model_file import ModelSpec
 from amt_export.model_file.building import build_module, build_stream, input_length
-from amt_export.modules.base import AuditoryModule
 from amt_export.modules.forms import WholeForm
 from amt_export.report import Pictures, draw, measure_response, parity_markdown
 from amt_export.verify.independent import check_filters
@@ -182,7 +181,7 @@ def _describe(spec: ModelSpec, forms: Forms) -> Manifest:
             for p in module.input_ports
             if p.name in spec.inputs
         ),
-        outputs=_outputs(module, results, free),
+        outputs=_outputs(module.output_ports, results, free),
         stream=_describe_stream(forms, free),
         versions={"amt_export": __version__} | {name: metadata.version(name) for name in VERSIONED},
     )
@@ -195,12 +194,11 @@ def _sized(port: Port, shape: Sequence[int], free_batch: bool) -> Port:
 
 
 def _outputs(
-    module: AuditoryModule, results: Sequence[torch.Tensor], free_batch: bool
+    ports: Sequence[Port], results: Sequence[torch.Tensor], free_batch: bool
 ) -> tuple[Port, ...]:
     """Output ports, with the shapes of what came out; more may follow behind them."""
     return tuple(
-        _sized(port, value.shape, free_batch)
-        for port, value in zip(module.output_ports, results, strict=False)
+        _sized(port, value.shape, free_batch) for port, value in zip(ports, results, strict=False)
     )
 
 
@@ -229,7 +227,7 @@ def _describe_stream(forms: Forms, free_batch: bool) -> StreamInfo | None:
         ),
         skip=module.lead_frames(),
         inputs=(_sized(port, form.shape, free_batch),),
-        outputs=_outputs(module, results, free_batch),
+        outputs=_outputs(form.ports, results, free_batch),
     )
 
 

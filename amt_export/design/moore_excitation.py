@@ -1,18 +1,20 @@
 """Numbers of the Moore et al. (2016) excitation pattern: channels, sharpness, reach."""
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor
 
 from amt_export.design.erb_bands import erb_width
+from amt_export.erb import f2erbrate
 
 # All of W below this is floor: a component adds at least LEAST_WEIGHT to every channel.
 LEAST_WEIGHT = 1e-12
 # Multiplies how far (in octaves, roughly) a channel lies out of reach, to make exp of it 0.
 STEEP = 1e12
 
-# Components that share one range of channels, and how far they may be apart: with seven groups a tenth of
-# their ranges is not needed.
-GROUP, GROUP_RATIO = 160, 16.0
+# Components that share a range of channels: from these on, and then 2 Cam together.
+FIRST_GROUPS, GROUP_CAM = (0, 16, 40, 96), 2.0
 
 
 def channel_numbers(erb_lower: float, erb_upper: float, erb_step: float) -> Tensor:
@@ -44,7 +46,13 @@ def channel_powers(fc: Tensor) -> Tensor:
     return torch.stack([fc * fc, fc, torch.ones_like(fc)])
 
 
-def weights_above(f: Tensor, fc: Tensor, reach: float) -> Tensor:
+def channel_functions(fc: Tensor) -> Tensor:
+    """What the exponents of filters at fc are sums of, (4, C): -a, a fc, 1/fc and 1 with a = 4 / ERB(fc)."""
+    steepness = 4.0 / erb_width(fc)
+    return torch.stack([-steepness, steepness * fc, 1.0 / fc, torch.ones_like(fc)])
+
+
+def weights_below(f: Tensor, fc: Tensor, reach: float) -> Tensor:
     """What a component of intensity 1 adds without regard to its level.
 
     Parameters
@@ -57,34 +65,35 @@ def weights_above(f: Tensor, fc: Tensor, reach: float) -> Tensor:
     Returns
     -------
     Tensor [shape=(N, C)]
-        (1 + z) e^-z for channels at or above the component, and the floor everywhere.
+        (1 + z) e^-z for channels at or below the component, and the floor everywhere.
     """
-    ratio = fc / f[:, None]
-    z = sharpness(f)[:, None] * (ratio - 1.0)
-    above = ((ratio >= 1.0) & (ratio <= reach)).to(f.dtype)
+    ratio = f[:, None] / fc
+    z = (sharpness(fc) * (ratio - 1.0)).clamp(min=0.0)
+    below = ((ratio >= 1.0) & (ratio <= reach)).to(f.dtype)
     out_of_reach = ((ratio > reach) | (ratio < 1.0 / reach)).to(f.dtype)
-    z = z.clamp(min=0.0)
-    return above * (1.0 + z) * torch.exp(-z) + LEAST_WEIGHT * (1.0 + out_of_reach)
+    return below * (1.0 + z) * torch.exp(-z) + LEAST_WEIGHT * (1.0 + out_of_reach)
 
 
-def below_and_in_reach(f: Tensor, fc: Tensor, reach: float) -> Tensor:
-    """Whether each channel lies below each component and in reach of it, (N, C) bool."""
-    ratio = fc / f[:, None]
-    return (ratio < 1.0) & (ratio >= 1.0 / reach)
+def upward_lines(fc: Tensor, highest: Tensor) -> Tensor:
+    """Factors (3, C) of u, u (fm - f) and 1 in the exponent -1 - z of channels above components up to fm Hz."""
+    steepness = 4.0 / erb_width(fc)
+    return torch.stack([steepness * (highest - fc), -steepness, -torch.ones_like(fc)])
 
 
-def group_ends(f: list[float]) -> list[tuple[int, int]]:
-    """First and one behind the last of groups of neighbours, for components at ascending f in Hz."""
-    ends, first = [], 0
-    for i in range(1, len(f) + 1):
-        if i == len(f) or i - first == GROUP or f[i] > GROUP_RATIO * f[first]:
-            ends.append((first, i))
-            first = i
-    return ends
+def least_exponents(f: Tensor, fc: Tensor, reach: float, least: float) -> Tensor:
+    """Exponents -1 - z (N, C) at the least sharpness; far below 0 in channels that no sound spreads to."""
+    ratio = f[:, None] / fc
+    heard = (ratio < 1.0) & (ratio >= 1.0 / reach)
+    return torch.where(heard, -1.0 - least * (1.0 - ratio), -(STEEP**2))
 
 
-def middle_of(f: Tensor) -> Tensor:
-    """Frequency that is equally sharp to look at from both ends of a group: p |1 - fm/f| is equal."""
-    ends = torch.stack([f.min(), f.max()])
-    steepness = sharpness(ends) / ends
-    return (steepness * ends).sum() / steepness.sum()
+def groups_of(f: Tensor) -> list[tuple[int, int]]:
+    """First and one behind the last of groups of neighbours among components at ascending f in Hz.
+
+    More in a group would waste work on channels that lie below some of them, fewer cost more operations.
+    """
+    cams = f2erbrate(f)
+    edges = [edge for edge in FIRST_GROUPS if edge < len(f)]
+    while edges[-1] < len(f):
+        edges.append(int((cams < cams[edges[-1]] + GROUP_CAM).sum()))
+    return list(pairwise(edges))

@@ -1,6 +1,7 @@
 """Which window of the Moore et al. (2016) spectrum serves which bin, and its DFT columns."""
 
 import math
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -183,3 +184,9 @@ def analysis(windows: Tensor, limits: Tensor, db_max: float) -> Analysis:
             served_bins.append(bins)
             columns.append(band_columns(window, bins, scale))
     return Analysis(torch.stack(scaled), columns, torch.cat(served_bins))
+
+
+# What the MATLAB toolbox computes: the first bin of each window, and one behind the last bin of all.
+AMT_BINS = (1, 5, 32, 80, 162, 259, 961)
+# Window i serves [low, high), as above.
+AMT_LIMITS = tuple((BIN_WIDTH * first, BIN_WIDTH * behind) for first, behind in pairwise(AMT_BINS))

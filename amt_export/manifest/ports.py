@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -12,6 +13,9 @@ ELAPSED, BEYOND_END = "elapsed", "beyond_end"
 
 FRAME_LEVELS = "levels"
 """Output of a filterbank with `[levels]`: dB of each channel and frame."""
+
+MAX_OF_EARS = "max of the sum over ears"
+"""A `reduction` of outputs (batch, frame, ear)."""
 
 Kind = Literal["relative", "db", "frequency"]
 
@@ -38,6 +42,9 @@ class Port:
         For one of two outputs that list components, frequencies in one and levels in the other, slot by
         slot and packed to the left (what follows the last component is 0 in both): the name of that
         list, which both outputs carry.
+    reduced_from, reduction : str, optional
+        For one number of a whole signal: the output of the course in time that it is taken from, and how. A
+        stream has no such output; whoever has all of the course derives it.
     shape : tuple of (int or None), optional
         Of an artifact's array; a free batch has the size None. A module leaves it empty.
     dtype : str
@@ -52,10 +59,17 @@ class Port:
     kind: Kind = field(default="relative", metadata=LAST | OMITTED)
     floor: float | None = field(default=None, metadata=LAST | OMITTED)
     components: str | None = field(default=None, metadata=LAST | OMITTED)
+    reduced_from: str | None = field(default=None, metadata=LAST | OMITTED)
+    reduction: str | None = field(default=None, metadata=LAST | OMITTED)
 
     def sized(self, batch: int = 1) -> tuple[int, ...]:
         """Return the shape with `batch` rows where the batch is free; a fixed one stays."""
         return sized(self.shape, batch)
+
+
+def courses(ports: Iterable[Port]) -> tuple[Port, ...]:
+    """Return the outputs that a stream has: all but what is reduced from another one."""
+    return tuple(port for port in ports if port.reduced_from is None)
 
 
 def sized(shape: tuple[int | None, ...], batch: int = 1) -> tuple[int, ...]:

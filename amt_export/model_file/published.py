@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +33,7 @@ def spec_of(manifest: Manifest, source: str) -> ModelSpec:
         close = get_close_matches(manifest.module, classes, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
         raise SpecError(f"{source}: this version knows no module {manifest.module!r}{hint}")
-    given = dict(manifest.parameters)
-    if (
-        manifest.converted_from is not None
-        and "reference" not in signature(classes[manifest.module]).parameters
-    ):
-        given.pop("reference", None)  # this version's module has only the form that it stands for
-    parameters = Section(Path(source), "parameters", given)
+    parameters = Section(Path(source), "parameters", dict(manifest.parameters))
     return ModelSpec(
         name=manifest.name,
         module=manifest.module,

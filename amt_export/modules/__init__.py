@@ -11,6 +11,7 @@ from amt_export.modules.frame_levels import FrameLevels
 from amt_export.modules.front_ends.casp import CASPFrontEnd
 from amt_export.modules.front_ends.glasberg2002 import Glasberg2002FrontEnd
 from amt_export.modules.front_ends.moore2016 import Moore2016FrontEnd
+from amt_export.modules.loudness.moore2016 import Moore2016Loudness
 from amt_export.modules.spectra.moore2016 import Moore2016Spectrum
 from amt_export.modules.spectra.multires_fft import MultiResolutionFFT
 
@@ -26,6 +27,7 @@ __all__ = [
     "MiddleEarFilter",
     "Moore2016ExcitationPattern",
     "Moore2016FrontEnd",
+    "Moore2016Loudness",
     "Moore2016Spectrum",
     "MultiResolutionFFT",
     "OuterEarFilter",

@@ -171,6 +171,10 @@ class AuditoryModule(nn.Module):
     def update_coefficients(self) -> None:
         """Recompute what `forward` uses from the published parameters. Called when they change."""
 
+    def set_output_ports(self, ports: tuple[Port, ...]) -> None:
+        """Give other outputs than those of the class."""
+        self.output_ports = ports  # type: ignore[misc]
+
     def freeze(self, samples: int | None = None, stream: int | None = None) -> Self:
         """A copy with the current values baked in: what is traced and exported.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from amt_export.manifest.ports import courses
 from amt_export.modules.base import AuditoryModule
 
 
@@ -50,6 +51,8 @@ class StreamForm(nn.Module):
 
     Attributes
     ----------
+    ports : tuple of Port
+        Outputs of a block, without the states.
     input_names, output_names : tuple of str
         Published names: the audio, then ``state_...``; the outputs, then ``next_state_...``.
 
@@ -71,8 +74,9 @@ class StreamForm(nn.Module):
         self.meanings = tuple(state.meaning for state in module.states)
         names = [f"state_{state.name}" for state in module.states]
         self.input_names = (module.input_ports[0].name, *names)
+        self.ports = courses(module.output_ports)
         self.output_names = (
-            *(port.name for port in module.output_ports),
+            *(port.name for port in self.ports),
             *(f"next_{name}" for name in names),
         )
         self.eval()
@@ -99,7 +103,7 @@ class StreamForm(nn.Module):
         audio : Tensor [shape=(B, K * N) or (B, 2, K * N)]
         """
         states = self.initial_states()
-        ports = self.module.output_ports
+        ports = self.ports
         pieces: list[list[Tensor]] = [[] for _ in ports]
         for block in torch.split(audio, self.shape[-1], dim=-1):
             results = self(block, *states)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from amt_export.errors import ArtifactError, InputError
 from amt_export.manifest import Manifest, Port
+from amt_export.manifest.ports import MAX_OF_EARS, courses
 from amt_export.runtime.axes import is_timed, time_axis
 from amt_export.runtime.backends import Backend
 from amt_export.runtime.stream import Stream
@@ -36,7 +37,7 @@ def join_windows(backend: Backend, manifest: Manifest, rows: Array) -> dict[str,
     Returns
     -------
     dict of ndarray
-        Outputs by name, with B rows and as long as the signal.
+        Outputs by name, with B rows and as long as the signal; without those that are reduced from others.
 
     Raises
     ------
@@ -52,11 +53,12 @@ def join_windows(backend: Backend, manifest: Manifest, rows: Array) -> dict[str,
         raise InputError(f"audio: {samples} samples; this model needs at least {shortest}")
     # All windows of a call are in memory at once, with their outputs.
     together = port.shape[0] or ROWS_TOGETHER
+    outputs = courses(manifest.outputs)
     whole = {
         output.name: np.empty(
             _joined_shape(output, len(rows), samples, length, framing), output.dtype
         )
-        for output in manifest.outputs
+        for output in outputs
         if is_timed(output)
     }
     jobs = list(product(range(len(rows)), plan(samples, length, framing)))
@@ -68,7 +70,7 @@ def join_windows(backend: Backend, manifest: Manifest, rows: Array) -> dict[str,
         for place, (row, window) in enumerate(group):
             batch[place] = extended(rows[row], framing, window, length)
         answer = backend.run({port.name: batch})
-        for output in manifest.outputs:
+        for output in outputs:
             part = answer[output.name]
             if not is_timed(output):
                 constant.setdefault(output.name, part)
@@ -76,7 +78,7 @@ def join_windows(backend: Backend, manifest: Manifest, rows: Array) -> dict[str,
             for place, (row, window) in enumerate(group):
                 kept = _along_time(part[place], output)[window.first : window.stop]
                 _along_time(whole[output.name][row], output)[window.target] = kept
-    return {port.name: (whole | constant)[port.name] for port in manifest.outputs}
+    return {port.name: (whole | constant)[port.name] for port in outputs}
 
 
 def mended_end(
@@ -110,6 +112,79 @@ def mended_end(
             last = _along_time(answer, port)[first - start // framing.hop :]
             _along_time(outputs[port.name][row], port)[first:] = last
     return outputs
+
+
+def needs_stream(manifest: Manifest, samples: int) -> bool:
+    """Whether windows of a signal overlap entirely, because what they depend on is longer than they are."""
+    length = manifest.inputs[0].sized()[-1]
+    return samples > length and manifest.warm_up + manifest.look_ahead >= length
+
+
+def join_stream(manifest: Manifest, rows: Array, stream: Callable[[], Stream]) -> dict[str, Array]:
+    """Run every row through a stream, from its beginning to its end.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        Of a model with one audio input and a streaming form.
+    rows : ndarray [shape=(B, T) or (B, 2, T)]
+    stream : callable
+        Starts a stream.
+
+    Returns
+    -------
+    dict of ndarray
+        As from `join_windows`.
+    """
+    outputs = courses(manifest.outputs)
+    answers: list[dict[str, Array]] = []
+    for audio in rows:
+        with stream() as one:
+            batch = np.broadcast_to(audio, (one.batch, *audio.shape))
+            parts = one.push(batch), one.flush()
+        answers.append(
+            {
+                port.name: np.concatenate([part[port.name] for part in parts], time_axis(port))[:1]
+                if is_timed(port)
+                else parts[0][port.name]
+                for port in outputs
+            }
+        )
+    return {
+        port.name: np.concatenate([answer[port.name] for answer in answers])
+        if is_timed(port)
+        else answers[0][port.name]
+        for port in outputs
+    }
+
+
+def reduce_courses(outputs: dict[str, Array], manifest: Manifest) -> dict[str, Array]:
+    """Add the numbers that stand for a whole signal, in the order of the manifest.
+
+    Parameters
+    ----------
+    outputs : dict of ndarray
+        Courses in time of the whole signal.
+    manifest : Manifest
+
+    Raises
+    ------
+    ArtifactError
+        If this version does not know how an output is reduced.
+    """
+    every: dict[str, Array] = {}
+    for port in manifest.outputs:
+        if port.reduced_from is None:
+            every[port.name] = outputs[port.name]
+        elif port.reduction == MAX_OF_EARS and port.reduced_from in outputs:
+            both = outputs[port.reduced_from].sum(axis=2)
+            every[port.name] = both.max(axis=1)
+        else:
+            raise ArtifactError(
+                f"{manifest.name}: {port.name} is reduced by {port.reduction!r}, which this version does "
+                "not know; update amt_export"
+            )
+    return every
 
 
 def framing_of(of: Manifest) -> Framing:

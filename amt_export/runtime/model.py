@@ -17,7 +17,13 @@ from amt_export.manifest import Manifest, Port
 from amt_export.runtime.axes import is_timed
 from amt_export.runtime.backends import Backend
 from amt_export.runtime.finite import check_choice, check_input, check_outputs
-from amt_export.runtime.joining import join_windows, mended_end
+from amt_export.runtime.joining import (
+    join_stream,
+    join_windows,
+    mended_end,
+    needs_stream,
+    reduce_courses,
+)
 from amt_export.runtime.stream import Stream
 from amt_export.runtime.stream_state import mirrored
 
@@ -211,6 +217,8 @@ class Model:
 
         The artifact runs on overlapping windows of its own length; what a window says before its
         filters have warmed up is discarded, so the result is that of one run over the whole signal.
+        A signal longer than the artifact, where this remembers for longer than its own length, goes through
+        the streaming form.
 
         Parameters
         ----------
@@ -250,12 +258,21 @@ class Model:
             check_input(
                 "audio", rows[0] if single else rows, port.axes[1:] if single else port.axes
             )
-        outputs = join_windows(self._backend, self._manifest, rows)
+        info = self._manifest.stream
+        if info is not None and self._open_stream and needs_stream(self._manifest, rows.shape[-1]):
+            outputs = join_stream(self._manifest, rows, lambda: self.stream(on_nonfinite="pass"))
+        else:
+            outputs = join_windows(self._backend, self._manifest, rows)
         if self._manifest.padding == "reflect" and rows.shape[-1] != port.sized()[-1]:
             self._mend_end(outputs, rows)
+        outputs = reduce_courses(outputs, self._manifest)
         if strict:
             check_outputs(outputs, {output.name: output.axes for output in self._manifest.outputs})
-        timed = {output.name for output in self._manifest.outputs if is_timed(output)}
+        timed = {
+            output.name
+            for output in self._manifest.outputs
+            if is_timed(output) or output.reduced_from is not None
+        }
         return {name: y[0] if single and name in timed else y for name, y in outputs.items()}
 
     def _mend_end(self, outputs: dict[str, Array], rows: Array) -> None:

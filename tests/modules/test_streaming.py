@@ -39,6 +39,12 @@ FRAMES = {
     "moore spectrum": (lambda: Moore2016Spectrum(), 32),
     "moore spectrum, 3 ms": (lambda: Moore2016Spectrum(segment_duration=3), 96),
     "moore front end": (lambda: Moore2016FrontEnd(), 32),
+    "moore spectrum of the toolbox": (lambda: Moore2016Spectrum(reference="amt"), 32),
+    "moore spectrum of the toolbox, 3 ms": (
+        lambda: Moore2016Spectrum(segment_duration=3, reference="amt"),
+        96,
+    ),
+    "moore front end of the toolbox": (lambda: Moore2016FrontEnd(reference="amt"), 32),
     "multires": (lambda: MultiResolutionFFT(), 1024),
     "multires, small hops": (lambda: MultiResolutionFFT(hop_fraction=0.25), 512),
     "multires, three hops in one": (lambda: MultiResolutionFFT(window_lengths=[768, 256]), 384),

@@ -1,102 +1,71 @@
-"""Spread towards lower channels from components at fixed frequencies, some neighbours at a time."""
+"""Spread from neighbouring components at fixed frequencies to the channels above them."""
 
 from typing import List
 
 import torch
 from torch import Tensor, nn
 
-from amt_export.modules.excitation.row_chunk import row_chunk
-
-# Frames of two ears at once; 160 components x 100 channels each are 4 MB an array in float32, which fits the
-# cache.
-ROWS = 32
-# In eager torch: 64 take half as long again.
-CACHED_ROWS = 8
-# Exponent of channels that a component does not reach, and an upper limit that is never met.
-NOTHING = 1e30
-# See `modules.excitation.moore2016`.
-LEAST_EXPONENT = -80.0
+from amt_export.design.moore_excitation import least_exponents, upward_lines
 
 
 class ComponentGroup(nn.Module):
-    """Components first ... last - 1 and the channels low ... high - 1 that they reach below.
+    """What components first ... last - 1 add to the channels low ... high - 1 above them.
 
-    With z = p (1 - fc/f) = q - (p/f) (fc - fm), q = p (1 - fm/f), (1 + z) e^-z is
-    (1 + q) e^-z - (fc - fm) (p/f) e^-z: both factors are a component's own, so the sum over components
-    is two products of vectors with the matrix e^-z. The frequency fm, in the middle of the components,
-    keeps the two small: what they have in common would cost digits.
+    With the slope u of a component, a = 4 / ERB(fc) and the highest frequency fm of the group,
+    z = a u (fc - f) = a (fc - fm) u + a u (fm - f), so the exponent is a product of matrices; where the slope
+    falls below the least one it is a constant. (1 + z) e^-z is v e^v times -e for v = -1 - z.
+
+    Parameters
+    ----------
+    first, last : int
+    f, fc : Tensor [shape=(N,) and (C,)], float64, Hz
+        All components, ascending, and all channels.
+    reach : float
+        Ratio of frequencies beyond which nothing spreads.
+    least : float
+        The least sharpness.
+    dtype : torch.dtype
+
+    Shape
+    -----
+    lines (B, R, N, 3), power (B, R, 1, N), times -e -> (B, R, 1, high - low).
     """
 
-    gate: Tensor
-    powers: Tensor
-    left: Tensor
-    right: Tensor
+    channels: Tensor
+    limits: Tensor
 
-    def __init__(self, first: int, last: int, channels: int) -> None:
+    def __init__(
+        self,
+        first: int,
+        last: int,
+        f: Tensor,
+        fc: Tensor,
+        reach: float,
+        least: float,
+        dtype: torch.dtype,
+    ) -> None:
         super().__init__()
-        self.first = first
-        self.last = last
-        self.channels = channels
-        self.low = 0
-        self.high = channels
-        self.rows, self.cached_rows = ROWS, CACHED_ROWS
-        self.least_exponent = LEAST_EXPONENT
+        self.first, self.last = first, last
+        members = f[first:last]
+        above = (fc > members[0]) & (fc <= reach * members[-1])
+        heard: list[int] = torch.nonzero(above)[:, 0].tolist()
+        # One channel that hears nothing, where there is none: empty tensors do not export.
+        self.low, self.high = (heard[0], heard[-1] + 1) if heard else (0, 1)
+        centres = fc[self.low : self.high]
+        lines = upward_lines(centres, members[-1])
+        limits = least_exponents(members, centres, reach, least)
+        self.register_buffer("channels", lines.to(dtype), persistent=False)
+        self.register_buffer("limits", limits.to(dtype), persistent=False)
 
-    def set_reach(self, reached: Tensor, powers: Tensor) -> None:
-        """Keep the channels of interest.
+    def forward(self, lines: Tensor, power: Tensor) -> Tensor:
+        """Add up."""
+        exponent = lines[:, :, self.first : self.last] @ self.channels
+        exponent = torch.minimum(exponent, self.limits)
+        spread: Tensor = power[:, :, :, self.first : self.last] @ (exponent * torch.exp(exponent))
+        return spread
 
-        Parameters
-        ----------
-        reached : Tensor [shape=(last - first, C)], bool
-        powers : Tensor [shape=(2, C)]
-            fc - fm and 1.
-        """
-        used = torch.nonzero(reached.any(0))[:, 0]
-        self.low = int(used.min()) if len(used) else 0
-        self.high = int(used.max()) + 1 if len(used) else 1
-        within = reached[:, self.low : self.high]
-        gate = torch.where(within, torch.full_like(powers[:1, :1], NOTHING), -NOTHING)
-        left, right = powers.new_zeros(1, self.low), powers.new_zeros(1, self.channels - self.high)
-        self.register_buffer("left", left, persistent=False)
-        self.register_buffer("right", right, persistent=False)
-        self.register_buffer("gate", gate.to(powers.dtype), persistent=False)
-        self.register_buffer("powers", powers[:, self.low : self.high].clone(), persistent=False)
 
-    def forward(self, lines: Tensor, factors: Tensor) -> Tensor:
-        """Sum over the components.
-
-        Parameters
-        ----------
-        lines : Tensor [shape=(B, S, N, 2)]
-            p/f and -q of every component.
-        factors : Tensor [shape=(B, S, 2, N)]
-            Intensity times (1 + q), and times p/f.
-
-        Returns
-        -------
-        Tensor [shape=(B, S, 1, C)]
-        """
-        rows = row_chunk(lines, self.cached_rows, self.rows)
-        # Along the frames, so that a graph does not depend on the size of the batch.
-        line_pieces = torch.split(lines[:, :, self.first : self.last], rows, 1)
-        factor_pieces = torch.split(factors[:, :, :, self.first : self.last], rows, 1)
-        # One small product for each row: a large one writes its result across all of memory, at half the speed.
-        powers = self.powers.expand(rows, 2, self.high - self.low)
-        sums: List[Tensor] = []
-        for i in range(len(line_pieces)):
-            held = line_pieces[i].shape[1]
-            if held < rows:
-                powers = powers[:held]
-            exponent = torch.minimum(line_pieces[i] @ powers, self.gate)
-            falling = torch.exp(torch.clamp(exponent, min=self.least_exponent))
-            part = factor_pieces[i] @ falling
-            sums.append(part)
-        both = torch.cat(sums, 1)
-        spread = both[:, :, :1] - self.powers[0] * both[:, :, 1:]
-        first = spread[:, :, :, :1]
-        parts: List[Tensor] = [spread]
-        if self.low > 0:
-            parts = [first * self.left, spread]
-        if self.high < self.channels:
-            parts.append(first * self.right)
-        return torch.cat(parts, dim=3)
+def add_groups(groups: List[Tensor], place: Tensor) -> Tensor:
+    """Sum (B, R, C) of parts (B, R, 1, ...), whose columns are the channels that `place` says."""
+    total: Tensor = torch.cat(groups, dim=3).squeeze(2) @ place
+    return total

@@ -1,7 +1,8 @@
 """Excitation pattern of a sparse spectrum after Moore et al. (2016)."""
 
 import math
-from typing import ClassVar, Tuple
+from dataclasses import replace
+from typing import ClassVar, List, Tuple
 
 import torch
 from torch import Tensor
@@ -9,6 +10,7 @@ from torch import Tensor
 from amt_export.design.moore_excitation import (
     LEAST_WEIGHT,
     STEEP,
+    channel_functions,
     channel_numbers,
     channel_powers,
     sharpness,
@@ -18,6 +20,7 @@ from amt_export.manifest.ports import Port
 from amt_export.modules.base import AuditoryModule, reject_autocast, unrounded
 from amt_export.modules.excitation.excitation_sums import excitation_sums
 from amt_export.modules.levels import DB_PER_NEPER, propagate_nan
+from amt_export.modules.reference import AMT, DOCUMENTED, TORCH_AMT, checked_reference
 
 # Rows (frames) whose components x channels are in memory at once, 6.9 MB an array in float32. Fewer run
 # faster (one second of audio in ONNX Runtime, one slow core: 6 rows 0.7 s, 12 0.95 s) but make a longer graph,
@@ -30,6 +33,9 @@ LEAST_EXPONENT = -80.0
 LEAST_FREQUENCY = 1e-6  # Hz; a component at or below it is padding
 LEAST_LEVEL = -50.0  # dB; so is one at or below this
 LEAST_POWER = 1e-12  # added before the logarithm: -120 dB
+# What the MATLAB toolbox has instead: the largest g, the least power that a level is taken of, and -200 dB.
+FARTHEST, LEAST_AROUND, LEAST_TOTAL = 4.0, 1e-4, 1e-20
+REFERENCES = (DOCUMENTED, TORCH_AMT, AMT)
 DESIGN = {"level_dep_factor": 0.35, "reference_level": 51.0, "min_p_lower": 0.1}
 
 
@@ -37,10 +43,18 @@ class Moore2016ExcitationPattern(AuditoryModule):
     """Level in 150 auditory filters (roex) from components of any frequency and level.
 
     A component at f with level X adds 10^(X/10) (W + 1e-12) to the channel at fc,
-    W = (1 + p |g|) e^(-p |g|), g = (fc - f)/f, p = 4 f / ERB(f) for fc >= f, and below f
-    p = max(p - level_dep_factor (p / p1000) (X - reference_level), min_p_lower); W is 1e-12 further
-    than `spreading_limit_octaves` away. The exponent is the lower of two lines over fc, so both
-    sides come from matrix products with the powers of fc, and so does the limit, a parabola.
+    W = (1 + p |g|) e^(-p |g|), g = (f - fc)/fc, p = 4 fc / ERB(fc) for f >= fc, and for channels above
+    the component p = max(p - level_dep_factor (p / p1000) (X - reference_level), min_p_lower), so that
+    louder sounds spread further upwards; W is 1e-12 further than `spreading_limit_octaves` away. The
+    exponent is the lowest of three sums of products of a number of the component with one of the channel,
+    so it comes from matrix products, and so does the limit, a parabola over fc.
+
+    With `reference` "torch_amt" g = (fc - f)/f and p = 4 f / ERB(f): the filter stands on the component,
+    and the slope that depends on level falls on the channels below it. A component of 90 dB at 1 kHz then
+    has 63.8 dB at 500 Hz and -21.9 dB at 2 kHz; documented, and in the ear, it is -6.2 and 61.0.
+
+    With "amt" the level is that of all components in one ERB around each, spread ends where
+    g > 4, nothing is added, and the least excitation is -200 dB. This takes N^2 exponentials a frame.
 
     Parameters
     ----------
@@ -51,12 +65,13 @@ class Moore2016ExcitationPattern(AuditoryModule):
         Make `level_dep_factor`, `reference_level`, `min_p_lower` parameters, clamped to [0, 1],
         [30, 70] and [0.01, 1] in the forward.
     dtype : torch.dtype
+    reference : {"documented", "torch_amt", "amt"}
 
     Attributes
     ----------
     level_dep_factor, reference_level, min_p_lower : Tensor [scalar], 1/dB, dB SPL and 1
     _erb_channels, _fc_channels, _p_channels : Tensor [shape=(C,)], Cam, Hz and 1
-        Only the second has an effect.
+        Only the second has an effect. (The sharpness at the channels follows from it.)
 
     Shape
     -----
@@ -78,15 +93,14 @@ class Moore2016ExcitationPattern(AuditoryModule):
         Port("freqs", ("batch", "frame", "component"), "Hz", "frequency"),
         Port("levels", ("batch", "frame", "component"), "dB SPL", "db"),
     )
-    output_ports: ClassVar[tuple[Port, ...]] = (
-        Port("excitation", ("batch", "frame", "channel"), "dB SPL", "db", -120.0),
-    )
+    output_ports = (Port("excitation", ("batch", "frame", "channel"), "dB SPL", "db", -120.0),)
 
     level_dep_factor: Tensor
     reference_level: Tensor
     min_p_lower: Tensor
     _fc_channels: Tensor
     powers: Tensor
+    functions: Tensor
     fixed_numbers: Tensor
 
     def __init__(
@@ -97,8 +111,13 @@ class Moore2016ExcitationPattern(AuditoryModule):
         spreading_limit_octaves: float = 4.0,
         learnable: bool = False,
         dtype: torch.dtype = torch.float32,
+        reference: str = DOCUMENTED,
     ) -> None:
         super().__init__()
+        self.reference = checked_reference(reference, REFERENCES)
+        if reference == AMT:
+            self.set_output_ports((replace(self.output_ports[0], floor=-200.0),))
+        self.on_component, self.is_amt = reference == TORCH_AMT, reference == AMT
         numbers = channel_numbers(erb_lower, erb_upper, erb_step)
         if not 0 < spreading_limit_octaves < math.inf:
             raise ValueError(
@@ -115,6 +134,7 @@ class Moore2016ExcitationPattern(AuditoryModule):
         self.steep, self.least_weight, self.least_power = STEEP, LEAST_WEIGHT, LEAST_POWER
         self.least_frequency, self.least_level = LEAST_FREQUENCY, LEAST_LEVEL
         self.least_exponent, self.db_per_neper = LEAST_EXPONENT, DB_PER_NEPER
+        self.farthest, self.least_around, self.least_total = FARTHEST, LEAST_AROUND, LEAST_TOTAL
         self.p1000 = float(sharpness(torch.tensor(1000.0, dtype=torch.float64)))
         for name, value in DESIGN.items():
             self.register_design_value(
@@ -131,8 +151,10 @@ class Moore2016ExcitationPattern(AuditoryModule):
         """Set the powers of the channels and the numbers that are not learned."""
         fc = unrounded(self._fc_channels, self._designed["_fc_channels"])
         self.centres = [float(f) for f in fc]
-        powers = channel_powers(fc).to(self._fc_channels.dtype)
-        self.register_buffer("powers", powers, persistent=False)
+        powers, dtype = channel_powers(fc), self._fc_channels.dtype
+        functions = powers[1:] if self.on_component else channel_functions(fc)
+        self.register_buffer("powers", powers.to(dtype), persistent=False)
+        self.register_buffer("functions", functions.to(dtype), persistent=False)
         self.register_buffer("fixed_numbers", self.published_numbers(), persistent=False)
 
     def numbers(self) -> Tensor:
@@ -147,6 +169,11 @@ class Moore2016ExcitationPattern(AuditoryModule):
             reference = torch.clamp(reference, 30.0, 70.0)
             least = torch.clamp(least, 0.01, 1.0)
         return torch.stack([factor, reference, least])
+
+    def upward_slope(self, levels: Tensor) -> Tensor:
+        """Share of the sharpness that is left towards higher channels, for levels in dB."""
+        numbers = self.numbers()
+        return (levels - numbers[1]) * (-numbers[0] / self.p1000) + 1.0
 
     def lower_sharpness(self, p: Tensor, levels: Tensor) -> Tensor:
         """Sharpness on the side below the component.
@@ -185,15 +212,18 @@ class Moore2016ExcitationPattern(AuditoryModule):
             raise ValueError(f"freqs has shape {freqs.shape}, levels {levels.shape}")
         count = freqs.shape[-1]
         frames = freqs.shape[-2] if freqs.dim() > 1 else 1
-        above, below, limits, power = self.lines(
+        f, x, power = self.audible(
             freqs.to(self.powers.dtype).reshape(-1, frames, count),
             levels.to(self.powers.dtype).reshape(-1, frames, count),
         )
+        if self.is_amt:
+            excitation = self.in_erbs(f, power)
+            return excitation.reshape(freqs.shape[:-1] + excitation.shape[2:])
         weighted, beyond = excitation_sums(
-            above,
-            below,
-            limits,
+            self.lines_on_component(f, x) if self.on_component else self.lines(f, x),
+            self.limits(f),
             power,
+            self.functions,
             self.powers,
             self.cached_rows,
             self.rows,
@@ -205,15 +235,17 @@ class Moore2016ExcitationPattern(AuditoryModule):
         excitation = self.db_per_neper * torch.log(total + self.least_power)
         return excitation.reshape(freqs.shape[:-1] + excitation.shape[2:])
 
-    def lines(self, freqs: Tensor, levels: Tensor) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
-        """What each component (B, S, N) contributes to each channel, as coefficients.
+    def audible(self, freqs: Tensor, levels: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
+        """Components without padding.
+
+        Parameters
+        ----------
+        freqs, levels : Tensor [shape=(B, S, N)], Hz and dB
 
         Returns
         -------
-        above, below : Tensor [shape=(B, S, N, 2)]
-            Lines over fc (slope, offset) whose minimum is the exponent less 1.
-        limits : Tensor [shape=(B, S, N, 3)]
-            Parabola over fc, far below 0 where the channel is out of reach.
+        f, levels : Tensor [shape=(B, S, N)]
+            Padding stands at 1 kHz.
         power : Tensor [shape=(B, S, 1, N)]
             Intensity times -e, 0 for padding.
         """
@@ -222,20 +254,74 @@ class Moore2016ExcitationPattern(AuditoryModule):
         left_out = -kept + 1.0  # not 1 - x, which torch takes apart anew in every export
         power = -math.e * torch.exp(levels * (1.0 / self.db_per_neper))
         power = propagate_nan(propagate_nan(power * kept, power), freqs)
-        # Any frequency will do for padding.
-        f = freqs * kept + 1000.0 * left_out
+        return freqs * kept + 1000.0 * left_out, levels, power.unsqueeze(2)
+
+    def lines(self, f: Tensor, levels: Tensor) -> List[Tensor]:
+        """What each component (B, S, N) contributes to each channel, as factors of `channel_functions`.
+
+        Returns
+        -------
+        above, below, least : Tensor [shape=(B, S, N, 4)]
+            The exponent less 1: for components above the channel, for those below it, and for those below it
+            at the least sharpness. The minimum is right everywhere.
+        """
+        slope, least = self.upward_slope(levels), self.numbers()[2]
+        one, none = torch.ones_like(f), torch.zeros_like(f)
+        above = torch.stack([f, one, none, -one], dim=3)
+        below = torch.stack([-f * slope, -slope, none, -one], dim=3)
+        flat = torch.stack([none, none, f * least, -(one + least)], dim=3)
+        return [above, below, flat]
+
+    def lines_on_component(self, f: Tensor, levels: Tensor) -> List[Tensor]:
+        """The same for filters that stand on the components.
+
+        Returns
+        -------
+        above, below : Tensor [shape=(B, S, N, 2)]
+            Lines over fc (slope, offset).
+        """
         p = sharpness(f)
         lower = self.lower_sharpness(p, levels)
         above = torch.stack([-p / f, p - 1.0], dim=3)
         below = torch.stack([lower / f, -lower - 1.0], dim=3)
+        return [above, below]
+
+    def limits(self, f: Tensor) -> Tensor:
+        """Parabolas (B, S, N, 3) over fc, far below 0 where the channel is out of reach of the component."""
         # (fc/f - 1/reach) (reach - fc/f)
         # Not a scalar over f: coremltools makes that an inverse, which adds 1e-4 to f.
         inverse = self.steep**0.5 * (torch.ones_like(f) / f)
         both = self.steep**0.5 * (self.reach + 1.0 / self.reach)
-        curve = torch.stack(
+        return torch.stack(
             [-inverse * inverse, both * inverse, torch.full_like(f, -self.steep)], dim=3
         )
-        return above, below, curve, power.unsqueeze(2)
+
+    def in_erbs(self, f: Tensor, power: Tensor) -> Tensor:
+        """Excitation (B, S, C) in dB of components (B, S, N) with slopes by the level in an ERB around each.
+
+        Parameters
+        ----------
+        f : Tensor [shape=(B, S, N)], Hz
+        power : Tensor [shape=(B, S, 1, N)]
+            As `audible` gives it.
+        """
+        fc = self.powers[1]
+        frames: List[Tensor] = []
+        for i in range(f.shape[1]):  # N x N numbers at a time
+            source, intensity = f[:, i].unsqueeze(2), power[:, i] * (-1.0 / math.e)
+            away = (f[:, i].unsqueeze(1) - source) / source
+            y = sharpness(source) * torch.abs(away)
+            near = (away <= self.farthest).to(f.dtype)
+            around = intensity @ ((y + 1.0) * torch.exp(-y) * near)
+            level = self.db_per_neper * torch.log(torch.clamp(around, min=self.least_around))
+            slope = self.upward_slope(level).transpose(1, 2)
+            g = (source - fc) / fc
+            z = sharpness(fc) * torch.where(g < 0.0, -g * slope, g)
+            weight = (z + 1.0) * torch.exp(-z) * (g <= self.farthest).to(f.dtype)
+            frames.append(intensity @ weight)
+        total = torch.cat(frames, dim=1)
+        level = self.db_per_neper * torch.log(torch.clamp(total, min=self.least_total))
+        return propagate_nan(level, power.sum(3))
 
     def centre_frequencies(self) -> list[float]:
         """In Hz."""
@@ -246,5 +332,5 @@ class Moore2016ExcitationPattern(AuditoryModule):
         return (
             f"erb_range=[{self.erb_lower:g}, {self.erb_upper:g}], erb_step={self.erb_step:g}, "
             f"n_channels={self.n_channels}, spreading={self.spreading_limit_octaves:g} oct, "
-            f"learnable={self.learnable}"
+            f"learnable={self.learnable}, reference={self.reference}"
         )

@@ -1,26 +1,34 @@
 """The front half of the loudness model of Moore et al. (2016) as one graph."""
 
+import math
+from dataclasses import replace
 from typing import Any, ClassVar, List, Self, Tuple, cast
 
 import torch
 from torch import Tensor, nn
 
-from amt_export.design.moore_excitation import (
-    below_and_in_reach,
-    group_ends,
-    middle_of,
-    sharpness,
-    weights_above,
-)
+from amt_export.design.loudness_excitation import COMPONENTS
+from amt_export.design.moore_excitation import groups_of, weights_below
 from amt_export.design.moore_spectrum import BIN_WIDTH
 from amt_export.manifest.ports import Port
 from amt_export.modules.base import AuditoryModule, as_batch, unrounded
-from amt_export.modules.excitation.component_group import ComponentGroup
-from amt_export.modules.excitation.moore2016 import Moore2016ExcitationPattern
+from amt_export.modules.excitation.component_group import ComponentGroup, add_groups
+from amt_export.modules.excitation.moore2016 import (
+    LEAST_TOTAL,
+    REFERENCES,
+    Moore2016ExcitationPattern,
+)
+from amt_export.modules.excitation.row_chunk import row_chunk
 from amt_export.modules.framed import FramedModule
 from amt_export.modules.levels import propagate_nan
+from amt_export.modules.loudness.excitation import LoudnessExcitation
+from amt_export.modules.reference import AMT, DOCUMENTED, TORCH_AMT, checked_reference
 from amt_export.modules.spectra.ears import merge_ears, split_ears
 from amt_export.modules.spectra.moore2016 import Moore2016Spectrum
+
+# Frames of two ears at once in a graph, and in eager torch, for the cache.
+ROWS, CACHED_ROWS = 128, 16
+TABLES = ("lines", "one", "weights", "place")
 
 
 def update_after_load(module: nn.Module, _: object) -> None:
@@ -32,18 +40,21 @@ class Moore2016FrontEnd(FramedModule):
     """Excitation patterns of both ears after Moore et al. (2016), every millisecond.
 
     The chain of `Moore2016Spectrum` and `Moore2016ExcitationPattern`, without packing: the bins
-    stand at fixed frequencies, so all that spreads upwards, which does not depend on level, is one
-    matrix, and only the spread downwards is computed for each component.
+    stand at fixed frequencies, so all that spreads downwards, which does not depend on level, is one
+    matrix, and only the spread upwards is computed for each component. With `reference` "torch_amt", and when
+    learnable, it is the chain as it stands.
 
     Parameters
     ----------
     fs : float
         32000 Hz, nothing else.
     learnable : bool
-        Of both parts; the learnable form runs the chain as it stands.
+        Of both parts.
     dtype : torch.dtype
     spectrum_kwargs, excitation_kwargs : dict, optional
         More arguments of the two parts.
+    reference : {"documented", "torch_amt", "amt"}
+        Of both parts; the spectrum of "torch_amt" is the documented one. With "amt" the channels are fixed.
 
     Shape
     -----
@@ -63,13 +74,16 @@ class Moore2016FrontEnd(FramedModule):
     """
 
     input_ports: ClassVar[tuple[Port, ...]] = Moore2016Spectrum.input_ports
-    output_ports: ClassVar[tuple[Port, ...]] = (
+    output_ports = (
         Port("excitation_left", ("batch", "frame", "channel"), "dB SPL", "db", -120.0),
         Port("excitation_right", ("batch", "frame", "channel"), "dB SPL", "db", -120.0),
     )
 
+    like: Tensor
+    lines: Tensor
+    one: Tensor
     weights: Tensor
-    components: Tensor
+    place: Tensor
 
     def __init__(
         self,
@@ -78,11 +92,29 @@ class Moore2016FrontEnd(FramedModule):
         dtype: torch.dtype = torch.float32,
         spectrum_kwargs: dict[str, Any] | None = None,
         excitation_kwargs: dict[str, Any] | None = None,
+        reference: str = DOCUMENTED,
     ) -> None:
         super().__init__()
+        self.reference = checked_reference(reference, REFERENCES)
+        self.is_amt = reference == AMT
         common: dict[str, Any] = {"learnable": learnable, "dtype": dtype}
-        self.spectrum = Moore2016Spectrum(fs=fs, **common | (spectrum_kwargs or {}))
-        self.excitation = Moore2016ExcitationPattern(**common | (excitation_kwargs or {}))
+        ours = common | {"reference": AMT if self.is_amt else DOCUMENTED}
+        self.spectrum = Moore2016Spectrum(fs=fs, **ours | (spectrum_kwargs or {}))
+        theirs = common | {"reference": reference} | (excitation_kwargs or {})
+        self.excitation = Moore2016ExcitationPattern(**theirs)
+        if self.spectrum.is_amt != self.is_amt or self.excitation.reference != reference:
+            raise ValueError("reference belongs to the whole front end, not to its parts")
+        if self.is_amt and excitation_kwargs:
+            raise ValueError(
+                'excitation_kwargs are given; with reference "amt" the channels are fixed'
+            )
+        if self.is_amt:
+            ports = tuple(replace(port, floor=-200.0) for port in self.output_ports)
+            self.set_output_ports(ports)
+        self.is_chain = learnable or reference == TORCH_AMT
+        self.in_erbs = LoudnessExcitation(dtype) if self.is_amt else nn.Identity()
+        self.bins, self.least_total = COMPONENTS, LEAST_TOTAL
+        self.rows, self.cached_rows = ROWS, CACHED_ROWS
         self.fs = fs
         self.learnable = learnable
         self.dtype = dtype
@@ -99,24 +131,27 @@ class Moore2016FrontEnd(FramedModule):
         spectrum, excitation = self.spectrum, self.excitation
         if self.is_frozen:
             return
-        powers = excitation.powers
+        like = excitation.powers[:1, :1].clone()
+        for name in ("like", *TABLES):
+            self.register_buffer(name, like, persistent=False)
+        if self.is_chain or self.is_amt:
+            return
         fc = unrounded(excitation._fc_channels, excitation._designed["_fc_channels"])
         f = BIN_WIDTH * torch.arange(spectrum.columns, dtype=torch.float64, device=fc.device)
         f[0] = f[1]  # never relevant, so any frequency will do
-        weights = weights_above(f, fc, excitation.reach).to(powers.dtype)
-        reached = below_and_in_reach(f, fc, excitation.reach)
-        groups, away = [], []
-        for first, last in group_ends(f.tolist()):
-            middle = middle_of(f[first:last])
-            away.append(1.0 - middle / f[first:last])
-            group = ComponentGroup(first, last, len(fc))
-            lines = torch.stack([fc - middle, torch.ones_like(fc)]).to(powers.dtype)
-            group.set_reach(reached[first:last], lines)
-            groups.append(group)
+        least = float(excitation.numbers()[2])
+        distance, place, groups = torch.zeros_like(f), [], []
+        for first, last in groups_of(f):
+            group = ComponentGroup(first, last, f, fc, excitation.reach, least, like.dtype)
+            distance[first:last] = f[last - 1] - f[first:last]
+            place.append(torch.eye(len(fc), dtype=like.dtype)[group.low : group.high])
+            groups.append(group.to(fc.device))
         self.groups = nn.ModuleList(groups)
-        components = torch.stack([f, sharpness(f), torch.cat(away)]).to(powers.dtype)
-        self.register_buffer("weights", weights, persistent=False)
-        self.register_buffer("components", components, persistent=False)
+        lines = torch.stack([torch.ones_like(f), distance, torch.zeros_like(f)], dim=1)
+        weights = weights_below(f, fc, excitation.reach)
+        one = torch.tensor([0.0, 0.0, 1.0])
+        for name, table in zip(TABLES, (lines, one, weights, torch.cat(place)), strict=True):
+            self.register_buffer(name, table.to(like), persistent=False)
 
     def forward(self, audio: Tensor) -> Tuple[Tensor, Tensor]:
         """Excitation of both ears.
@@ -128,9 +163,9 @@ class Moore2016FrontEnd(FramedModule):
         Returns
         -------
         excitation_left, excitation_right : Tensor [shape=(B, S, C) or (S, C)], dB SPL
-            -120 for silence.
+            -120 for silence; with "amt" -200.
         """
-        signal = as_batch(audio, 3, self.weights, "audio")
+        signal = as_batch(audio, 3, self.like, "audio")
         if signal.shape[1] != 2:
             raise ValueError(f"audio has {signal.shape[1]} channels; 2 are needed")
         left, right = split_ears(self.pattern(merge_ears(signal)))
@@ -143,14 +178,20 @@ class Moore2016FrontEnd(FramedModule):
         left, right = split_ears(self.pattern(merge_ears(heard)))
         return [left, right]
 
-    def pattern(self, ear: Tensor) -> Tensor:
-        """Excitation (B, S, C) of one ear (B, T), or of more as a batch."""
-        intensity = self.spectrum.intensities(ear)
-        if self.learnable:
+    def pattern(self, ears: Tensor) -> Tensor:
+        """Excitation (2 B, S, C) of all left ears and then all right ears (2 B, T)."""
+        intensity = self.spectrum.intensities(ears)
+        if self.is_chain:
             freqs, levels = self.spectrum.packed(intensity)
             chain: Tensor = self.excitation(freqs, levels)
             return chain
-        return self.spread(intensity, self.spectrum.relevance(intensity))
+        relevant = self.spectrum.relevance(intensity)
+        if self.is_amt:
+            heard = torch.where(relevant, intensity, torch.zeros_like(intensity))
+            total = self.in_erbs(heard[:, :, 1 : self.bins + 1].unsqueeze(1)).squeeze(1)
+            level = self.spectrum.db_per_neper * torch.log(torch.clamp(total, min=self.least_total))
+            return propagate_nan(level, intensity[:, :, :1])
+        return self.spread(intensity, relevant)
 
     def spread(self, intensity: Tensor, relevant: Tensor) -> Tensor:
         """Excitation (B, S, C) of fixed bins.
@@ -163,16 +204,22 @@ class Moore2016FrontEnd(FramedModule):
         """
         power = intensity + self.spectrum.least_intensity
         kept = power * (power > self.least_audible).to(power.dtype) * relevant.to(power.dtype)
-        f, p, away = self.components[0], self.components[1], self.components[2]
-        level = self.spectrum.db_per_neper * torch.log(power)
-        lower = self.excitation.lower_sharpness(p, level)
-        slope, offset = lower / f, lower * away
-        lines = torch.stack([slope, -offset], dim=3)
-        factors = torch.stack([kept + kept * offset, kept * slope], dim=2)
-        total = kept.unsqueeze(2) @ self.weights
-        for group in self.groups:
-            total = total + group(lines, factors)
-        total = total.squeeze(2) + self.excitation.least_power
+        # Below that nothing is kept.
+        level = self.spectrum.db_per_neper * torch.log(torch.clamp(power, min=self.least_audible))
+        slope = self.excitation.upward_slope(level)
+        rows = row_chunk(kept, self.cached_rows, self.rows)
+        # Along the frames, so that a graph does not depend on the size of the batch.
+        powers, slopes = torch.split(kept, rows, 1), torch.split(slope, rows, 1)
+        sums: List[Tensor] = []
+        for i in range(len(powers)):
+            lines = slopes[i].unsqueeze(3) * self.lines + self.one
+            scaled = powers[i].unsqueeze(2) * -math.e
+            parts: List[Tensor] = []
+            for group in self.groups:
+                part = group(lines, scaled)
+                parts.append(part)
+            sums.append(add_groups(parts, self.place))
+        total = kept @ self.weights + torch.cat(sums, dim=1) + self.excitation.least_power
         excitation = self.spectrum.db_per_neper * torch.log(total)
         return propagate_nan(excitation, intensity[:, :, :1])
 
@@ -202,6 +249,10 @@ class Moore2016FrontEnd(FramedModule):
     def look_ahead(self) -> int:
         """As `Moore2016Spectrum`."""
         return self.spectrum.look_ahead()
+
+    def history_samples(self) -> int:
+        """As `Moore2016Spectrum`."""
+        return self.spectrum.history_samples()
 
     def lead_frames(self) -> int:
         """As `Moore2016Spectrum`."""

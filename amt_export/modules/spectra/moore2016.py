@@ -12,13 +12,14 @@ from amt_export.manifest.ports import Port
 from amt_export.modules.base import as_batch, unrounded
 from amt_export.modules.framed import FramedModule
 from amt_export.modules.levels import DB_PER_NEPER
+from amt_export.modules.reference import AMT, DOCUMENTED, checked_reference
 from amt_export.modules.spectra.ears import merge_ears, split_ears
 from amt_export.modules.spectra.packing import pack
 from amt_export.modules.spectra.spectrum_bands import SpectrumBands
 from amt_export.modules.spectra.spectrum_by_fft import by_fft
 
-# Slots of the output: the bins in [20, 15000) Hz.
-COMPONENTS = 958
+# Slots of the output: the bins in [20, 15000) Hz; and those of the MATLAB toolbox, up to 15000 Hz.
+COMPONENTS, AMT_COMPONENTS = 958, 960
 # Columns of a frame with all bins, DC and fs/2 included.
 ALL_BINS = design.LENGTH // 2 + 1
 # dB; below the maximum of a frame, or what 1000 (30 dB) is above it, a component is inaudible.
@@ -26,6 +27,8 @@ THRESHOLD_MAX_MINUS = 60.0
 THRESHOLD_ABSOLUTE = -30.0
 LEAST_MAXIMUM = 1000.0
 LEAST_INTENSITY = 1e-12
+# Keeps the logarithm finite in the toolbox's form, where nothing is added: no digit of what is heard.
+AMT_LEAST_INTENSITY = 1e-30
 # Levels of all formats agree to 1e-3 dB, so nothing ten times as far from the threshold can cross it.
 NEAR_DB = 0.01
 WINDOWS = tuple(f"window_{i}" for i in range(len(design.WINDOW_LENGTHS)))
@@ -49,6 +52,9 @@ class Moore2016Spectrum(FramedModule):
     of the 958 slots is 0 in frequency and level. No FFT: each window is a matrix product of its
     samples with the bins it serves.
 
+    With `reference` "amt" it is the spectrum of the MATLAB toolbox: the bins from 1 to 960 with other limits
+    of the bands, the maximum over both ears, one frame more, and nothing added to the intensity.
+
     Parameters
     ----------
     fs : float
@@ -60,6 +66,7 @@ class Moore2016Spectrum(FramedModule):
     learnable : bool
         Make `freq_limits` and `threshold_max_minus` parameters. They select: no gradient.
     dtype : torch.dtype
+    reference : {"documented", "amt"}
 
     Attributes
     ----------
@@ -73,7 +80,7 @@ class Moore2016Spectrum(FramedModule):
     -----
     audio (B, 2, T), full scale +-1 -> freqs_left, levels_left, freqs_right, levels_right, each
     (B, S, 958) in Hz and dB SPL; without B when audio is (2, T). S = (T - 2048) // hop. Limits
-    that serve more than 958 bins give as many slots.
+    that serve more than 958 bins give as many slots. With "amt" 960 slots, and S is one more.
 
     Raises
     ------
@@ -111,6 +118,7 @@ class Moore2016Spectrum(FramedModule):
         db_max: float = 93.98,
         learnable: bool = False,
         dtype: torch.dtype = torch.float32,
+        reference: str = DOCUMENTED,
     ) -> None:
         super().__init__()
         if fs != design.FS:
@@ -125,11 +133,15 @@ class Moore2016Spectrum(FramedModule):
         self.db_max = db_max
         self.learnable = learnable
         self.dtype = dtype
-        self.components = COMPONENTS
+        self.reference = checked_reference(reference, (DOCUMENTED, AMT))
+        self.is_amt = reference == AMT
+        self.components = AMT_COMPONENTS if self.is_amt else COMPONENTS
         # TorchScript reads no globals.
-        self.least_maximum, self.least_intensity = LEAST_MAXIMUM, LEAST_INTENSITY
+        self.least_maximum = LEAST_MAXIMUM
+        self.least_intensity = AMT_LEAST_INTENSITY if self.is_amt else LEAST_INTENSITY
         self.bin_width, self.db_per_neper = design.BIN_WIDTH, DB_PER_NEPER
-        limits = torch.tensor(design.FREQ_LIMITS, dtype=torch.float64)
+        bands = design.AMT_LIMITS if self.is_amt else design.FREQ_LIMITS
+        limits = torch.tensor(bands, dtype=torch.float64)
         below = torch.tensor(THRESHOLD_MAX_MINUS, dtype=torch.float64)
         absolute = torch.tensor(THRESHOLD_ABSOLUTE, dtype=torch.float64)
         self.register_design_value("freq_limits", limits, learnable, dtype)
@@ -152,7 +164,7 @@ class Moore2016Spectrum(FramedModule):
         self.bands.set_columns(analysis.columns, like)
         bins = analysis.bins
         self.served_bins = sorted(int(number) for number in bins if number > 0)
-        self.slots = max(COMPONENTS, len(self.served_bins))
+        self.slots = max(self.components, len(self.served_bins))
         self.columns = 1 + max(self.slots, *self.served_bins)
         # Where each column of `intensities` comes from: 0 is an empty column.
         places = torch.zeros(self.columns, dtype=torch.long, device=like.device)
@@ -163,7 +175,7 @@ class Moore2016Spectrum(FramedModule):
         ascending = torch.arange(self.empty, self.columns, device=like.device)
         self.in_order = bool(torch.equal(bins, ascending))
         below = unrounded(self.threshold_max_minus, self._designed["threshold_max_minus"])
-        least = torch.full((ALL_BINS,), LEAST_INTENSITY, dtype=like.dtype, device=like.device)
+        least = torch.full((ALL_BINS,), self.least_intensity, dtype=like.dtype, device=like.device)
         least[0] = 1.0  # column 0 is no component: 0 dB
         self.set_buffer("places", places)
         self.set_buffer("least", least)
@@ -184,10 +196,11 @@ class Moore2016Spectrum(FramedModule):
             If there is none.
         """
         count = (samples - 2048) // self.hop_length
+        shortest = 2048 + self.hop_length
+        if self.is_amt:
+            count, shortest = count + 1, 2048
         if count < 1:
-            raise ValueError(
-                f"audio has {samples} samples; one frame needs {2048 + self.hop_length}"
-            )
+            raise ValueError(f"audio has {samples} samples; one frame needs {shortest}")
         return count
 
     def intensities(self, ear: Tensor) -> Tensor:
@@ -235,12 +248,18 @@ class Moore2016Spectrum(FramedModule):
         Parameters
         ----------
         intensity : Tensor [shape=(B, S, K)]
+            Of an ear; with "amt" of all left ears and then all right ears.
         """
         below = self.below_maximum
         if self.learnable:
             stored = unrounded(self.threshold_max_minus, self._designed["threshold_max_minus"])
             below = torch.exp(-stored / self.db_per_neper).to(intensity.dtype)
-        return torch.clamp(intensity.amax(2, keepdim=True), min=self.least_maximum) * below
+        loudest = intensity.amax(2, keepdim=True)
+        if self.is_amt:
+            left, right = split_ears(loudest)
+            both = torch.maximum(left, right)
+            loudest = torch.cat([both, both])
+        return torch.clamp(loudest, min=self.least_maximum) * below
 
     def relevance(self, intensity: Tensor) -> Tensor:
         """What is loud enough in its frame, bool of the same shape; nothing in one that is not finite."""
@@ -306,12 +325,24 @@ class Moore2016Spectrum(FramedModule):
         return self.hop_length
 
     def frame_length(self) -> int:
-        """Samples for the first frame: there is one less than fit."""
-        return design.LENGTH + self.hop_length
+        """Samples for the first frame: there is one less than fit, but with "amt"."""
+        return design.LENGTH + (0 if self.is_amt else self.hop_length)
 
     def look_ahead(self) -> int:
         """A frame stands at its first sample."""
         return design.LENGTH - 1
+
+    def lead_frames(self) -> int:
+        """Frames that begin before the audio does; with "amt" a block gives the last one that fits as well."""
+        return super().lead_frames() - int(self.is_amt)
+
+    def history_samples(self) -> int:
+        """Samples before a block that its frames depend on."""
+        return self.lead_frames() * self.hop_length
+
+    def latency(self) -> int:
+        """What follows the place of a frame, in whole hops."""
+        return super().lead_frames() * self.hop_length
 
     def centre_frequencies(self) -> list[float]:
         """Frequencies of all components in Hz; the output has the relevant ones, packed."""
@@ -321,5 +352,6 @@ class Moore2016Spectrum(FramedModule):
         """Key parameters, as torch prints them."""
         return (
             f"fs={self.fs:g}, segment_duration={self.segment_duration} ms, "
-            f"hop={self.hop_length}, db_max={self.db_max:g}, learnable={self.learnable}"
+            f"hop={self.hop_length}, db_max={self.db_max:g}, learnable={self.learnable}, "
+            f"reference={self.reference}"
         )

@@ -16,16 +16,26 @@ class SpectrumBands(nn.Module):
     Frames overlap by all but a block of 32 samples or some, so what they share is laid out once: the
     32, 64, 128 and 256 samples that start with each block. Long windows need the last ones in a few dozen
     numbers only.
+
+    Parameters
+    ----------
+    windows : int
+        Number of windows.
+    hop_blocks : int
+        Blocks of 32 samples from frame to frame.
+    split : bool
+        Make the products of long windows of sums of two numbers, see `SpectrumBand`.
     """
 
     basis: Tensor
     rest: Tensor
 
-    def __init__(self, windows: int, hop_blocks: int) -> None:
+    def __init__(self, windows: int, hop_blocks: int, split: bool = True) -> None:
         super().__init__()
+        self.split = split
         self.block = BLOCK
         self.doublings = (STRETCH // BLOCK).bit_length() - 1
-        self.bands = nn.ModuleList(SpectrumBand(hop_blocks) for _ in range(windows))
+        self.bands = nn.ModuleList(SpectrumBand(hop_blocks, split) for _ in range(windows))
 
     def set_columns(self, columns: List[Tuple[Tensor, Tensor]], like: Tensor) -> None:
         """Cast once and keep.
@@ -38,8 +48,9 @@ class SpectrumBands(nn.Module):
             Gives dtype and device.
         """
         basis = stretch_basis([table for pair in columns for table in pair if is_long(len(table))])
-        for name, part in zip(("basis", "rest"), split_matrix(basis, like.dtype), strict=True):
-            self.register_buffer(name, part.to(like), persistent=False)
+        head, rest = split_matrix(basis, like.dtype) if self.split else (basis, basis[:1])
+        self.register_buffer("basis", head.to(like), persistent=False)
+        self.register_buffer("rest", rest.to(like), persistent=False)
         for band, (cosine, sine) in zip(self.bands, columns, strict=True):
             cast("SpectrumBand", band).set_columns(cosine, sine, basis.to(like.device), like)
 
@@ -66,8 +77,12 @@ class SpectrumBands(nn.Module):
             ahead.append(torch.cat([ahead[i][:, :-one], ahead[i][:, one:]], dim=2))
             if i + 1 < self.doublings:
                 behind.append(torch.cat([behind[i][:, one:], behind[i][:, :-one]], dim=2))
-        head, rest = split_rows(ahead[self.doublings])
-        slow, slow_rest = split_product(head, rest, self.basis, self.rest)
+        if self.split:
+            head, rest = split_rows(ahead[self.doublings])
+            slow, slow_rest = split_product(head, rest, self.basis, self.rest)
+        else:
+            slow = ahead[self.doublings] @ self.basis
+            slow_rest = slow
         intensities: List[Tensor] = []
         for band in self.bands:
             intensity = band(ahead, behind, slow, slow_rest, frames)

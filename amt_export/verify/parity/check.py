@@ -10,6 +10,7 @@ from pathlib import Path
 
 from amt_export.errors import ArtifactError, BackendError, MissingDependencyError
 from amt_export.manifest import FileEntry, Manifest, ParityRow, load_manifest, verify_files
+from amt_export.manifest.ports import courses
 from amt_export.manifest.safe_files import check_unpacked
 from amt_export.verify.parity.compare import Case, failing, parity_error
 from amt_export.verify.parity.interface import check_artifact
@@ -127,7 +128,6 @@ def check_folder(
         from amt_export.verify.parity.eager import eager_cases
 
         suite = eager_cases(manifest, str(folder))
-    ports = manifest.outputs
     vectors: list[ParityRow] = []
     eager: list[ParityRow] = []
     not_run: list[NotRun] = []
@@ -136,7 +136,9 @@ def check_folder(
         own, with_dtype = tolerances(manifest, entry)
         try:
             check_artifact(folder, manifest, entry)
-            known = whole_as_stream(manifest, cases) if entry.form == "stream" else cases
+            streams = entry.form == "stream"
+            known = whole_as_stream(manifest, cases) if streams else cases
+            ports = courses(manifest.outputs) if streams else manifest.outputs
             expected = Expected(known, ports, with_dtype)
             vectors += prove(folder, manifest, entry, expected).rows
             if suite:

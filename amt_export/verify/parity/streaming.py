@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from amt_export.manifest import Manifest, Port
+from amt_export.manifest.ports import courses
 from amt_export.runtime.axes import cut, time_axis
 from amt_export.runtime.stream import Stream
 from amt_export.runtime.windows import Framing
@@ -50,7 +51,7 @@ def streamed(manifest: Manifest, block: Runner) -> Runner:
         frames = comparable_frames(manifest, heard)
         return {
             port.name: cut(_joined(first, last, port), port, frames.start, frames.stop)
-            for port in manifest.outputs
+            for port in courses(manifest.outputs)
         }
 
     return run
@@ -76,10 +77,14 @@ def whole_as_stream(manifest: Manifest, cases: Iterable[Case]) -> list[Case]:
     frames = comparable_frames(
         manifest, heard_samples(manifest.sampling_rate, manifest.inputs[0].sized()[-1])
     )
-    ports = {port.name: port for port in manifest.outputs}
+    ports = {port.name: port for port in courses(manifest.outputs)}
 
     def known(outputs: Mapping[str, npt.NDArray[np.floating]]) -> Arrays:
-        return {n: cut(value, ports[n], frames.start, frames.stop) for n, value in outputs.items()}
+        return {
+            name: cut(outputs[name], port, frames.start, frames.stop)
+            for name, port in ports.items()
+            if name in outputs
+        }
 
     return [
         replace(

@@ -15,6 +15,7 @@ from amt_export.modules.excitation.moore2016 import ROWS, Moore2016ExcitationPat
 from amt_export.publish import publish
 from support.filters import model_file
 from support.spectra import (
+    GOLDEN,
     assert_captured,
     assert_effects,
     assert_same,
@@ -38,6 +39,7 @@ def formula(
     reference: float = 51.0,
     least: float = 0.1,
     limit: float = 4.0,
+    form: str = "documented",
 ) -> np.ndarray:
     """The sum as it is written, for components (N,) and channels (C,)."""
     f, x = freqs[:, None], levels[:, None]
@@ -45,9 +47,10 @@ def formula(
     def sharpness(f):
         return 4 * f / (24.673 * (4.368 * f / 1000 + 1))
 
-    p = sharpness(f)
+    p, g = sharpness(fc), (f - fc) / fc
+    if form == "torch_amt":
+        p, g = sharpness(f), (fc - f) / f
     lower = np.maximum(p - factor * p / sharpness(1000.0) * (x - reference), least)
-    g = (fc - f) / f
     z = np.where(g < 0, lower, p) * np.abs(g)
     weight = np.where(np.abs(np.log2(fc / f)) > limit, 1e-12, (1 + z) * np.exp(-z))
     return 10 * np.log10(((weight + 1e-12) * 10 ** (x / 10)).sum(0) + 1e-12)
@@ -57,7 +60,7 @@ def formula(
 @pytest.mark.parametrize("learnable", [False, True])
 def test_golden(dtype: torch.dtype, learnable: bool) -> None:
     case, source = golden("moore2016_excitation"), golden("moore2016_spectrum")
-    module = Moore2016ExcitationPattern(learnable=learnable, dtype=dtype)
+    module = Moore2016ExcitationPattern(learnable=learnable, dtype=dtype, reference="torch_amt")
     found = module(case["freqs"], case["levels"])
     assert found.dtype == dtype
     assert (found - case["excitation"]).abs().max() < 1e-3
@@ -66,14 +69,66 @@ def test_golden(dtype: torch.dtype, learnable: bool) -> None:
     torch.testing.assert_close(module._fc_channels.float(), case["fc"], rtol=1e-6, atol=0)
 
 
-@settings(max_examples=40, deadline=None)
-@given(f=st.floats(1.0, 16000.0), level=st.floats(-49.0, 120.0), limit=st.floats(0.5, 6.0))
-def test_one_component(f: float, level: float, limit: float) -> None:
-    module = Moore2016ExcitationPattern(spreading_limit_octaves=limit, dtype=torch.float64)
+@pytest.mark.parametrize("learnable", [False, True])
+def test_documented(learnable: bool) -> None:
+    case = golden("moore2016_excitation_documented")
+    for dtype, tolerance in ((torch.float64, 1e-9), (torch.float32, 1e-3)):
+        module = Moore2016ExcitationPattern(learnable=learnable, dtype=dtype)
+        for name in ("", "frame_"):
+            found = module(case[name + "freqs"], case[name + "levels"])
+            assert (found - case[name + "excitation"]).abs().max() < tolerance
+
+
+@pytest.mark.parametrize(
+    ("form", "below", "above"), [("documented", -6.2, 61.0), ("torch_amt", 63.8, -21.9)]
+)
+def test_which_way_a_loud_tone_spreads(form: str, below: float, above: float) -> None:
+    """90 dB at 1 kHz, in dB in the channels at 500.3 and 1972 Hz: upwards, as in the ear, or mirrored."""
+    module = Moore2016ExcitationPattern(reference=form, dtype=torch.float64)
+    excitation = module(torch.tensor([1000.0]), torch.tensor([90.0]))
+    for centre, level in ((500.3, below), (1972.0, above)):
+        channel = int((module._fc_channels - centre).abs().argmin())
+        assert float(excitation[channel]) == pytest.approx(level, abs=0.1)
+
+
+def test_amt() -> None:
+    """Components of the toolbox, one by one: slopes by the level in an ERB, and nothing added."""
+    with np.load(GOLDEN / "loudness" / "excitation.npz") as file:
+        f, level, expected = (torch.from_numpy(file[name]) for name in ("f", "L", "E"))
+    module = Moore2016ExcitationPattern(reference="amt", dtype=torch.float64)
+    found = module(f[:, None], level[:, None])
+    known = expected > -200.0
+    torch.testing.assert_close(found[known], expected[known], rtol=0, atol=1e-9)
+    assert float(module(f[:1] * 0, f[:1] * 0)[0]) == pytest.approx(-200.0)
+    assert module.output_ports[0].floor == -200.0
+    # Two at one place are as one of their power.
+    two = torch.tensor([1000.0, 1000.0, 60.0, 60.0], dtype=torch.float64)
+    twice, once = module(two[:2], two[2:]), module(two[:1], two[2:3] + 10.0 * math.log10(2.0))
+    torch.testing.assert_close(twice, once, rtol=0, atol=1e-9)
+    shaped = module(f.reshape(1, 13, 1).expand(2, 13, 1), level.reshape(1, 13, 1).expand(2, 13, 1))
+    assert_same(shaped[1], found, 0, 1e-12)
+
+
+def test_unknown_reference() -> None:
+    with pytest.raises(ValueError, match="the choices are 'documented', 'torch_amt', 'amt'"):
+        Moore2016ExcitationPattern(reference="matlab")
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    f=st.floats(1.0, 16000.0),
+    level=st.floats(-49.0, 150.0),
+    limit=st.floats(0.5, 6.0),
+    form=st.sampled_from(["documented", "torch_amt"]),
+)
+def test_one_component(f: float, level: float, limit: float, form: str) -> None:
+    module = Moore2016ExcitationPattern(
+        spreading_limit_octaves=limit, dtype=torch.float64, reference=form
+    )
     fc = module._fc_channels.numpy()
     octaves = np.abs(np.log2(fc / f))
     clear = np.abs(octaves - limit) > 1e-9  # not right at the limit
-    expected = formula(np.array([f]), np.array([level]), fc, limit=limit)
+    expected = formula(np.array([f]), np.array([level]), fc, limit=limit, form=form)
     component = torch.tensor([[f], [level]], dtype=torch.float64)
     found = module(component[0], component[1]).numpy()
     np.testing.assert_allclose(found[clear], expected[clear], atol=1e-6)

@@ -91,7 +91,9 @@ def test_the_classic_gammatone_is_a_row_of_biquads():
     found = impulse_response(classic_gammatone(pole, order), 3000)[0].numpy()
     r, theta = math.exp(-2.0 * math.pi * width / FS), 2.0 * math.pi * centre / FS
     b, a = [1.0, -r * math.cos(theta)], [1.0, -2.0 * r * math.cos(theta), r * r]
-    peak = np.abs(np.polyval(b[::-1], np.exp(-1j * theta)) / np.polyval(a[::-1], np.exp(-1j * theta)))
+    peak = np.abs(
+        np.polyval(b[::-1], np.exp(-1j * theta)) / np.polyval(a[::-1], np.exp(-1j * theta))
+    )
     expected = np.zeros(3000)
     expected[0] = 1.0
     for _ in range(order):

@@ -58,7 +58,8 @@ def test_glasberg_tone_peaks_at_its_channel() -> None:
 def test_moore_golden(learnable: bool, dtype: torch.dtype) -> None:
     audio = golden("moore2016_spectrum")["audio"][:, :, :2560]
     expected = golden("moore2016_excitation")["excitation_left"][:, :16]
-    left, right = Moore2016FrontEnd(learnable=learnable, dtype=dtype)(audio)
+    module = Moore2016FrontEnd(learnable=learnable, dtype=dtype, reference="torch_amt")
+    left, right = module(audio)
     assert left.dtype == dtype
     assert left.shape == right.shape == expected.shape
     assert (left - expected).abs().max() < 1e-3
@@ -76,6 +77,36 @@ def test_moore_is_the_chain() -> None:
     assert_same(
         Moore2016FrontEnd(dtype=torch.float64)(audio[0]), tuple(x[0] for x in found), 0, 1e-9
     )
+
+
+@pytest.mark.parametrize("learnable", [False, True])
+@torch.no_grad()
+def test_moore_with_the_levels_of_the_toolbox(learnable: bool) -> None:
+    """The chain of both parts, on fixed bins; what is loud in one ear hides what the other one hears."""
+    audio = stereo(2300).double()
+    audio[:, 1] = 1e-4 * audio[:, 1]
+    spectrum = Moore2016Spectrum(dtype=torch.float64, reference="amt")
+    excitation = Moore2016ExcitationPattern(dtype=torch.float64, reference="amt")
+    module = Moore2016FrontEnd(dtype=torch.float64, reference="amt", learnable=learnable)
+    found, expected = module(audio), chain(audio, spectrum=spectrum, excitation=excitation)
+    assert found[0].shape == (1, 8, 150)
+    assert (found[1] == expected[1]).all()
+    assert float(found[1].max()) == pytest.approx(-200.0)
+    heard = expected[0] > -190.0
+    assert_same(found[0][heard], expected[0][heard], 0, 1e-8)
+    assert module.output_ports[0].floor == -200.0
+    single = Moore2016FrontEnd(reference="amt")(audio)[0]
+    loud = expected[0] > expected[0].amax(2, keepdim=True) - 80.0
+    assert (single - expected[0])[loud].abs().max() < 1e-3
+
+
+def test_moore_reference_is_of_the_whole() -> None:
+    with pytest.raises(ValueError, match="the choices are 'documented', 'torch_amt', 'amt'"):
+        Moore2016FrontEnd(reference="matlab")
+    with pytest.raises(ValueError, match="reference belongs to the whole front end"):
+        Moore2016FrontEnd(excitation_kwargs={"reference": "torch_amt"})
+    with pytest.raises(ValueError, match='with reference "amt" the channels are fixed'):
+        Moore2016FrontEnd(reference="amt", excitation_kwargs={"erb_step": 0.5})
 
 
 def test_moore_other_settings() -> None:

@@ -6,6 +6,7 @@ import torch
 
 from amt_export.modules.spectra.moore2016 import Moore2016Spectrum
 from support.spectra import (
+    GOLDEN,
     assert_captured,
     assert_effects,
     assert_same,
@@ -57,6 +58,28 @@ def test_golden(learnable: bool, dtype: torch.dtype) -> None:
             assert torch.equal(value.double(), case[name].double())
         else:
             assert (value - case[name]).abs().max() < 1e-3
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_amt(dtype: torch.dtype) -> None:
+    """The toolbox's lists: 960 bins, the maximum of both ears, one frame more."""
+    with np.load(GOLDEN / "loudness" / "spectrum.npz") as file:
+        case = {name: torch.from_numpy(file[name]) for name in ("x", "count", "bins", "levels")}
+    module = Moore2016Spectrum(db_max=93.97940008672037, dtype=dtype, reference="amt")
+    left_freqs, left, right_freqs, right = module(case["x"].transpose(1, 2))
+    freqs, levels = torch.stack([left_freqs, right_freqs], 2), torch.stack([left, right], 2)
+    assert freqs.shape == (3, 7, 2, 960)  # 2257 samples
+    heard = freqs > 0
+    assert torch.equal(heard.sum(3), case["count"].long())
+    assert torch.equal((freqs[heard] / 15.625).long(), case["bins"].long())
+    tolerance = 1e-9 if dtype == torch.float64 else 1e-3
+    assert_same(levels[heard].double(), case["levels"], 0, tolerance)
+    assert (module.frame_length(), module.lead_frames(), module.latency()) == (2048, 63, 2048)
+
+
+def test_unknown_reference() -> None:
+    with pytest.raises(ValueError, match="'torch_amt'; the choices are 'documented', 'amt'"):
+        Moore2016Spectrum(reference="torch_amt")
 
 
 @pytest.mark.parametrize("segment", [1, 3])

@@ -1,0 +1,1 @@
+"""The loudness model of Moore, Glasberg, Varathanathan and Schlittenlacher (2016), stage by stage and whole."""

@@ -1,0 +1,34 @@
+"""Which components are heard at all."""
+
+import torch
+from torch import Tensor, nn
+
+# Intensity that a frame's maximum counts as at least (30 dB), and what is heard below it (60 dB).
+LEAST_MAXIMUM, RANGE = 1e3, 1e-6
+
+
+class Relevance(nn.Module):
+    """Components within 60 dB of the maximum over both ears; the others are 0.
+
+    Shape
+    -----
+    intensity (B, 2, S, K) -> the same.
+
+    Examples
+    --------
+    >>> import torch
+    >>> Relevance()(torch.tensor([[[[2e6, 1.0]], [[4.0, 3e3]]]]))
+    tensor([[[[2000000.,       0.]],
+    <BLANKLINE>
+             [[      4.,    3000.]]]])
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.least_maximum, self.range = LEAST_MAXIMUM, RANGE  # TorchScript reads no globals
+
+    def forward(self, intensity: Tensor) -> Tensor:
+        """Leave out what is not heard."""
+        loudest = intensity.amax(3, keepdim=True).amax(1, keepdim=True)
+        threshold = torch.clamp(loudest, min=self.least_maximum) * self.range
+        return torch.where(intensity > threshold, intensity, torch.zeros_like(intensity))
