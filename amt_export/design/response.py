@@ -98,7 +98,8 @@ def classic_resonator(centre: Real, bandwidth: Real, order: int, fs: float, omeg
 
 def fir(taps: Real, omega: Real) -> Complex:
     """Response (K,) of an impulse response (n,)."""
-    response: Complex = np.exp(-1j * np.outer(omega, np.arange(taps.size))) @ taps
+    delays: Complex = np.exp(-1j * np.outer(omega, np.arange(taps.size)))
+    response: Complex = delays @ taps.astype(np.complex128)
     return response
 
 

@@ -83,12 +83,17 @@ def build_module(
         load_state(module, stored, checkpoint)
         if different := departure(module):
             warnings.warn(f"{checkpoint}: {different}; see docs/checkpoints.md", stacklevel=2)
-    if spec.levels_hop is not None:
-        try:
-            module = FrameLevels(module, spec.levels_hop)
-        except ValueError as error:
-            raise SpecError(f"{spec.path}: [levels]: {error}") from error
-    return module.eval()
+    return _with_levels(spec, module).eval()
+
+
+def _with_levels(spec: ModelSpec, module: AuditoryModule) -> AuditoryModule:
+    """The module, or the levels of its frames where the model file asks for them."""
+    if spec.levels_hop is None:
+        return module
+    try:
+        return FrameLevels(module, spec.levels_hop)
+    except ValueError as error:
+        raise SpecError(f"{spec.path}: [levels]: {error}") from error
 
 
 def build_stream(spec: ModelSpec, module: AuditoryModule) -> StreamForm | None:

@@ -123,7 +123,9 @@ class TorchScriptBackend:
         """See `Backend.run`."""
         # Copied, because torch warns about arrays it must not write to.
         arguments = [self._torch.tensor(inputs[name], device=self._device) for name in self._inputs]
-        with self._torch.inference_mode():
+        # A file computes in its own precision, whatever the caller's torch code does around it.
+        off = self._torch.autocast(self._torch.device(self._device).type, enabled=False)
+        with self._torch.inference_mode(), off:
             answer = self._module(*arguments)
         tensors = answer if isinstance(answer, tuple) else (answer,)
         return {

@@ -229,6 +229,8 @@ def test_torchscript(tmp_path):
     audio = noise(200)
     np.testing.assert_allclose(model.process(audio)["subbands"], fir(audio), atol=1e-5)
     np.testing.assert_array_equal(model.process(audio)["freqs"], [1, 2, 3])
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        np.testing.assert_allclose(model.process(audio)["subbands"], fir(audio), atol=1e-5)
     path.write_bytes(path.read_bytes()[:500])
     with pytest.raises(ArtifactError, match="TorchScript cannot read it"):
         runtime.load(folder, "torchscript", verify=False)

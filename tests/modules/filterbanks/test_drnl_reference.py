@@ -111,7 +111,7 @@ def test_the_default_is_documented_and_others_are_refused(module):
     audio = noise(1, 400)
     named = module((500.0, 2000.0), 16000, 3, reference="documented")
     assert torch.equal(plain(audio), named(audio))
-    with pytest.raises(ValueError, match="'torch_amt'.*'documented', 'amt'"):
+    with pytest.raises(ValueError, match=r"'torch_amt'.*'documented', 'amt'"):
         module((500.0, 2000.0), 16000, 3, reference="torch_amt")
 
 
