@@ -91,7 +91,9 @@ def test_the_classic_gammatone_is_a_row_of_biquads():
     found = impulse_response(classic_gammatone(pole, order), 3000)[0].numpy()
     r, theta = math.exp(-2.0 * math.pi * width / FS), 2.0 * math.pi * centre / FS
     b, a = [1.0, -r * math.cos(theta)], [1.0, -2.0 * r * math.cos(theta), r * r]
-    peak = np.abs(np.polyval(b[::-1], np.exp(-1j * theta)) / np.polyval(a[::-1], np.exp(-1j * theta)))
+    peak = np.abs(
+        np.polyval(b[::-1], np.exp(-1j * theta)) / np.polyval(a[::-1], np.exp(-1j * theta))
+    )
     expected = np.zeros(3000)
     expected[0] = 1.0
     for _ in range(order):
@@ -109,7 +111,7 @@ def test_the_default_is_documented_and_others_are_refused(module):
     audio = noise(1, 400)
     named = module((500.0, 2000.0), 16000, 3, reference="documented")
     assert torch.equal(plain(audio), named(audio))
-    with pytest.raises(ValueError, match="'torch_amt'.*'documented', 'amt'"):
+    with pytest.raises(ValueError, match=r"'torch_amt'.*'documented', 'amt'"):
         module((500.0, 2000.0), 16000, 3, reference="torch_amt")
 
 
