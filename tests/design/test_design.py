@@ -7,7 +7,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from amt_export.recurrence.settling import settling_time
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import signal
@@ -16,6 +15,7 @@ from amt_export.design.compensated import Exact, cut, difference, from_left, par
 from amt_export.design.drnl import drnl_parameters, resonance
 from amt_export.design.gammatone import default_betamul, gammatone_pole
 from amt_export.design.polynomial import cascade_basis, expanded, from_coefficients
+from amt_export.recurrence.settling import settling_time
 from amt_export.recurrence.state_space import (
     StateSpace,
     amplified,

@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 import torch
-from amt_export.design.rounding import Sums
 from scipy import signal
 
+from amt_export.design.rounding import Sums
 from amt_export.modules import GammatoneFilterbank
 from support.filters import noise, relative
 from support.gammatone import FLOAT64, FORMS, SPEECH, recursion
