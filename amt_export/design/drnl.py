@@ -146,7 +146,7 @@ def resonance(
     cutoff: Tensor,
     lowpasses: int,
     fs: float,
-    classic: bool,
+    classic: bool = False,
 ) -> StateSpace:
     """Gammatone with `lowpasses` Butterworth filters behind it.
 

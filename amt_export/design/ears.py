@@ -91,6 +91,8 @@ EXTRAPOLATED = np.array(
 # Above the last point the velocity falls by this factor for every STEP.
 DECAY, STEP = 1.1, 1000.0  # Hz
 REFERENCE_PRESSURE = 20e-6  # Pa, 0 dB SPL
+# Gain of both ears at 1 kHz, (m/s)/Pa: -67.5 dB.
+STAPES_AT_1_KHZ = 4.2e-4
 
 
 def outer_ear_response(fs: float, order: int) -> Real:
@@ -139,6 +141,25 @@ def middle_ear_response(fs: float, order: int) -> Real:
     """
     response = linear_phase_response(stapes_velocity(fs), order)
     return minimum_phase(response) / REFERENCE_PRESSURE
+
+
+def both_ears_gain(frequency: float, fs: float, order: int = 512) -> float:
+    """Velocity of the stapes over the pressure in a diffuse field at a frequency, (m/s)/Pa.
+
+    Parameters
+    ----------
+    frequency : float
+        In Hz.
+    fs : float
+        Sampling rate in Hz. Where it is so low that the ears are not known, the gain at 1 kHz.
+    order : int
+        Of each filter.
+    """
+    if fs <= LOWEST_RATE:
+        return STAPES_AT_1_KHZ
+    delays = np.exp(-2j * np.pi * frequency / fs * np.arange(order + 1))
+    outer, middle = (ear(fs, order) @ delays for ear in (outer_ear_response, middle_ear_response))
+    return float(abs(outer * middle))
 
 
 def stapes_velocity(fs: float) -> Real:

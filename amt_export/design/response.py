@@ -88,8 +88,8 @@ def classic_resonator(centre: Real, bandwidth: Real, order: int, fs: float, omeg
 
     def biquad(delay: Complex) -> Complex:
         q = radius * np.cos(theta)
-        response: Complex = (1.0 - q * delay) / (1.0 - 2.0 * q * delay + radius**2 * delay**2)
-        return response
+        quotient: Complex = (1.0 - q * delay) / (1.0 - 2.0 * q * delay + radius**2 * delay**2)
+        return quotient
 
     peak = np.abs(biquad(np.exp(-1j * theta)))
     response: Complex = (biquad(np.exp(-1j * omega)[None]) / peak) ** order
@@ -98,8 +98,8 @@ def classic_resonator(centre: Real, bandwidth: Real, order: int, fs: float, omeg
 
 def fir(taps: Real, omega: Real) -> Complex:
     """Response (K,) of an impulse response (n,)."""
-    delays: Complex = np.exp(-1j * np.outer(omega, np.arange(taps.size)))
-    response: Complex = delays @ taps.astype(np.complex128)
+    one = np.ones((1, 1), np.complex128)
+    response: Complex = direct_form(taps[None].astype(np.complex128), one, omega)[0]
     return response
 
 

@@ -102,7 +102,8 @@ class FrameLevels(AuditoryModule):
         if samples > frames * self.frame:
             subbands = subbands[..., : frames * self.frame]
         cells: Tensor = subbands.unflatten(-1, [frames, self.frame])  # type: ignore[no-untyped-call]
-        return decibels((cells * cells).mean(dim=-1), self.least, self.reference**2)
+        energy = (cells * cells).sum(dim=-1)
+        return decibels(energy, self.frame * self.least, self.frame * self.reference**2)
 
     def initial_states(self, batch: int) -> List[Tensor]:
         """As the filterbank."""

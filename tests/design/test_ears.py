@@ -8,6 +8,7 @@ from scipy import signal
 
 from amt_export.design.ears import (
     OUTER_EAR,
+    both_ears_gain,
     linear_phase_response,
     middle_ear_response,
     minimum_phase,
@@ -90,3 +91,9 @@ def test_minimum_phase_keeps_the_amplitude_and_comes_first():
     energy = np.cumsum(early**2)
     assert energy[64] > 0.99 * energy[-1]
     np.testing.assert_allclose(linear, linear[::-1], atol=1e-20)
+
+
+def test_gain_of_both_ears():
+    for hertz, expected in ((1000.0, -67.49), (4000.0, -80.59)):
+        assert 20 * np.log10(both_ears_gain(hertz, 44100)) == pytest.approx(expected, abs=0.05)
+    assert both_ears_gain(50.0, 200.0) == 4.2e-4

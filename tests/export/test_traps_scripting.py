@@ -14,6 +14,13 @@ from amt_export.export.capture import quiet_torch
 @pytest.mark.parametrize("name", modules.__all__)
 def test_trap_9_every_module_can_be_scripted(name):
     given = {
+        "CASPFrontEnd": {"fc": (500.0, 1000.0), "fs": 16000, "n_channels": 2},
+        "FrameLevels": {
+            "filterbank": modules.GammatoneFilterbank((500.0, 1000.0), 16000),
+            "hop": 160,
+        },
+        "MiddleEarFilter": {"fs": 16000},
+        "OuterEarFilter": {"fs": 16000},
         "GammatoneFilterbank": {"fc": (500.0, 1000.0), "fs": 16000},
         "DRNLFilterbank": {"fc": (500.0, 1000.0), "fs": 16000, "n_channels": 2},
         "FastDRNLFilterbank": {"fc": (1e3, 2e3), "fs": 16000, "n_channels": 2, "ir_length": 256},

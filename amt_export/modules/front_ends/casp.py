@@ -8,7 +8,7 @@ from torch import Tensor
 from amt_export.manifest.ports import Port, State
 from amt_export.modules.base import AuditoryModule
 from amt_export.modules.filterbanks.drnl import DRNLFilterbank, DRNLParameters
-from amt_export.modules.filterbanks.ears import MiddleEarFilter, OuterEarFilter
+from amt_export.modules.filterbanks.ears import BothEars, MiddleEarFilter, OuterEarFilter
 from amt_export.modules.reference import AMT
 
 
@@ -48,8 +48,8 @@ class CASPFrontEnd(AuditoryModule):
     Notes
     -----
     The delays of the ears are kept: 256 samples of the outer ear, and what the middle ear's minimum phase has.
-    Both ears are linear, so their order matters to rounding only: the middle ear comes first, because it would
-    lift the rounding of a pressure at 4 kHz by 15 dB at 1 kHz.
+    Both ears are computed as one filter, `BothEars`; `outer_ear` and `middle_ear` are there for who wants them
+    one by one.
 
     References
     ----------
@@ -68,8 +68,7 @@ class CASPFrontEnd(AuditoryModule):
     input_ports: ClassVar[tuple[Port, ...]] = OuterEarFilter.input_ports
     output_ports: ClassVar[tuple[Port, ...]] = DRNLFilterbank.output_ports
     states: ClassVar[tuple[State, ...]] = (
-        State("middle_ear", "the last samples of the audio, in Pa"),
-        State("outer_ear", "the last samples behind the middle ear, in m/s"),
+        State("ears", "the last samples of the audio, in Pa"),
         *DRNLFilterbank.states,
     )
     parity_defaults: ClassVar[dict[str, float]] = DRNLParameters.parity_defaults
@@ -90,6 +89,7 @@ class CASPFrontEnd(AuditoryModule):
         )
         self.outer_ear = OuterEarFilter(fs, dtype=dtype)
         self.middle_ear = MiddleEarFilter(fs, dtype=dtype)
+        self.ears = BothEars(fs, dtype=dtype)
         self.fs = fs
         self.learnable = False
         self.dtype = dtype
@@ -112,26 +112,24 @@ class CASPFrontEnd(AuditoryModule):
         -------
         Tensor [shape=(B, F, T) or (F, T)], m/s
         """
-        velocity: Tensor = self.drnl(self.outer_ear(self.middle_ear(audio)))
+        velocity: Tensor = self.drnl(self.ears(audio))
         return velocity
 
     def initial_states(self, batch: int) -> List[Tensor]:
         """States of silence."""
-        ears = self.middle_ear.initial_states(batch) + self.outer_ear.initial_states(batch)
-        return ears + self.drnl.initial_states(batch)
+        return self.ears.initial_states(batch) + self.drnl.initial_states(batch)
 
     def step(self, audio: Tensor, states: List[Tensor]) -> Tuple[List[Tensor], List[Tensor]]:
         """Filter one block; see `AuditoryModule.step`."""
-        inner, middle_ear = self.middle_ear.step(audio, states[:1])
-        stapes, outer_ear = self.outer_ear.step(inner[0], states[1:2])
-        velocity, drnl = self.drnl.step(stapes[0], states[2:])
-        return velocity, middle_ear + outer_ear + drnl
+        stapes, ears = self.ears.step(audio, states[:1])
+        velocity, drnl = self.drnl.step(stapes[0], states[1:])
+        return velocity, ears + drnl
 
     def freeze(self, samples: int | None = None, stream: int | None = None) -> Self:
         """A copy with the current values baked in."""
         static = super().freeze(samples, stream)
-        static.outer_ear = self.outer_ear.freeze(samples, stream)
-        static.middle_ear = self.middle_ear.freeze(samples, stream)
+        del static.outer_ear, static.middle_ear
+        static.ears = self.ears.freeze(samples, stream)
         static.drnl = self.drnl.freeze(samples, stream)
         return static
 
@@ -145,7 +143,7 @@ class CASPFrontEnd(AuditoryModule):
 
     def warm_up(self) -> int:
         """Samples of memory of all parts in a row."""
-        return self.outer_ear.warm_up() + self.middle_ear.warm_up() + self.drnl.warm_up()
+        return self.ears.warm_up() + self.drnl.warm_up()
 
     def extra_repr(self) -> str:
         """Key parameters, as torch prints them."""
