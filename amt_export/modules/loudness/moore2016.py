@@ -87,9 +87,6 @@ class Moore2016Loudness(LoudnessStage):
     4.9
     """
 
-    # Compression lifts what is faint: a component 60 dB below a loud one is rounded with it, and channels that
-    # hear nothing else have 2e-5 of their peak. Sums over channels have 1e-6.
-    parity_defaults: ClassVar[dict[str, float]] = {"onnx": 1e-4, "coreml": 1e-4, "float64": 1e-4}
     input_ports: ClassVar[tuple[Port, ...]] = (Port("audio", ("batch", "ear", "time"), "Pa"),)
     output_ports = (
         Port("short_term", ("batch", "frame", "ear"), "sone"),
@@ -102,8 +99,10 @@ class Moore2016Loudness(LoudnessStage):
             reduction=MAX_OF_EARS,
         ),
     )
+    # Compression lifts what is faint: a component 60 dB below a loud one is rounded with it, and channels that
+    # hear nothing else are wrong by 1e-4 of their own peak. Loudness sums over channels, so the loudest counts.
     specific_port: ClassVar[Port] = Port(
-        "specific", ("batch", "frame", "ear", "channel"), "sone/Cam"
+        "specific", ("batch", "frame", "ear", "channel"), "sone/Cam", quiet=1.0
     )
     states: ClassVar[tuple[State, ...]] = (
         State("samples", "the audio before this block, in the unit of the input"),
