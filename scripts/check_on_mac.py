@@ -153,7 +153,7 @@ def check_package(package: Path, form: str, unit: str, manifest: dict, cases: di
         worst: dict[str, tuple[float, str]] = {}
         for signal, (inputs, expected) in cases.items():
             found = run(model, form, manifest, inputs)
-            for port in manifest["outputs"]:
+            for port in outputs_of(manifest, form):
                 name = port["name"]
                 value = compared(form, manifest, found[name], expected[name], port)
                 if value > worst.get(name, (-1.0, ""))[0]:
@@ -164,7 +164,7 @@ def check_package(package: Path, form: str, unit: str, manifest: dict, cases: di
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise CheckError(f"{package}: does not run on {unit} ({reason})") from error
     rows = []
-    for port in manifest["outputs"]:
+    for port in outputs_of(manifest, form):
         value, signal = worst[port["name"]]
         kind, allowed = kind_of(manifest, port["name"]), tolerance(manifest, form, port["name"])
         good = "yes" if value <= allowed else "NO"
@@ -196,7 +196,7 @@ def run(model, form: str, manifest: dict, inputs: dict) -> dict:
         pieces.append(model.predict({name: piece, **states}))
         states = {s["input"]: np.asarray(pieces[-1][s["output"]]) for s in stream["states"]}
     found = {}
-    for port in manifest["outputs"]:
+    for port in outputs_of(manifest, form):
         parts = [np.asarray(piece[port["name"]]) for piece in pieces]
         axis = course(port["axes"])
         if not axis:  # the same for every block, as frequencies are
@@ -207,6 +207,12 @@ def run(model, form: str, manifest: dict, inputs: dict) -> dict:
         joined = np.concatenate(parts, axis[0])
         found[port["name"]] = joined.take(wanted[wanted < joined.shape[axis[0]]], axis[0])
     return found
+
+
+def outputs_of(manifest: dict, form: str) -> list[dict]:
+    """The outputs of a form: a stream has none that stand for a whole signal."""
+    whole = form == "whole"
+    return [port for port in manifest["outputs"] if whole or not port.get("reduced_from")]
 
 
 def compared(form: str, manifest: dict, found, expected, port: dict) -> float:
@@ -221,8 +227,9 @@ def compared(form: str, manifest: dict, found, expected, port: dict) -> float:
             v.compress(inside[: v.shape[axis[0]]], axis[0]) for v in (found, expected)
         )
     kind = kind_of(manifest, port["name"])
+    quiet = port.get("quiet", QUIET)
     return difference(
-        np.asarray(found), np.asarray(expected), port["axes"], kind, port.get("floor")
+        np.asarray(found), np.asarray(expected), port["axes"], kind, port.get("floor"), quiet
     )
 
 
@@ -255,7 +262,9 @@ def course(axes: list) -> tuple[int, ...]:
     return tuple(i for i, axis in enumerate(axes) if axis in TIME_AXES)
 
 
-def difference(found, expected, axes: list, kind: str, floor: float | None = None) -> float:
+def difference(
+    found, expected, axes: list, kind: str, floor: float | None = None, quiet: float = QUIET
+) -> float:
     """How far an output is off: relative to its channel's peak, in dB, or 0 if frequencies are equal.
 
     Infinite where shapes or values that are not finite differ. Levels at or below `floor` do not count.
@@ -281,7 +290,7 @@ def difference(found, expected, axes: list, kind: str, floor: float | None = Non
     row = tuple(range(1, expected.ndim)) if axes[0] == "batch" else tuple(range(expected.ndim))
     error = np.max(error, axis=course(axes), keepdims=True)
     peak = np.max(np.abs(expected), axis=course(axes), keepdims=True)
-    scale = np.maximum(peak, QUIET * np.max(np.abs(expected), axis=row, keepdims=True))
+    scale = np.maximum(peak, quiet * np.max(np.abs(expected), axis=row, keepdims=True))
     with np.errstate(divide="ignore", invalid="ignore"):
         return float(np.max(np.where(error == 0.0, 0.0, error / scale)))
 

@@ -17,6 +17,9 @@ FRAME_LEVELS = "levels"
 MAX_OF_EARS = "max of the sum over ears"
 """A `reduction` of outputs (batch, frame, ear)."""
 
+QUIET = 0.01
+"""Share of the loudest channel's peak below which a channel is compared with that; a hundredth is 40 dB."""
+
 Kind = Literal["relative", "db", "frequency"]
 
 
@@ -42,6 +45,9 @@ class Port:
         For one of two outputs that list components, frequencies in one and levels in the other, slot by
         slot and packed to the left (what follows the last component is 0 in both): the name of that
         list, which both outputs carry.
+    quiet : float
+        For a relative comparison: a channel whose peak is below this share of the loudest one's is measured
+        against that share; 1 measures all of them against the loudest one.
     reduced_from, reduction : str, optional
         For one number of a whole signal: the output of the course in time that it is taken from, and how. A
         stream has no such output; whoever has all of the course derives it.
@@ -59,6 +65,7 @@ class Port:
     kind: Kind = field(default="relative", metadata=LAST | OMITTED)
     floor: float | None = field(default=None, metadata=LAST | OMITTED)
     components: str | None = field(default=None, metadata=LAST | OMITTED)
+    quiet: float = field(default=QUIET, metadata=LAST | OMITTED)
     reduced_from: str | None = field(default=None, metadata=LAST | OMITTED)
     reduction: str | None = field(default=None, metadata=LAST | OMITTED)
 

@@ -65,6 +65,10 @@ def _problems(manifest: Any) -> Iterator[str]:
         yield "inputs or outputs are missing"
     yield from _ports("inputs", manifest.inputs)
     yield from _ports("outputs", manifest.outputs)
+    names = {port.name for port in manifest.outputs if port.reduced_from is None}
+    for port in manifest.outputs:
+        if port.reduced_from is not None and port.reduced_from not in names:
+            yield f"{port.name} is reduced from {port.reduced_from[:40]!r}, which is no output"
     yield from _bytes("inputs and outputs", (*manifest.inputs, *manifest.outputs))
     if manifest.stream is not None:
         yield from _stream(manifest.stream)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import product
 from typing import Any
 
@@ -158,14 +158,18 @@ def join_stream(manifest: Manifest, rows: Array, stream: Callable[[], Stream]) -
     }
 
 
-def reduce_courses(outputs: dict[str, Array], manifest: Manifest) -> dict[str, Array]:
+def reduce_courses(
+    outputs: Mapping[str, Array], manifest: Manifest, before: Mapping[str, Array] | None = None
+) -> dict[str, Array]:
     """Add the numbers that stand for a whole signal, in the order of the manifest.
 
     Parameters
     ----------
-    outputs : dict of ndarray
-        Courses in time of the whole signal.
+    outputs : mapping of ndarray
+        Courses in time of the signal, or of its next piece, with the batch axis.
     manifest : Manifest
+    before : mapping of ndarray, optional
+        What this function returned for the piece before.
 
     Raises
     ------
@@ -178,7 +182,8 @@ def reduce_courses(outputs: dict[str, Array], manifest: Manifest) -> dict[str, A
             every[port.name] = outputs[port.name]
         elif port.reduction == MAX_OF_EARS and port.reduced_from in outputs:
             both = outputs[port.reduced_from].sum(axis=2)
-            every[port.name] = both.max(axis=1)
+            largest = both.max(axis=1, initial=0.0)  # loudness is never less
+            every[port.name] = largest if before is None else np.maximum(before[port.name], largest)
         else:
             raise ArtifactError(
                 f"{manifest.name}: {port.name} is reduced by {port.reduction!r}, which this version does "

@@ -24,6 +24,7 @@ from support.manifests import EXAMPLE
         (("inputs", 0, "dtype"), "float99", "audio has dtype 'float99'"),
         (("inputs", 0, "shape"), [1, 0], r"audio has the shape \(1, 0\)"),
         (("outputs", 0, "axes"), ["time"], "subbands has 3 sizes and 1 axes"),
+        (("outputs", 0, "reduced_from"), "x", "subbands is reduced from 'x', which is no output"),
         (("stream", "block"), 0, "stream.block is 0"),
         (("stream", "latency"), -1, "stream.latency is -1"),
         (("stream", "skip"), 10**30, "stream.skip is 1000"),

@@ -22,6 +22,7 @@ from amt_export.cli.terminal.tables import count, output, size
 from amt_export.errors import InputError, require
 from amt_export.manifest import Manifest, load_manifest
 from amt_export.runtime.backends import OPENERS
+from amt_export.runtime.joining import reduce_courses
 from amt_export.runtime.windows import Framing
 
 DESCRIPTION = """\
@@ -213,10 +214,12 @@ class _Runner:
             return
         done = 0
         with self._stream as stream:
+            outputs = None
             for piece in recording.pieces():
                 audio = piece.astype(dtype)
-                yield audio, stream.push(audio)
+                outputs = reduce_courses(stream.push(audio), self._manifest, outputs)
+                yield audio, outputs
                 done += audio.shape[-1]
                 share = done / recording.samples
                 report(f"{done / recording.fs:.0f} of {recording.seconds:.0f} s", share)
-            yield audio[..., :0], stream.flush()
+            yield audio[..., :0], reduce_courses(stream.flush(), self._manifest, outputs)

@@ -28,7 +28,7 @@ class ComponentGroup(nn.Module):
 
     Shape
     -----
-    lines (B, R, N, 3), power (B, R, 1, N), times -e -> (B, R, 1, high - low).
+    lines (B, R, 3, N), power (B, R, 1, N), times -e -> (B, R, 1, high - low).
     """
 
     channels: Tensor
@@ -59,7 +59,7 @@ class ComponentGroup(nn.Module):
 
     def forward(self, lines: Tensor, power: Tensor) -> Tensor:
         """Add up."""
-        exponent = lines[:, :, self.first : self.last] @ self.channels
+        exponent = lines[:, :, :, self.first : self.last].transpose(2, 3) @ self.channels
         exponent = torch.minimum(exponent, self.limits)
         spread: Tensor = power[:, :, :, self.first : self.last] @ (exponent * torch.exp(exponent))
         return spread

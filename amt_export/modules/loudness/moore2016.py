@@ -99,8 +99,10 @@ class Moore2016Loudness(LoudnessStage):
             reduction=MAX_OF_EARS,
         ),
     )
+    # Compression lifts what is faint: a component 60 dB below a loud one is rounded with it, and channels that
+    # hear nothing else are wrong by 1e-4 of their own peak. Loudness sums over channels, so the loudest counts.
     specific_port: ClassVar[Port] = Port(
-        "specific", ("batch", "frame", "ear", "channel"), "sone/Cam"
+        "specific", ("batch", "frame", "ear", "channel"), "sone/Cam", quiet=1.0
     )
     states: ClassVar[tuple[State, ...]] = (
         State("samples", "the audio before this block, in the unit of the input"),

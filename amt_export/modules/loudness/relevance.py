@@ -31,4 +31,5 @@ class Relevance(nn.Module):
         """Leave out what is not heard."""
         loudest = intensity.amax(3, keepdim=True).amax(1, keepdim=True)
         threshold = torch.clamp(loudest, min=self.least_maximum) * self.range
-        return torch.where(intensity > threshold, intensity, torch.zeros_like(intensity))
+        # A product, because runtimes take four times as long to choose.
+        return intensity * (intensity > threshold).to(intensity.dtype)

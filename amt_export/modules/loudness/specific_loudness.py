@@ -57,8 +57,8 @@ class SpecificLoudness(LoudnessStage):
         """ln(1 + x) for x >= 0: what 1 + x loses of x changes both factors, and they cancel."""
         v = 1.0 + x
         kept = v - 1.0
-        nothing = kept == 0.0
-        return torch.where(nothing, x, torch.log(v) * (x / torch.where(nothing, v, kept)))
+        some = kept > 0.0
+        return torch.where(some, torch.log(v) * (x / torch.where(some, kept, v)), x)
 
     def expm1(self, y: Tensor) -> Tensor:
         """e^y - 1 for y >= 0."""

@@ -51,10 +51,10 @@ class GroupSpread(LoudnessStage):
 
         Parameters
         ----------
-        lines : Tensor [shape=(B, R, 960, 2)]
+        lines : Tensor [shape=(B, R, 2, 960)]
         factors : Tensor [shape=(B, R, 3, 960)]
         """
-        line = lines[:, :, self.first : self.last]
+        line = lines[:, :, :, self.first : self.last].transpose(2, 3)
         factor = factors[:, :, :, self.first : self.last]
         near = factor @ torch.exp(torch.minimum(line @ self.near, self.gate))
         far = factor @ torch.exp(line @ self.far)
@@ -79,7 +79,6 @@ class UpwardSpread(LoudnessStage):
     power, slope (B, R, 960) -> excitation (B, R, 150).
     """
 
-    pairs: Tensor
     distance: Tensor
     sums: Tensor
     place: Tensor
@@ -102,14 +101,14 @@ class UpwardSpread(LoudnessStage):
             every = torch.stack([torch.ones_like(fc), a * (fc - highest), a])
             sums.append(every[:, group.low :])
             place.append(torch.eye(CHANNELS, dtype=torch.float64)[group.low :])
-        self.set_table("pairs", torch.stack([torch.ones_like(f), distance], dim=1))
         self.set_table("distance", distance)
         self.set_table("sums", torch.cat(sums, dim=1))
         self.set_table("place", torch.cat(place))
 
     def forward(self, power: Tensor, slope: Tensor) -> Tensor:
         """Add up."""
-        lines = slope.unsqueeze(3) * self.pairs
+        # Rows of components, which are put together faster than pairs would be.
+        lines = torch.stack([slope, slope * self.distance], dim=2)
         steep = power * slope
         factors = torch.stack([power, steep, steep * self.distance], dim=2)
         parts: List[Tensor] = []

@@ -13,8 +13,6 @@ Array = npt.NDArray[np.floating]
 TIME_AXES = ("time", "frame")
 # Along these, the same channels come again.
 ROW_AXES = ("batch", "ear")
-# A channel quieter than this share of the loudest one is measured against that.
-QUIET = 0.01
 # Level cells further below their frame's maximum than this do not count, in dB.
 RANGE_DB = 80.0
 # Levels of a filterbank this far below the signal's loudest cell are noise in float32, in dB.
@@ -100,7 +98,7 @@ def _relative(gap: Array, expected: Array, port: Port) -> Array:
     error = _largest(gap, course(port))
     peak = _largest(expected, course(port))
     whole = np.max(peak, axis=row, keepdims=True)
-    scale = np.maximum(peak, QUIET * whole)
+    scale = np.maximum(peak, port.quiet * whole)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(error == 0.0, 0.0, error / scale)
 

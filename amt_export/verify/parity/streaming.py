@@ -48,7 +48,7 @@ def streamed(manifest: Manifest, block: Runner) -> Runner:
         stream = Stream(manifest, _Blocks(block), batch=audio.shape[0], on_nonfinite="pass")
         heard = heard_samples(manifest.sampling_rate, audio.shape[-1])
         first, last = stream.push(audio[..., :heard]), stream.flush()
-        frames = comparable_frames(manifest, heard)
+        frames = comparable_frames(manifest, audio.shape[-1], heard)
         return {
             port.name: cut(_joined(first, last, port), port, frames.start, frames.stop)
             for port in courses(manifest.outputs)
@@ -62,21 +62,28 @@ def heard_samples(sampling_rate: float | None, samples: int) -> int:
     return min(samples, math.ceil(HEARD * sampling_rate)) if sampling_rate else samples
 
 
-def comparable_frames(manifest: Manifest, samples: int) -> slice:
-    """Frames of a signal that a stream can know: all, or those that see no mirrored end."""
+def comparable_frames(manifest: Manifest, samples: int, heard: int) -> slice:
+    """Frames of a signal of which a stream hears the beginning: those that do not see where it stops.
+
+    Parameters
+    ----------
+    manifest : Manifest
+    samples, heard : int
+        Of the signal, and of its beginning.
+    """
     framing = Framing(manifest.hop, manifest.frame_length)
-    frames = framing.frames(samples)
+    frames = framing.frames(heard)
     if manifest.padding != "reflect":
-        return slice(0, frames)
+        inside = 1 + (heard - 1 - manifest.look_ahead) // manifest.hop
+        return slice(0, frames if heard == samples else min(frames, inside))
     first = -(-manifest.warm_up // manifest.hop)
-    return slice(first, 1 + (samples - manifest.look_ahead) // manifest.hop)
+    return slice(first, 1 + (heard - manifest.look_ahead) // manifest.hop)
 
 
 def whole_as_stream(manifest: Manifest, cases: Iterable[Case]) -> list[Case]:
     """Cases of whole signals as a stream can answer them."""
-    frames = comparable_frames(
-        manifest, heard_samples(manifest.sampling_rate, manifest.inputs[0].sized()[-1])
-    )
+    samples = manifest.inputs[0].sized()[-1]
+    frames = comparable_frames(manifest, samples, heard_samples(manifest.sampling_rate, samples))
     ports = {port.name: port for port in courses(manifest.outputs)}
 
     def known(outputs: Mapping[str, npt.NDArray[np.floating]]) -> Arrays:

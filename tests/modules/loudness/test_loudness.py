@@ -130,7 +130,8 @@ def test_not_finite_stays_from_its_frame_on(bad: float) -> None:
             assert value[0].isnan()
             continue
         first = (6000 - 3071) // 32
-        assert value[0, :first].isfinite().all()
+        # A product of 256 samples at a time knows no place inside them.
+        assert value[0, : first - 8].isfinite().all()
         assert value[0, first + 1 :].isnan().all()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -24,6 +25,13 @@ def test_equal_is_zero_and_so_is_silence():
     assert difference(y, y, LINEAR) == 0.0
     assert difference(np.zeros((1, 2, 5)), np.zeros((1, 2, 5)), LINEAR) == 0.0
     assert difference(np.full((1, 2, 5), 1e-30), np.zeros((1, 2, 5)), LINEAR) == math.inf
+
+
+@pytest.mark.parametrize(("quiet", "expected"), [(0.01, 0.1), (0.5, 0.02), (1.0, 0.01)])
+def test_quiet_channels_are_measured_against_a_share_of_the_loudest(quiet, expected):
+    y = np.array([[[1.0, -1.0], [0.1, 0.0]]])
+    found = y + np.array([[[0.0, 0.0], [0.01, 0.0]]])
+    assert difference(found, y, replace(LINEAR, quiet=quiet)) == pytest.approx(expected)
 
 
 def test_relative_to_the_peak_of_the_channel():
