@@ -24,6 +24,9 @@ NAME = "torch_amt"
 FASTER = {"DRNLFilterbank": "FastDRNLFilterbank"}
 """Where torch_amt has a faster class for the same model, that one is the fair comparison."""
 
+RENAMED = {"Moore2016Loudness": "Moore2016"}
+"""The same model under another name. (Its numbers are others: see docs/loudness.md.)"""
+
 TORCHAUDIO = ("torchaudio", "torchaudio.functional", "torchaudio.transforms")
 
 
@@ -88,7 +91,7 @@ def _forward(peer: ModuleType, manifest: Manifest) -> Callable[..., object] | No
 
     if manifest.module in CHAINS:
         return CHAINS[manifest.module](peer, manifest)
-    kind = getattr(peer, FASTER.get(manifest.module, manifest.module), None)
+    kind = getattr(peer, (FASTER | RENAMED).get(manifest.module, manifest.module), None)
     if kind is None:
         return None
     # Its DRNL is float64 by default, which torch's CPU convolution takes forty times as long for.

@@ -292,7 +292,8 @@ class Model:
         """Refuse what a shape alone cannot tell from many signals of a few samples: (T, channels)."""
         count, samples = len(rows), rows.shape[-1]
         many = port.shape[0] is not None and count > port.shape[0]
-        if count > samples > 0 or (many and samples < self._manifest.warm_up):
+        least = min(self._manifest.warm_up, port.sized()[-1])
+        if count > samples > 0 or (many and samples < least):
             raise InputError(
                 f"audio: {rows.shape} would be {count} signals of {samples} sample{'s' * (samples != 1)}; "
                 "time is the last axis: transpose it"

@@ -97,9 +97,11 @@ def plan(samples: int, length: int, framing: Framing) -> Iterator[Window]:
     done = 0
     while done < total:
         start = max(0, done - settled)
-        # A window that ends where the signal ends treats the end as the model does.
-        ends_together = start * framing.hop + length == samples
-        stop = min(framing.frames(length) if ends_together else inside, total - start)
+        # A window that ends where the signal ends treats the end as the model does; silence may also follow
+        # inside the window.
+        surplus = start * framing.hop + length - samples
+        ends_alike = surplus == 0 or (surplus > 0 and framing.padding == "zero")
+        stop = min(framing.frames(length) if ends_alike else inside, total - start)
         if done - start >= stop:
             overlap = framing.warm_up + framing.look_ahead
             raise InputError(
