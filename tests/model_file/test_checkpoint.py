@@ -60,7 +60,7 @@ def test_every_filterbank_loads_its_own(make, tmp_path):
     target = make(**keywords, dtype=torch.float64)
     load_checkpoint(target, save(module.state_dict(), tmp_path / "a.pt"))
     audio = 1e-4 * noise(1, 400)
-    assert torch.equal(target(audio), module(audio))
+    torch.testing.assert_close(target(audio), module(audio), rtol=0, atol=1e-15)
 
 
 def test_the_old_file_format_loads_too(tmp_path):
@@ -238,7 +238,7 @@ def test_a_single_precision_checkpoint_can_be_published(name, tmp_path):
     assert all(value.dtype in (torch.float32, torch.complex64) for value in state.values())
     path = save(state, tmp_path / "a.pt")
     manifest = publish(spec, tmp_path / "out", formats=["torchscript"], checkpoint=path)
-    assert manifest.parity[0].worst < {"fast_drnl": 2e-5}.get(name, 2e-6)
+    assert manifest.parity[0].worst < {"fast_drnl": 2e-5}.get(name, 1e-5)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

@@ -99,24 +99,23 @@ BLOCKS = st.one_of(
     batch=st.integers(1, 2),
     level=st.sampled_from([1e-4, 0.02, 20.0]),
     seed=st.integers(0, 99),
-    float64=st.booleans(),
 )
-def test_joined_blocks_are_the_whole_signal(
-    filters, name, block, samples, batch, level, seed, float64
-):
+def test_joined_blocks_are_the_whole_signal(filters, name, block, samples, batch, level, seed):
     assume(samples <= 60 * block)  # blocks of one sample are slow
     # A transform rounds relative to its loudest sample, and the first few that a filter lets out are small.
     assume(name != "fast drnl" or samples >= 300)
     module, precise = filters[name]
     audio = level * noise(batch, samples, seed=seed)
-    form = StreamForm(module, block, (batch, samples), float64)
+    form = StreamForm(module, block, (batch, samples))
     with torch.no_grad():
         whole, exact = module(audio), precise(audio.double())
     (found,) = streamed(form, audio)
     found = found[:, :, :samples]
     (port,) = module.output_ports
-    assert apart(found, whole, port) < 1e-6
-    assert apart(found, exact, port) < 2e-6
+    # Each form is as far from float64 as float32 is.
+    limit = 2e-5 if name == "fast drnl" else 5e-6
+    assert apart(whole, exact, port) < limit
+    assert apart(found, exact, port) < limit
 
 
 @pytest.mark.parametrize("name", FILTERS)
@@ -131,16 +130,15 @@ def test_in_float64_nothing_is_lost(filters, name):
     assert apart(found, whole, precise.output_ports[0]) < 1e-11
 
 
-@pytest.mark.parametrize("float64", [True, False])
-@pytest.mark.parametrize(("name", "close"), [("gammatone", 1e-6), ("drnl", 2e-6)])
-def test_tones_and_clicks_too(filters, name, close, float64):
+@pytest.mark.parametrize("name", ["gammatone", "drnl"])
+def test_tones_and_clicks_too(filters, name):
     """The signals that are hard for a recursion: far outside the band, and nothing after something.
 
     A tone far outside all channels of a DRNL is where float32 itself is off by 1e-6 and more: two forms of
-    it may be as far apart.
+    it may be as far apart. `expected_rounding` says how far, for tones.
     """
     module, precise = filters[name]
-    form = StreamForm(module, 256, (1, 2048), float64)
+    form = StreamForm(module, 256, (1, 2048))
     cases = audio_cases((1, 2048), FS, module.input_ports[0].unit)
     for signal, audio in cases.items():
         audio = torch.from_numpy(audio.astype(np.float32))
@@ -148,8 +146,9 @@ def test_tones_and_clicks_too(filters, name, close, float64):
             whole, exact = module(audio), precise(audio.double())
         (found,) = streamed(form, audio)
         (port,) = module.output_ports
-        assert apart(found, whole, port) < close, signal
-        assert apart(found, exact, port) < max(2e-6, 1.1 * apart(whole, exact, port)), signal
+        limit = max(1e-5, precise.expected_rounding())
+        assert apart(whole, exact, port) < limit, signal
+        assert apart(found, exact, port) < limit, signal
 
 
 def test_a_wrong_state_would_be_seen(filters):

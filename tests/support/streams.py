@@ -56,9 +56,12 @@ def publish(folder: Path, nodes, inputs, outputs, states, constants, **fields) -
     zeros = helper.make_graph(
         [helper.make_node("Identity", [f"zero_{p.name}"], [p.name]) for p in outputs],
         "zeros",
-        [helper.make_tensor_value_info(p.name, TensorProto.FLOAT, p.shape) for p in inputs],
-        [helper.make_tensor_value_info(p.name, TensorProto.FLOAT, p.shape) for p in outputs],
-        [numpy_helper.from_array(np.zeros(p.shape, np.float32), f"zero_{p.name}") for p in outputs],
+        [helper.make_tensor_value_info(p.name, TensorProto.FLOAT, sizes(p.shape)) for p in inputs],
+        [helper.make_tensor_value_info(p.name, TensorProto.FLOAT, sizes(p.shape)) for p in outputs],
+        [
+            numpy_helper.from_array(np.zeros(p.sized(), np.float32), f"zero_{p.name}")
+            for p in outputs
+        ],
     )
     entries = []
     for form, name, made in (("whole", "tiny.onnx", zeros), ("stream", "tiny.stream.onnx", graph)):
