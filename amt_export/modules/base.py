@@ -1,7 +1,7 @@
 """What every module shares: precise parameters under the published names, and a frozen form."""
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, List, Self, Tuple
 
 import torch
@@ -258,8 +258,8 @@ class AuditoryModule(nn.Module):
         """
         return None
 
-    def expected_rounding(self) -> float:
-        """Largest relative difference that float32 leaves on the tones of the signal suite, as an estimate.
+    def expected_rounding(self, tones: Sequence[float]) -> float:  # noqa: ARG002
+        """Largest relative difference that float32 leaves on tones in Hz, as an estimate.
 
         0 where the default tolerance of parity is enough for every model.
         """

@@ -22,6 +22,7 @@ from amt_export.modules import (
 from amt_export.modules.forms import StreamForm
 from amt_export.verify.parity.cases import audio_cases
 from amt_export.verify.parity.metric import difference
+from amt_export.verify.parity.signals import tones
 
 FS = 16000
 NEAR = (700.0, 2500.0)
@@ -146,7 +147,7 @@ def test_tones_and_clicks_too(filters, name):
             whole, exact = module(audio), precise(audio.double())
         (found,) = streamed(form, audio)
         (port,) = module.output_ports
-        limit = max(1e-5, precise.expected_rounding())
+        limit = max(1e-5, precise.expected_rounding(tones(2048, FS, 2048)))
         assert apart(whole, exact, port) < limit, signal
         assert apart(found, exact, port) < limit, signal
 

@@ -1,5 +1,6 @@
 """Dual-resonance nonlinear filterbank, exact recursive form."""
 
+from collections.abc import Sequence
 from typing import ClassVar, List, Tuple
 
 import torch
@@ -9,7 +10,6 @@ from amt_export.design.drnl import MODELS, PARAMETERS, SUBJECTS, drnl_parameters
 from amt_export.design.rounding import (
     AMPLITUDE,
     LEFT,
-    TONES,
     noise_gain,
     tone_error,
     tone_gain,
@@ -155,14 +155,14 @@ class DRNLParameters(AuditoryModule):
         return broken_stick(resonant, a.reshape(shape), b.reshape(shape), exponent.reshape(shape))
 
     @torch.no_grad()
-    def expected_rounding(self) -> float:
+    def expected_rounding(self, tones: Sequence[float]) -> float:
         """See `design.rounding`: more than usual where no channel is near a tone."""
         fs = float(self.fs)
         linear, before = self.linear_path(), self.nonlinear_filter(0)
         behind = self.nonlinear_filter(self.lp_nlin)
         a, b, exponent = (value.double().cpu() for value in self.compression())
         found = [0.0]
-        for frequency in (tone for tone in TONES if tone < 0.5 * fs):
+        for frequency in (tone for tone in tones if tone < 0.5 * fs):
             resonant = tone_gain(before, frequency, fs) * AMPLITUDE
             gain = torch.minimum(a, b * torch.clamp(resonant, min=SMALLEST) ** exponent)
             peak = tone_gain(linear, frequency, fs) * AMPLITUDE

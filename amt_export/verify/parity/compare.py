@@ -201,10 +201,9 @@ def parity_error(name: str, rows: Sequence[ParityRow]) -> ParityError:
     truth = "float64" if worst.format == "float64" else "eager torch"
     unit = " dB" if worst.kind == "db" else ""
     # Every format is on the CPU first; elsewhere is worth a word.
-    if worst.format == "float64":
-        where = "eager torch" if worst.form == "whole" else f"eager torch, {worst.form},"
     gpu = worst.provider == "cuda" or worst.provider.endswith("ExecutionProvider")
-    where = worst.format if worst.form == "whole" else f"{worst.format} {worst.form}"
+    name_of = "eager torch" if worst.format == "float64" else worst.format
+    where = name_of if worst.form == "whole" else f"{name_of} {worst.form}"
     if gpu and worst.provider != "CPUExecutionProvider":
         where += f" on {worst.provider}"
     amount = "infinity" if worst.worst == BEYOND else f"{worst.worst:.2g}{unit}"

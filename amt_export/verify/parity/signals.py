@@ -27,6 +27,7 @@ NOISE_LEVELS = (20.0, 60.0, 94.0, 120.0)
 # Of the ears' FIR filters, as in CASP.
 EAR_ORDER = 512
 RAMP = 0.02  # s, raised cosine at both ends
+LOWEST = 50.0  # Hz, where the sweep begins
 SEED = 20600  # any number, as long as it stays
 # 1.5 s of tests/data/speech_22k.wav (espeak-ng, free to use) as 16-bit integers.
 SPEECH = Path(__file__).with_name("speech_16k.npy")
@@ -56,7 +57,7 @@ def _tone(samples: int, fs: float, frequency: float) -> Array:
 
 def _sweep(samples: int, fs: float) -> Array:
     """Logarithmic from 50 Hz to 0.45 fs."""
-    low, high = 50.0, 0.45 * fs
+    low, high = LOWEST, 0.45 * fs
     ratio = np.log(high / low)
     progress = np.arange(samples) / samples
     phase = 2.0 * np.pi * low * samples / fs / ratio * np.expm1(progress * ratio)
@@ -75,6 +76,14 @@ def _spoken(samples: int, fs: float) -> Array:
     speech = _speech()
     position = np.arange(samples) / fs * SPEECH_RATE % (speech.size - 1)
     return np.interp(position, np.arange(speech.size), speech)
+
+
+def tones(samples: int, fs: float, heard: int) -> list[float]:
+    """Frequencies in Hz of what is as narrow as a tone in the first `heard` of so many samples of the suite.
+
+    Those of the two tones, and what the sweep has reached by then.
+    """
+    return [1000.0, 4000.0, LOWEST * (0.45 * fs / LOWEST) ** (heard / samples)]
 
 
 def suite(samples: int, fs: float) -> dict[str, Array]:
