@@ -71,7 +71,7 @@ def test_the_interpreter_says_that_it_was_it(published, capsys):
     (row, freqs) = (r for r in load_manifest(published).parity if r.format == "coreml")
     how = ("execution", "CPU_ONLY") if MAC else ("interpreter", "numpy")
     assert (row.verified_by, row.provider) == how
-    assert 0.0 < row.worst <= row.tolerance == 2e-6
+    assert 0.0 < row.worst <= row.tolerance == 1e-5
     assert (freqs.output, freqs.worst, freqs.tolerance) == ("freqs", 0.0, 0.0)
     assert how[0] in (published / "parity.md").read_text()
     assert main(["check", str(published)]) == 0
@@ -86,7 +86,7 @@ def test_the_interpreter_says_that_it_was_it(published, capsys):
         ("weight", "coreml differs"),
         ("truncated", "truncated"),
         ("specification", "coremltools cannot read it"),
-        ("foreign", "carries another"),
+        ("foreign", "schema is None, this version reads 1 and 2"),
         ("operator", "unexpected operators: einsum"),
         ("type", "the program declares int32"),
     ],

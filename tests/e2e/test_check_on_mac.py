@@ -157,7 +157,7 @@ def test_a_changed_package_is_a_miss(mac, folder, capsys):
             lambda m: m.update(files=[e for e in m["files"] if e["format"] != "coreml"]),
             "no Core ML",
         ),
-        (lambda m: m.update(schema=2), "not a manifest that this script reads"),
+        (lambda m: m.update(schema=3), "not a manifest that this script reads"),
         (lambda m: m.pop("files"), "lacks 'files'"),
         (lambda m: m.update(parity=[]), "does not say how to compare psd"),
         (

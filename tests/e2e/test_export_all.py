@@ -24,7 +24,7 @@ module = "GammatoneFilterbank"
 description = "two channels"
 
 [parameters]
-fc = [500.0, 1000.0]
+fc = [500.0, 1000.0, 4000.0]
 fs = 16000
 
 [inputs]
@@ -60,7 +60,7 @@ def found_in(script: Path) -> dict[str, Any]:
 
 
 def test_a_model_is_published_with_a_line_for_each_artifact(script):
-    (line,), pictures, problem = found_in(script)["build"](model_file(script, "good", 2e-6))
+    (line,), pictures, problem = found_in(script)["build"](model_file(script, "good", 1e-5))
     assert problem == ""
     assert pictures == []
     assert line.startswith("good.onnx ")
@@ -83,7 +83,7 @@ def test_a_picture_of_the_recording_is_drawn(script):
     sample.parent.mkdir(parents=True)
     found = found_in(script)
     found["PICTURES"]["good"] = "good.png"
-    path = model_file(script, "good", 2e-6)
+    path = model_file(script, "good", 1e-5)
     files, pictures, problem = found["build"](path)
     assert len(files) == 1
     assert pictures == []
@@ -103,7 +103,7 @@ def test_a_process_that_has_not_heard_ctrl_c_builds_nothing_either(script):
         None
     )  # the tests go on after this
     found["prepare"](event)
-    path = model_file(script, "good", 2e-6)
+    path = model_file(script, "good", 1e-5)
     assert found["build"](path)[2] == ""
     event.set()
     assert found["build"](path) == ([], [], "good: interrupted")
@@ -112,7 +112,7 @@ def test_a_process_that_has_not_heard_ctrl_c_builds_nothing_either(script):
 
 def test_ctrl_c_ends_all_builds_with_one_line(script):
     for number in range(6):  # more than the pool takes at once
-        model_file(script, f"model{number}", 2e-6)
+        model_file(script, f"model{number}", 1e-5)
     artifacts = script.parents[1] / "artifacts"
     process = subprocess.Popen(
         [sys.executable, str(script)],

@@ -220,7 +220,7 @@ def test_exporting_again_gives_the_same_bytes(streaming, tmp_path):
     spec, folder = specs()["gammatone"], streaming("gammatone")
     metadata = {METADATA_KEY: load_manifest(folder).of("stream").embedded_json()}
     for kind in ("onnx", "exported_program", "coreml"):
-        form = build_stream(spec, build_module(spec), FORMATS[kind].float64)
+        form = build_stream(spec, build_module(spec))
         program = capture(form, form.silence(), form.input_names, form.output_names)
         name = f"gammatone.stream{FORMATS[kind].suffix}"
         FORMATS[kind].export(program, tmp_path / name, metadata)

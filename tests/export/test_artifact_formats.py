@@ -90,7 +90,7 @@ def test_float32_onnx_holds_no_float64(folder):
 def test_a_float64_module_is_exported_in_float64(tmp_path):
     from dataclasses import replace
 
-    spec = replace(small_specs()["gammatone"], dtype="float64")
+    spec = replace(small_specs()["gammatone"], precision="float64")
     module = build_module(spec).freeze(2000)
     audio = noise(1, 2000)
     program = capture(module, (audio,), ("audio",), ("subbands",))

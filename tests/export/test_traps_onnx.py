@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -95,6 +97,11 @@ def test_trap_4_ours_have_none_and_no_other_trap(name, published):
 def test_trap_5_cuda_multiplies_in_float32(published, monkeypatch):
     """No GPU is needed to see what a session is asked for."""
     asked = []
+    folder = published("gammatone")
+    manifest = load.Manifest.from_json((folder / "manifest.json").read_text())
+
+    def as_session_says(port):
+        return SimpleNamespace(name=port.name, shape=list(port.shape), type="tensor(float)")
 
     class Session:
         def __init__(self, path, options, providers):
@@ -103,11 +110,15 @@ def test_trap_5_cuda_multiplies_in_float32(published, monkeypatch):
         def get_providers(self):
             return [name for name, _ in asked]
 
+        def get_inputs(self):
+            return [as_session_says(port) for port in manifest.inputs]
+
+        def get_outputs(self):
+            return [as_session_says(port) for port in manifest.outputs]
+
     cuda = "CUDAExecutionProvider"
     monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [cuda])
-    folder = published("gammatone")
-    manifest = load.Manifest.from_json((folder / "manifest.json").read_text())
     load.open_artifact(folder, manifest, manifest.entry("onnx"), cuda)
     assert asked == [(cuda, {"use_tf32": "0"})]
     assert cuda in settings.providers()[0]

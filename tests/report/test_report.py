@@ -16,7 +16,7 @@ import torch
 
 from amt_export.cli.main import main
 from amt_export.errors import ArtifactError
-from amt_export.manifest import BEYOND, ParityRow, load_manifest
+from amt_export.manifest import BEYOND, ParityRow, describe_others, load_manifest
 from amt_export.manifest.parity_row import Setting, Skip
 from amt_export.model_file.building import build_module
 from amt_export.modules import DRNLFilterbank, FastDRNLFilterbank, GammatoneFilterbank
@@ -54,7 +54,7 @@ def test_modules_have_the_responses_of_theory(module, published):
     manifest = replace(
         manifest,
         module=name,
-        dtype="float64",
+        precision="float64",
         inputs=(replace(port, shape=(1, 16000), dtype="float64"),),
     )
     response = measure_response(module, manifest, eager_runner(module.eval(), [out.name]))
@@ -310,6 +310,10 @@ def test_nothing_in_a_folder_becomes_part_of_the_page(published, tmp_path):
     svg = f'<svg xmlns="http://www.w3.org/2000/svg"><desc>&lt;script>{attack}</desc>{attack}</svg>'
     (folder / "response.svg").write_text(svg)
     (folder / "error.svg").write_bytes(b"\xff\xfe no picture")
+    # Whoever makes such a folder says in its manifest what is in it.
+    others = describe_others(folder, manifest.files)
+    manifest = replace(manifest, other_files=others)
+    (folder / "manifest.json").write_text(manifest.to_json(), encoding="utf-8")
     read = read_published(folder)
     text = parity_page([read])
     assert "script" not in Page(text).tags

@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from amt_export.modules.stream_form import StreamForm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,6 +20,7 @@ from amt_export.modules import (
     Moore2016Spectrum,
     MultiResolutionFFT,
 )
+from amt_export.modules.forms import StreamForm
 from amt_export.runtime import Model, Stream
 from amt_export.runtime.axes import time_axis
 
