@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
+import functools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib import metadata
@@ -96,18 +97,21 @@ def publish(
         # The same values in float64, with what rounding took from those that were not loaded.
         double = copy.deepcopy(module).to(torch.float64)
         frozen, reference = module.freeze(samples), double.freeze(samples)
-        whole, stream = WholeForm(frozen), build_stream(spec, module)
+        whole = WholeForm(frozen) if spec.precision == "float64" else frozen
+        stream = build_stream(spec, module)
         forms = Forms(module, double, frozen, reference, whole, stream)
         programs = _capture(spec, forms)
-        manifest = _describe(spec, forms, programs["whole"])
+        manifest = _describe(spec, forms)
         if checkpoint is not None:
             values = Checkpoint(sha256_of(checkpoint), checkpoint_prefix, module.learnable)
             manifest = replace(manifest, checkpoint=values)
         steps = len(programs) * len(chosen) + 2
         files: list[FileEntry] = []
-        for form, program in programs.items():
+        for form in programs:
             for name in chosen:
                 progress(f"{spec.name}: exporting {name}", (1 + len(files)) / (2 * steps))
+                free = spec.batch == "dynamic" and FORMATS[name].free_batch
+                program = programs[form](free)
                 files.append(_export(name, form, program, manifest.of(form), folder))
         _inspect(spec.name, folder)
         manifest = replace(manifest, files=tuple(files))
@@ -124,25 +128,39 @@ def publish(
     return manifest
 
 
-def _capture(spec: ModelSpec, forms: Forms) -> dict[str, Program]:
-    """The whole form, and the streaming one if there is one."""
-    inputs = tuple(torch.zeros(shape) for shape in spec.inputs.values())
+def _capture(spec: ModelSpec, forms: Forms) -> dict[str, Callable[[bool], Program]]:
+    """Programs of the whole form, and of the streaming one if there is one, with a free batch or not."""
+    silence = tuple(torch.zeros(shape) for shape in spec.inputs.values())
     outputs = tuple(port.name for port in forms.module.output_ports)
-    try:
-        programs = {"whole": capture(forms.whole, inputs, tuple(spec.inputs), outputs)}
-    except ValueError as error:
-        # The module refuses the shapes, e.g. audio shorter than a frame.
-        raise SpecError(f"{spec.path}: [inputs]: {error}") from error
+
+    @functools.cache
+    def whole(free_batch: bool) -> Program:
+        try:
+            names = (tuple(spec.inputs), outputs)
+            return capture(forms.whole, silence, *names, free_batch=free_batch)
+        except ValueError as error:
+            # The module refuses the shapes, e.g. audio shorter than a frame.
+            raise SpecError(f"{spec.path}: [inputs]: {error}") from error
+
+    programs: dict[str, Callable[[bool], Program]] = {"whole": whole}
     if (form := forms.stream) is not None:
         names = (form.input_names, form.output_names)
-        programs["stream"] = capture(form, form.silence(), *names)
+        programs["stream"] = functools.cache(
+            lambda free_batch: capture(form, form.silence(), *names, free_batch=free_batch)
+        )
     return programs
 
 
-def _describe(spec: ModelSpec, forms: Forms, program: Program) -> Manifest:
+def _describe(spec: ModelSpec, forms: Forms) -> Manifest:
     module = forms.module
-    with torch.no_grad():
-        results = forms.whole(*program.inputs)
+    try:
+        with torch.no_grad():
+            silence = (torch.zeros(shape) for shape in spec.inputs.values())
+            results = WholeForm(forms.frozen)(*silence)
+    except ValueError as error:
+        # The module refuses the shapes, e.g. audio shorter than a frame.
+        raise SpecError(f"{spec.path}: [inputs]: {error}") from error
+    free = spec.batch == "dynamic"
     return Manifest(
         name=spec.name,
         module=spec.module,
@@ -158,25 +176,33 @@ def _describe(spec: ModelSpec, forms: Forms, program: Program) -> Manifest:
         hop=module.hop(),
         frame_length=module.frame_length(),
         inputs=tuple(
-            replace(p, shape=tuple(spec.inputs[p.name]), dtype="float32")
+            _sized(p, spec.inputs[p.name], free)
             for p in module.input_ports
             if p.name in spec.inputs
         ),
-        outputs=_outputs(module, results),
-        stream=_describe_stream(forms),
+        outputs=_outputs(module, results, free),
+        stream=_describe_stream(forms, free),
         versions={"amt_export": __version__} | {name: metadata.version(name) for name in VERSIONED},
     )
 
 
-def _outputs(module: AuditoryModule, results: Sequence[torch.Tensor]) -> tuple[Port, ...]:
+def _sized(port: Port, shape: Sequence[int], free_batch: bool) -> Port:
+    """A port with its shape, in which a free batch is None."""
+    free = free_batch and port.axes[0] == "batch"
+    return replace(port, shape=(None, *shape[1:]) if free else tuple(shape), dtype="float32")
+
+
+def _outputs(
+    module: AuditoryModule, results: Sequence[torch.Tensor], free_batch: bool
+) -> tuple[Port, ...]:
     """Output ports, with the shapes of what came out; more may follow behind them."""
     return tuple(
-        replace(p, shape=tuple(value.shape), dtype="float32")
-        for p, value in zip(module.output_ports, results, strict=False)
+        _sized(port, value.shape, free_batch)
+        for port, value in zip(module.output_ports, results, strict=False)
     )
 
 
-def _describe_stream(forms: Forms) -> StreamInfo | None:
+def _describe_stream(forms: Forms, free_batch: bool) -> StreamInfo | None:
     form, module = forms.stream, forms.module
     if form is None:
         return None
@@ -188,19 +214,21 @@ def _describe_stream(forms: Forms) -> StreamInfo | None:
         block=form.shape[-1],
         latency=module.latency(),
         states=tuple(
-            StateInfo(name, f"next_{name}", tuple(state.shape), meaning, _dtype_of(state))
+            StateInfo(
+                name,
+                f"next_{name}",
+                (None, *state.shape[1:]) if free_batch else tuple(state.shape),
+                meaning,
+                str(state.dtype).removeprefix("torch."),
+            )
             for name, state, meaning in zip(
                 form.input_names[1:], states, form.meanings, strict=True
             )
         ),
         skip=module.lead_frames(),
-        inputs=(replace(port, shape=form.shape, dtype="float32"),),
-        outputs=_outputs(module, results),
+        inputs=(_sized(port, form.shape, free_batch),),
+        outputs=_outputs(module, results, free_batch),
     )
-
-
-def _dtype_of(state: torch.Tensor) -> str:
-    return str(state.dtype).removeprefix("torch.")
 
 
 def _export(name: str, form: str, program: Program, manifest: Manifest, folder: Path) -> FileEntry:

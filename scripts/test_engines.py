@@ -141,8 +141,8 @@ def engines_table(found: dict[str, dict[str, Result]]) -> list[str]:
         "| engine | version | models that open | agree | worst relative | worst dB | remarks |",
         "|---|---|---|---|---|---|---|",
     ]
-    for engine in ENGINES:
-        results = found.get(engine, {})
+    for engine in (name for name in ENGINES if name in found):
+        results = found[engine]
         opened = [r for r in results.values() if "error" not in r]
         version = next((r["version"] for r in results.values() if r.get("version")), "")
         by_message: dict[str, list[str]] = {}

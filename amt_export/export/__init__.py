@@ -17,11 +17,16 @@ Exporter = Callable[[Program, Path, dict[str, str]], None]
 
 @dataclass(frozen=True)
 class Format:
-    """How a format is written, what its files end in, and whether building again gives the same bytes."""
+    """How a format is written, what its files end in, and what it can do.
+
+    `reproducible` says whether building again gives the same bytes, `free_batch` whether the batch may be
+    left free.
+    """
 
     export: Exporter
     suffix: str
     reproducible: bool
+    free_batch: bool = True
 
 
 FORMATS = {
@@ -29,7 +34,7 @@ FORMATS = {
     "torchscript": Format(export_torchscript, ".ts.pt", reproducible=False),
     "exported_program": Format(export_exported_program, ".pt2", reproducible=True),
     "onnx": Format(export_onnx, ".onnx", reproducible=True),
-    "coreml": Format(export_coreml, ".mlpackage", reproducible=True),
+    "coreml": Format(export_coreml, ".mlpackage", reproducible=True, free_batch=False),
 }
 
 __all__ = ["FORMATS", "Exporter", "Format", "Program", "capture"]

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.export import ExportedProgram
+from torch.export import Dim, ExportedProgram
+
+BATCH = "batch"
+"""Name of a free batch in ONNX files and programs."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,8 @@ class Program:
         Published names, in order.
     exported : ExportedProgram
         Decomposed, which is the dialect that converters take, and functional: nothing is written in place.
+    free_batch : bool
+        Whether the first size of all inputs is free.
     """
 
     module: nn.Module
@@ -33,6 +40,7 @@ class Program:
     input_names: tuple[str, ...]
     output_names: tuple[str, ...]
     exported: ExportedProgram
+    free_batch: bool = False
 
 
 def capture(
@@ -40,10 +48,28 @@ def capture(
     inputs: tuple[Tensor, ...],
     input_names: tuple[str, ...],
     output_names: tuple[str, ...],
+    *,
+    free_batch: bool = False,
 ) -> Program:
-    """Capture a frozen module for the shapes of `inputs`."""
+    """Capture a form for the shapes of `inputs`, for any batch if it is to be free.
+
+    Parameters
+    ----------
+    module : nn.Module
+        A frozen module, a `WholeForm` or a `StreamForm`.
+    inputs, input_names, output_names, free_batch
+        See `Program`.
+    """
+    shapes = None
+    if free_batch:
+        if inputs[0].shape[0] == 1:  # of which torch would make a constant
+            inputs = tuple(torch.cat([value, value]) for value in inputs)
+        shapes = _free(module, len(inputs))
     with torch.no_grad(), quiet_torch():
-        exported = torch.export.export(module, inputs, strict=False).run_decompositions({})
+        exported = torch.export.export(module, inputs, dynamic_shapes=shapes, strict=False)
+        exported = exported.run_decompositions({})
+    # Python code that checks that all inputs have one batch: a file holds data, and a runtime says it anyway.
+    exported._guards_code = []
     graph = exported.graph_module.graph
     for node in list(graph.nodes):
         # What decomposing leaves behind, and coremltools does not know.
@@ -55,7 +81,19 @@ def capture(
         # Where in whose source tree a node came from: not the app's business, and not reproducible.
         for key in ("stack_trace", "nn_module_stack", "source_fn_stack", "torch_fn", "from_node"):
             node.meta.pop(key, None)
-    return Program(module, inputs, input_names, output_names, exported)
+    return Program(module, inputs, input_names, output_names, exported, free_batch)
+
+
+def _free(module: nn.Module, count: int) -> dict[str, Any]:
+    """The shapes of so many inputs whose first size is free, as `torch.export` takes them."""
+    free = {0: Dim(BATCH)}
+    shapes: dict[str, Any] = {}
+    for name, parameter in inspect.signature(module.forward).parameters.items():
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            shapes[name] = (free,) * (count - len(shapes))
+        elif len(shapes) < count:
+            shapes[name] = free
+    return shapes
 
 
 @contextmanager

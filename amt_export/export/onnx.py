@@ -99,6 +99,8 @@ def export_onnx(program: Program, path: Path, metadata: dict[str, str]) -> None:
         compute_outputs,
         count_axes_from_front,
         drop_allowzero,
+        name_batch,
+        select_truth_values,
         slice_splits,
         write_out_fills,
     )
@@ -107,6 +109,7 @@ def export_onnx(program: Program, path: Path, metadata: dict[str, str]) -> None:
     with quiet_torch():
         optimizer.fold_constants(model, input_size_limit=FOLD_LIMIT, output_size_limit=FOLD_LIMIT)
         slice_splits(model)
+        select_truth_values(model)
         for tidy in (
             passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0),
             passes.IdentityEliminationPass(),
@@ -132,6 +135,8 @@ def export_onnx(program: Program, path: Path, metadata: dict[str, str]) -> None:
         model.ir_version = IR_VERSION
         proto = ir.to_proto(model)
     graph = proto.graph
+    if program.free_batch:
+        name_batch(graph)
     for described in (
         *(proto, graph, *graph.node, *graph.initializer),
         *(*graph.input, *graph.output, *graph.value_info),

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import onnx_ir as ir
+
+from amt_export.export.capture import BATCH
 
 
 def slice_splits(model: ir.Model) -> None:
@@ -25,12 +29,32 @@ def slice_splits(model: ir.Model) -> None:
         slices = []
         for piece, end, size in zip(node.outputs, ends, sizes, strict=True):
             limits = {"start": end - size, "end": end, "axis": axis}
-            inputs = [_index(graph, f"{piece.name}_{key}", value) for key, value in limits.items()]
+            inputs = [
+                _constant(graph, f"{piece.name}_{key}", np.array([value], np.int64))
+                for key, value in limits.items()
+            ]
             slices.append(
                 ir.Node("", "Slice", [node.inputs[0], *inputs], name=f"node_{piece.name}")
             )
         pieces = [made.outputs[0] for made in slices]
         ir.convenience.replace_nodes_and_values(graph, node, [node], slices, node.outputs, pieces)
+
+
+def select_truth_values(model: ir.Model) -> None:
+    """Write a Cast from bool to float32 as Where: the converter to float16 leaves such a Cast at float32."""
+    graph = model.graph
+    for node in list(graph):
+        given = node.inputs[0] if node.op_type == "Cast" else None
+        to = node.attributes.get_int("to", ir.DataType.UNDEFINED)
+        if given is None or given.dtype != ir.DataType.BOOL or to != ir.DataType.FLOAT:
+            continue
+        name = str(node.outputs[0].name)
+        one = _constant(graph, f"{name}_true", np.array(1, np.float32))
+        zero = _constant(graph, f"{name}_false", np.array(0, np.float32))
+        chosen = ir.Node("", "Where", [given, one, zero], name=f"node_{name}")
+        ir.convenience.replace_nodes_and_values(
+            graph, node, [node], [chosen], node.outputs, chosen.outputs
+        )
 
 
 def _piece_sizes(split: ir.Node, axis: int) -> list[Any]:
@@ -41,11 +65,14 @@ def _piece_sizes(split: ir.Node, axis: int) -> list[Any]:
     return [None if piece.shape is None else piece.shape[axis] for piece in split.outputs]
 
 
-def _index(graph: ir.Graph, name: str, value: int) -> ir.Value:
-    """Add a constant of shape (1,) to the graph."""
-    tensor = ir.tensor(np.array([value], np.int64), name=name)
+def _constant(graph: ir.Graph, name: str, array: npt.NDArray[Any]) -> ir.Value:
+    """Add a constant to the graph."""
+    tensor = ir.tensor(array, name=name)
     added = ir.Value(
-        name=name, shape=ir.Shape([1]), type=ir.TensorType(tensor.dtype), const_value=tensor
+        name=name,
+        shape=ir.Shape(array.shape),
+        type=ir.TensorType(tensor.dtype),
+        const_value=tensor,
     )
     graph.register_initializer(added)
     return added
@@ -102,3 +129,18 @@ def compute_outputs(model: ir.Model) -> None:
         computed.name, computed.type, computed.shape = name, value.type, value.shape
         graph.append(node)
         graph.outputs[place] = computed
+
+
+def name_batch(graph: Any) -> None:
+    """Call a free batch "batch", in the interface and inside; torch numbers it.
+
+    Parameters
+    ----------
+    graph : onnx.GraphProto
+        Whose inputs all begin with the batch.
+    """
+    symbol = graph.input[0].type.tensor_type.shape.dim[0].dim_param
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        for size in value.type.tensor_type.shape.dim:
+            if size.dim_param:
+                size.dim_param = re.sub(rf"\b{re.escape(symbol)}\b", BATCH, size.dim_param)

@@ -93,6 +93,8 @@ class Graph:
         Constant to the file that holds it.
     float64 : bool
         Whether its manifest says that it computes in float64 inside.
+    free_batch : bool
+        Whether its manifest says that any batch may come.
     """
 
     file: str
@@ -105,6 +107,7 @@ class Graph:
     dtypes: dict[str, str] = field(default_factory=dict)
     external: dict[str, str] = field(default_factory=dict)
     float64: bool = False
+    free_batch: bool = False
 
     def producers(self) -> dict[str, Node]:
         """The node that gives each value."""

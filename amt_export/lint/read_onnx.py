@@ -41,20 +41,22 @@ def read_onnx(path: Path) -> Graph:
     inputs = [value for value in model.graph.input if value.name not in initializers]
     graph.inputs = [_interface(value) for value in inputs]
     graph.outputs = [_interface(value) for value in model.graph.output]
-    graph.float64 = _says_float64(model)
+    manifest = _manifest(model)
+    graph.float64 = manifest is not None and manifest.precision == "float64"
+    graph.free_batch = manifest is not None and manifest.batch == "dynamic"
     _read_graph(model.graph, graph, "")
     for function in model.functions:
         _read_nodes(function.node, graph, f"{function.name}/")
     return graph
 
 
-def _says_float64(model: Any) -> bool:
-    """Whether its manifest says that it computes in float64."""
+def _manifest(model: Any) -> Manifest | None:
+    """The manifest that a file of ours carries."""
     for entry in model.metadata_props:
         if entry.key == METADATA_KEY:
             with contextlib.suppress(ArtifactError):
-                return Manifest.from_json(entry.value, METADATA_KEY).precision == "float64"
-    return False
+                return Manifest.from_json(entry.value, METADATA_KEY)
+    return None
 
 
 def _read_graph(proto: Any, graph: Graph, where: str) -> None:

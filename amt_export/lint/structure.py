@@ -186,7 +186,11 @@ def _version(graph: Graph) -> Iterator[Finding]:
 def _shapes(graph: Graph) -> Iterator[Finding]:
     for what, ports in (("input", graph.inputs), ("output", graph.outputs)):
         for port in ports:
-            open_sizes = [str(size or "?") for size in port.shape if not isinstance(size, int)]
+            # A free batch is meant to be open where the manifest says so.
+            fixed = (
+                port.shape[1:] if graph.free_batch and port.shape[:1] == ("batch",) else port.shape
+            )
+            open_sizes = [str(size or "?") for size in fixed if not isinstance(size, int)]
             if open_sizes:
                 yield Finding(
                     graph.file,

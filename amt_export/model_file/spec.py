@@ -86,6 +86,8 @@ class ModelSpec:
         The model file.
     levels_hop : int or None
         Samples of a frame whose level is published instead of the samples; None for samples.
+    given : frozenset of str
+        Keys of ``[parity]`` that the file sets itself.
     """
 
     name: str
@@ -102,6 +104,7 @@ class ModelSpec:
     parity_db: dict[str, float]
     path: Path
     levels_hop: int | None = None
+    given: frozenset[str] = frozenset()
 
     def resized(self, samples: int | None = None, batch: int | None = None) -> ModelSpec:
         """Return this model for audio of another length or batch.
@@ -207,6 +210,7 @@ def load_spec(
         parity_db=_tolerances(document.section("parity_db"), PARITY_DB),
         path=path,
         levels_hop=_only_size(document, "levels", "hop"),
+        given=frozenset(document.section("parity").table),
     )
 
 

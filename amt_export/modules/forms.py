@@ -30,11 +30,11 @@ class WholeForm(nn.Module):
         self.module = module
         self.eval()
 
-    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, audio: Tensor, *others: Tensor) -> tuple[Tensor, ...]:
         """Run the module, which casts its inputs itself."""
-        results = self.module(*inputs)
+        results = self.module(audio, *others)
         outputs = (results,) if isinstance(results, Tensor) else results
-        return tuple(output.to(inputs[0].dtype) for output in outputs)
+        return tuple(output.to(audio.dtype) for output in outputs)
 
 
 class StreamForm(nn.Module):

@@ -1,4 +1,4 @@
-"""Coefficients: frequency responses against scipy, and sums that round once."""
+"""Coefficients: frequency responses against scipy, and how long filters remember."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import signal
 
-from amt_export.design.compensated import Exact, cut, difference, from_left, parts, plus, times
 from amt_export.design.drnl import drnl_parameters, resonance
 from amt_export.design.gammatone import default_betamul, gammatone_pole
 from amt_export.design.polynomial import cascade_basis, expanded, from_coefficients
-from amt_export.recurrence.settling import settling_time
+from amt_export.recurrence.memory import settling_time
 from amt_export.recurrence.state_space import (
     StateSpace,
     amplified,
@@ -25,7 +24,6 @@ from amt_export.recurrence.state_space import (
     rotation,
     series,
 )
-from support.filters import noise
 
 FLOAT64 = torch.float64
 FS = 44100.0
@@ -207,80 +205,4 @@ def test_settling_time_is_that_of_the_slowest_channel():
 def test_settling_time_ends_for_filters_that_do_not():
     pole = torch.tensor([[1.0, 0.0]], dtype=FLOAT64)
     system = StateSpace(rotation(pole), pole, pole, torch.zeros(1, dtype=FLOAT64))  # 1 / (1 - z^-1)
-    assert settling_time(system, 1e-9) == 2**20
-
-
-# Sums that round once
-
-
-def cancelling(columns: int = 120) -> tuple[torch.Tensor, torch.Tensor]:
-    """Tones, one a row, and cosines: all products of a row but one are 1/32 of that one."""
-    count = columns // 2 + 1
-    cosines = np.cos(2 * np.pi / columns * np.outer(np.arange(columns), np.arange(count)))
-    amplitudes = np.full((count - 2, count), 1.0 / 32.0) + np.eye(count)[1:-1]
-    tones = amplitudes @ cosines.T / count
-    return torch.from_numpy(tones).float(), torch.from_numpy(cosines)
-
-
-def test_a_cancelling_product_rounds_once():
-    left, right = cancelling()
-    exact = left.double() @ right
-    ulp = torch.from_numpy(np.spacing(exact.abs().numpy().astype(np.float32))).double()
-    by_rows = times(Exact(left, torch.zeros_like(left)), parts(right, torch.float32))
-    by_columns = from_left(parts(right.T, torch.float32), Exact(left.T, torch.zeros_like(left.T)))
-    rounded = by_rows.main + by_rows.rest
-    assert float(((rounded.double() - exact).abs() / ulp).max()) < 2.0
-    rounded = (by_columns.main + by_columns.rest).T
-    assert float(((rounded.double() - exact).abs() / ulp).max()) < 2.0
-    plain = left @ right.float()
-    assert float(((plain.double() - exact).abs() / ulp).max()) > 30.0
-
-
-def test_the_rest_of_the_left_factor_counts():
-    left, right = cancelling()
-    table = parts(right, torch.float32)
-    rest = 2.0**-9 * left * noise(*left.shape, seed=5).float()
-    found = times(Exact(left, rest), table)
-    exact = (left.double() + rest.double()) @ right
-    total = found.main.double() + found.rest.double()
-    assert float((total - exact).abs().max()) < 2.0**-28 * float(left.abs().sum(-1).max())
-
-
-def test_differences_and_sums_of_near_equals():
-    main = noise(100).float()
-    one = Exact(main, 2.0**-9 * noise(100, seed=1).float())
-    two = Exact(main * (1 + 2.0**-20), 2.0**-9 * noise(100, seed=2).float())
-    exact = (one.main.double() + one.rest.double()) - (two.main.double() + two.rest.double())
-    assert float((difference(one, two).double() - exact).abs().max()) < 2.0**-31
-    exact = (one.main.double() + one.rest.double()) + (two.main.double() + two.rest.double())
-    assert float(((plus(one, two).double() - exact) / exact).abs().max()) < 2.0**-22
-
-
-@given(scale=st.floats(1e-30, 1e30))
-@settings(max_examples=40, deadline=None)
-def test_heads_have_few_bits_and_tails_lose_none(scale):
-    x = (scale * noise(7, 9)).float()
-    head, tail = cut(x)
-    assert torch.equal(head + tail, x)
-    peak = float(x.abs().max())
-    assert float(tail.abs().max()) <= 2.0**-8 * peak
-    # Multiples of one grid, at most 2^9 of them: sums of their products are exact.
-    grid = float(head[head != 0].abs().min())
-    counts = head.double() / 2.0 ** math.floor(math.log2(2.0**-8 * peak))
-    assert torch.equal(counts, counts.round())
-    assert float(counts.abs().max()) <= 2**9
-    assert grid > 0
-
-
-def test_parts_of_a_matrix_add_up():
-    matrix = torch.cos(noise(30, 30))
-    found = parts(matrix, torch.float32)
-    assert torch.equal(found.head * 256, (found.head * 256).round())
-    total = found.head.double() + found.rest.double()
-    assert float((total - matrix).abs().max()) < 2.0**-33
-    assert torch.equal(found.whole, matrix.float())
-
-
-def test_silence_has_no_parts():
-    head, tail = cut(torch.zeros(2, 3, 4))
-    assert torch.count_nonzero(head) == torch.count_nonzero(tail) == 0
+    assert settling_time(system, 1e-9) == 2**26

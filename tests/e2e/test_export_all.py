@@ -32,11 +32,9 @@ audio = [1, 1600]
 
 [export]
 formats = ["onnx"]
-dtype = "float32"
 
 [parity]
-onnx = 2e-6
-reference = {reference}
+float64 = {reference}
 """
 
 
@@ -73,7 +71,7 @@ def test_a_model_is_published_with_a_line_for_each_artifact(script):
 def test_a_model_that_fails_is_one_line_and_nothing_is_published(script):
     files, pictures, problem = found_in(script)["build"](model_file(script, "bad", 1e-15))
     assert files == pictures == []
-    assert problem.startswith("bad: reference differs from float64 by ")
+    assert problem.startswith("bad: eager torch differs from float64 by ")
     assert problem.endswith("[parity] reference allows more")
     assert "\n" not in problem
     assert list((script.parents[1] / "artifacts").iterdir()) == []

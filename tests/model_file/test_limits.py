@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import json
 import pickle
 import resource
 import zipfile
@@ -203,5 +205,11 @@ def test_test_vectors_unpack_to_no_more_than_the_model_has(copied, capsys):
     stream = io.BytesIO()
     np.savez_compressed(stream, **{"in.click.audio": np.zeros((1, 10**8), np.float32)})
     (copied / "vectors.npz").write_bytes(stream.getvalue())
+    # Whoever makes such a file also writes its hash into the manifest.
+    manifest = json.loads((copied / "manifest.json").read_text(encoding="utf-8"))
+    (entry,) = (e for e in manifest["other_files"] if e["path"] == "vectors.npz")
+    digest = hashlib.sha256(stream.getvalue()).hexdigest()
+    entry.update(bytes=len(stream.getvalue()), sha256=digest)
+    (copied / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     error = failed(capsys, "check", copied, "--vectors-only")
     assert "vectors.npz: unpacks to 400000" in error

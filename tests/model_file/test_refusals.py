@@ -69,12 +69,31 @@ BAD = [
     ('["onnx", "torchscript"]', "[]", "at least one of torchscript"),
     ('["onnx", "torchscript"]', '"onnx"', "must be a list"),
     ('["onnx", "torchscript"]', "[[1]]", "unknown"),
-    ('"float32"', '"float16"', r"dtype = \"float16\": unknown dtype.*did you mean"),
-    ('"torchscript"]\ndtype = "float32"', '"coreml"]\ndtype = "float64"', "no float64"),
+    ('"float32"', '"float16"', r"precision = \"float16\": unknown precision.*did you mean"),
+    ('"torchscript"]\nprecision = "float32"', '"coreml"]\nprecision = "float64"', "no float64"),
     ("block = 512", "block = 0", "must be an integer above zero"),
     ("block = 512", "block = 51.2", "must be an integer above zero"),
     ("block = 512", "", r"\[stream\] block: must be an integer above zero"),
     # tolerances
+    # keys of earlier versions say what takes their place
+    (
+        "fs = 16000",
+        "fs = 16000\nterms = 2",
+        r"terms = 2: no longer a key; .*precision = \"float64\"",
+    ),
+    (
+        "fs = 16000",
+        'fs = 16000\nmerge = "aligned"',
+        r"no longer a key; write reference = \"documented\"",
+    ),
+    (
+        "fs = 16000",
+        'fs = 16000\nsummation = "natural"',
+        r"reference = \"torch_amt\" for \"natural\"",
+    ),
+    ('precision = "float32"', 'dtype = "float32"', r"dtype .*no longer a key; write precision"),
+    ("onnx = 3e-6", "reference = 3e-6", r"reference = 3e-06: no longer a key; write float64"),
+    ('precision = "float32"', 'batch = "free"', r"batch = \"free\": unknown batch"),
     ("3e-6", "0", "must be a finite number above zero"),
     ("3e-6", "-1e-6", "must be a finite number above zero"),
     ("3e-6", "inf", "must be a finite number above zero"),

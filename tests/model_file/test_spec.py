@@ -19,7 +19,7 @@ def test_a_good_file_is_read_exactly(load):
     assert spec.raw_parameters == {"fc_range": [100, 8000.0], "fs": 16000}
     assert spec.inputs == {"audio": (1, 16000)}
     assert spec.formats == ("onnx", "torchscript")
-    assert spec.dtype == "float32"
+    assert spec.precision == "float32"
     assert spec.stream_block == 512
     assert spec.path.name == "bank.toml"
     assert spec.parity == {
@@ -27,7 +27,7 @@ def test_a_good_file_is_read_exactly(load):
         "exported_program": 1e-6,
         "onnx": 3e-6,
         "coreml": 2e-6,
-        "reference": 2e-6,
+        "float64": 1e-5,
     }
     assert set(spec.parity_db.values()) == {1e-3}
     assert spec.parity_db.keys() == spec.parity.keys()
@@ -36,7 +36,7 @@ def test_a_good_file_is_read_exactly(load):
 def test_defaults(load):
     spec = load(minimal("Integration", "psd = [1, 32, 1025]"))
     assert spec.formats == FORMATS
-    assert spec.dtype == "float32"
+    assert spec.precision == "float32"
     assert spec.stream_block is None
     assert spec.parameters == {}
 
@@ -72,7 +72,7 @@ def test_values_of_the_annotated_types_pass(load, line):
 
 
 def test_a_float64_model_without_coreml(load):
-    assert load(GOOD.replace('"float32"', '"float64"')).dtype == "float64"
+    assert load(GOOD.replace('"float32"', '"float64"')).precision == "float64"
 
 
 def test_names_are_looked_up_in_the_folder(load, tmp_path):

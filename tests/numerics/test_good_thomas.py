@@ -10,9 +10,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amt_export.design.compensated import parts
+from amt_export.numerics.double_float import split_matrix
 from amt_export.numerics.good_thomas import (
-    PreciseTorus,
+    SplitTorus,
     best_torus,
     halved,
     inverse,
@@ -76,7 +76,7 @@ def test_the_precise_transform_is_right_in_every_bin():
     to = torus(n1, n2)
     exact = transform(wrapped(row.double(), n1, n2), to)
     forward = (to.cosine1, to.sine1, to.cosine2, to.sine2)
-    precise = PreciseTorus(*(parts(m, torch.float32) for m in forward))
+    precise = SplitTorus(*(split_matrix(m, torch.float32) for m in forward))
     found = precise_transform(wrapped(row, n1, n2), precise)
     plain = transform(wrapped(row, n1, n2), type(to)(*(m.float() for m in to)))
     loud = max(float(part.abs().max()) for part in exact)

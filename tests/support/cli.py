@@ -29,8 +29,7 @@ fs = 16000
 audio = [1, 2000]
 
 [parity]
-onnx = 2e-6
-reference = 2e-6
+float64 = 1e-5
 """
 
 BLOCK = 640  # of the streaming form of SMALL

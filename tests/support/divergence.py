@@ -12,7 +12,7 @@ from amt_export.model_file import ModelSpec, load_spec
 from support.filters import model_file, small_specs
 
 SIGNAL = "noise_94dB"
-NUMBERS = "filter.numbers"
+NUMBERS = "filter.values"
 """What the tables of a gammatone are looked up in."""
 
 
@@ -23,8 +23,13 @@ def short_specs() -> dict[str, ModelSpec]:
     parameters = {**gammatone.parameters, "fc": (4000.0, 5000.0)}
     raw = {**gammatone.raw_parameters, "fc_range": [4000.0, 5000.0]}
     specs = (
-        replace(gammatone.resized(samples=256), parameters=parameters, raw_parameters=raw),
-        fast_drnl.resized(samples=600),
+        replace(  # and so far from the tones, which its own default allows for
+            gammatone.resized(samples=256),
+            parameters=parameters,
+            raw_parameters=raw,
+            given=frozenset(),
+        ),
+        replace(fast_drnl.resized(samples=600), given=frozenset()),
         replace(load_spec(model_file("excitation_pattern_32k")), name="levels"),
         replace(gammatone.resized(samples=256), name="streaming", stream_block=32),
     )

@@ -15,11 +15,14 @@ from amt_export.manifest import Manifest, bytes_of, load_manifest, sha256_of
 def sign(folder: Path) -> None:
     """Make a folder's manifest agree with its spoiled files."""
     manifest = load_manifest(folder)
-    entries = [
-        replace(e, bytes=bytes_of(folder / e.path), sha256=sha256_of(folder / e.path))
-        for e in manifest.files
-    ]
-    signed = replace(manifest, files=tuple(entries))
+    files, others = (
+        tuple(
+            replace(e, bytes=bytes_of(folder / e.path), sha256=sha256_of(folder / e.path))
+            for e in entries
+        )
+        for entries in (manifest.files, manifest.other_files)
+    )
+    signed = replace(manifest, files=files, other_files=others)
     (folder / "manifest.json").write_text(signed.to_json(), encoding="utf-8")
 
 

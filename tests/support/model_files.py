@@ -72,7 +72,7 @@ fs = 16000
 audio = [1, 16000]
 [export]
 formats = ["onnx", "torchscript"]
-dtype = "float32"
+precision = "float32"
 [stream]
 block = 512
 [parity]

@@ -6,10 +6,21 @@ import torch
 from torch import Tensor
 
 from amt_export.design.drnl import MODELS, PARAMETERS, SUBJECTS, drnl_parameters, resonance
+from amt_export.design.ears import both_ears_gain
+from amt_export.design.rounding import (
+    AMPLITUDE,
+    LEFT,
+    ONCE,
+    TONES,
+    noise_gain,
+    tone_error,
+    tone_gain,
+)
 from amt_export.manifest.ports import Port, State
 from amt_export.modules.base import AuditoryModule, as_batch, unrounded
 from amt_export.modules.filterbanks.centre_frequencies import checked_rate, evenly_spaced
 from amt_export.modules.filterbanks.compression import (
+    SMALLEST,
     broken_stick,
     knee_velocity,
     quarter_power_stick,
@@ -26,7 +37,7 @@ from amt_export.recurrence.linear_filter import (
 )
 from amt_export.recurrence.memory import settling_time
 from amt_export.recurrence.prefix_scan import prefix_scan
-from amt_export.recurrence.state_space import StateSpace, amplified, driven
+from amt_export.recurrence.state_space import StateSpace, amplified, driven, series
 from amt_export.recurrence.tables import Tables
 
 # The first filter's tail is amplified by up to a = 1e4 on its way through the compression, against
@@ -144,6 +155,26 @@ class DRNLParameters(AuditoryModule):
             a, b, exponent = self.compression()
         shape = [-1] + [1] * (resonant.dim() - 2)
         return broken_stick(resonant, a.reshape(shape), b.reshape(shape), exponent.reshape(shape))
+
+    @torch.no_grad()
+    def expected_rounding(self) -> float:
+        """See `design.rounding`: more than usual where no channel is near a tone."""
+        fs = float(self.fs)
+        linear, before = self.linear_path(), self.nonlinear_filter(0)
+        behind = self.nonlinear_filter(self.lp_nlin)
+        a, b, exponent = (value.double().cpu() for value in self.compression())
+        found = [0.0]
+        for frequency in (tone for tone in TONES if tone < 0.5 * fs):
+            amplitude = AMPLITUDE * both_ears_gain(frequency, fs)
+            resonant = tone_gain(before, frequency, fs) * amplitude
+            gain = torch.minimum(a, b * torch.clamp(resonant, min=SMALLEST) ** exponent)
+            peak = tone_gain(linear, frequency, fs) * amplitude
+            peak = peak + tone_gain(behind, frequency, fs) * gain * resonant
+            left = noise_gain(linear) * amplitude + noise_gain(behind) * gain * resonant
+            # What rounding leaves before the compression goes through the filter behind it too.
+            left = left + ONCE * gain * noise_gain(series(before, behind)) * amplitude
+            found.append(tone_error(LEFT * left, peak))
+        return max(found)
 
     def centre_frequencies(self) -> list[float]:
         """In Hz."""

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from amt_export.design.gammatone import default_betamul, gammatone_bandwidth, gammatone_pole
 from amt_export.design.polynomial import cascade_basis, expanded, from_coefficients
+from amt_export.design.rounding import LEFT, TONES, noise_gain, tone_error, tone_gain
 from amt_export.manifest.ports import Port, State
 from amt_export.modules.base import AuditoryModule, as_batch, unrounded
 from amt_export.modules.filterbanks.centre_frequencies import checked_rate, one_per_erb
@@ -204,6 +205,14 @@ class GammatoneFilterbank(AuditoryModule):
     def warm_up(self) -> int:
         """Samples of memory."""
         return settling_time(self.system(), TAIL)
+
+    @torch.no_grad()
+    def expected_rounding(self) -> float:
+        """See `design.rounding`: more than usual where no channel is near a tone."""
+        system, fs = self.system(), float(self.fs)
+        left = LEFT * noise_gain(system)
+        tones = [tone for tone in TONES if tone < 0.5 * fs]
+        return max((tone_error(left, tone_gain(system, f, fs)) for f in tones), default=0.0)
 
     def extra_repr(self) -> str:
         """Key parameters, as torch prints them."""

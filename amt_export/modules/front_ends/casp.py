@@ -141,6 +141,10 @@ class CASPFrontEnd(AuditoryModule):
         """In Hz."""
         return self.drnl.centre_frequencies()
 
+    def expected_rounding(self) -> float:
+        """As the DRNL, which is given what the stapes does."""
+        return self.drnl.expected_rounding()
+
     def warm_up(self) -> int:
         """Samples of memory of all parts in a row."""
         return self.ears.warm_up() + self.drnl.warm_up()

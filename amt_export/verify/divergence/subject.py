@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import nn
 from torch.export import ExportedProgram
 
 from amt_export.errors import SpecError
@@ -152,7 +153,11 @@ def _whole(
     silence = tuple(torch.zeros(shape) for shape in spec.inputs.values())
     names = tuple(port.name for port in module.output_ports)
     suite = {name: single(arrays) for name, arrays in suite_inputs(whole, spec.inputs).items()}
-    return capture(WholeForm(whole), silence, tuple(spec.inputs), names), suite
+    return capture(_whole_form(spec, whole), silence, tuple(spec.inputs), names), suite
+
+
+def _whole_form(spec: ModelSpec, whole: AuditoryModule) -> nn.Module:
+    return WholeForm(whole) if spec.precision == "float64" else whole
 
 
 def _stream(

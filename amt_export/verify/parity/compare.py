@@ -201,6 +201,8 @@ def parity_error(name: str, rows: Sequence[ParityRow]) -> ParityError:
     truth = "float64" if worst.format == "float64" else "eager torch"
     unit = " dB" if worst.kind == "db" else ""
     # Every format is on the CPU first; elsewhere is worth a word.
+    if worst.format == "float64":
+        where = "eager torch" if worst.form == "whole" else f"eager torch, {worst.form},"
     gpu = worst.provider == "cuda" or worst.provider.endswith("ExecutionProvider")
     where = worst.format if worst.form == "whole" else f"{worst.format} {worst.form}"
     if gpu and worst.provider != "CPUExecutionProvider":
@@ -209,7 +211,7 @@ def parity_error(name: str, rows: Sequence[ParityRow]) -> ParityError:
     hint = ""
     if worst.format == "float64" and worst.worst != BEYOND:
         table = "parity_db" if worst.kind == "db" else "parity"
-        hint = f"; where float32 can do no better, [{table}] reference allows more"
+        hint = f"; where float32 can do no better, [{table}] float64 allows more"
     elif worst.format in ("onnx", "coreml"):
         form = "" if worst.form == "whole" else f" --form {worst.form}"
         hint = f"; amt-export diff --format {worst.format}{form} says where"

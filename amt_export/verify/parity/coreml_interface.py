@@ -14,8 +14,18 @@ from amt_export.manifest import METADATA_KEY, Manifest, Port
 KNOWN_OPERATORS = frozenset(
     (
         *("abs", "add", "cast", "clip", "concat", "const", "cumsum", "exp", "expand_dims"),
-        *("fill_like", "gather", "gather_along_axis", "greater", "less", "less_equal", "linear"),
-        *("log", "logical_and", "logical_or", "matmul", "maximum", "minimum", "mul", "real_div"),
+        *("fill_like", "gather", "gather_along_axis", "greater", "identity", "less", "less_equal"),
+        *(
+            "linear",
+            "log",
+            "logical_and",
+            "logical_or",
+            "matmul",
+            "maximum",
+            "minimum",
+            "mul",
+            "real_div",
+        ),
         *("reduce_max", "reduce_sum", "reshape", "reverse", "scatter_along_axis", "select"),
         *("slice_by_index", "split", "sqrt", "squeeze", "stack", "sub", "tile", "transpose"),
     )
@@ -55,7 +65,9 @@ def check_interface(package: Path, manifest: Manifest) -> None:
 
 def _check_port(package: Path, name: str, shape: tuple[int, ...], dtype: int, port: Port) -> None:
     # The converter leaves the shape of some outputs open; the graph itself is static.
-    if shape and shape != port.shape:
+    # A free batch is one of the other formats: Core ML has the one that the model file gives.
+    published = port.sized(shape[0]) if shape else ()
+    if shape and shape != published:
         raise ArtifactError(f"{package}: {name} has shape {shape}, the manifest says {port.shape}")
     if dtype != FLOAT32:
         raise ArtifactError(f"{package}: {name} is not float32")

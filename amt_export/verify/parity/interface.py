@@ -72,4 +72,5 @@ def _onnx_type(dtype: str) -> str:
 
 
 def _phrase(name: str, shape: Sequence[Any], type_: str) -> str:
-    return f"{name} {type_.removeprefix('tensor')}{list(shape)}"
+    sizes = ["batch" if size is None else size for size in shape]
+    return f"{name} {type_.removeprefix('tensor')}{sizes}"

@@ -120,6 +120,18 @@ def _setting(setup: Setup, signals: tuple[str, ...], row: ParityRow) -> Setting:
     return Setting(setup.name, signals, finite(row.worst or 0.0), row.signal or "")
 
 
+def worse(one: Evidence, other: Evidence) -> Evidence:
+    """Evidence of a file on two sets of signals: the larger difference of each output counts."""
+    rows = tuple(
+        second if (second.worst or 0.0) > (first.worst or 0.0) else first
+        for first, second in zip(one.rows, other.rows, strict=True)
+    )
+    worst = {
+        name: max(one.worst[name], other.worst[name], key=lambda w: w.value) for name in one.worst
+    }
+    return Evidence(rows, worst)
+
+
 def reason_of(error: Exception) -> str:
     """The last line that a library wrote, which says what is wrong after saying where."""
     lines = str(error).strip().splitlines()

@@ -40,10 +40,11 @@ def streamed(manifest: Manifest, block: Runner) -> Runner:
     block : callable
         Runs the streaming artifact once: audio and states by name, to outputs and next states.
     """
-    stream = Stream(manifest, _Blocks(block), on_nonfinite="pass")  # what is wrong is measured
 
     def run(inputs: Mapping[str, npt.NDArray[np.floating]]) -> Arrays:
         (audio,) = inputs.values()
+        # What is wrong is measured, not refused.
+        stream = Stream(manifest, _Blocks(block), batch=audio.shape[0], on_nonfinite="pass")
         heard = heard_samples(manifest.sampling_rate, audio.shape[-1])
         first, last = stream.push(audio[..., :heard]), stream.flush()
         frames = comparable_frames(manifest, heard)

@@ -8,7 +8,11 @@ import pytest
 import torch
 
 from amt_export.modules import DRNLFilterbank
-from amt_export.modules.filterbanks.compression import broken_stick, knees, quarter_power_stick
+from amt_export.modules.filterbanks.compression import (
+    broken_stick,
+    knee_velocity,
+    quarter_power_stick,
+)
 
 CASP = {"fc": (250.0, 8000.0), "fs": 44100}
 FLOAT64 = torch.float64
@@ -45,7 +49,7 @@ def test_in_units_of_its_knee_the_stick_is_two_roots():
     velocity = torch.cat([torch.logspace(-12, 3, 200, dtype=FLOAT64), torch.zeros(1)])
     velocity = torch.cat([velocity, -velocity])
     a, b, c = (torch.tensor([value], dtype=FLOAT64) for value in (3e4, 0.1, 0.25))
-    knee = knees(a, b, c)
+    knee = knee_velocity(a, b, c)
     torch.testing.assert_close(a * knee, b * knee**c)
     expected = broken_stick(velocity, a, b, c - 1.0)
     found = a * knee * quarter_power_stick(velocity / knee)
@@ -70,24 +74,24 @@ def test_other_sticks_have_no_knee_to_count_in(a, b, c):
         torch.tensor([first, second], dtype=FLOAT64)
         for first, second in ((3e4, a), (0.1, b), (0.25, c))
     )
-    assert knees(a, b, c) is None
+    assert knee_velocity(a, b, c) is None
 
 
 def test_where_nothing_passes_any_unit_will_do():
     a, b, c = (
         torch.tensor(value, dtype=FLOAT64) for value in ([0.0, 3e4], [0.1, 0.0], [0.25, 0.25])
     )
-    assert torch.equal(knees(a, b, c), torch.ones(2, dtype=FLOAT64))
+    assert torch.equal(knee_velocity(a, b, c), torch.ones(2, dtype=FLOAT64))
 
 
 def test_the_published_compression_is_two_roots_in_float32_and_a_trained_one_its_own_power():
     module = DRNLFilterbank(**CASP, n_channels=6, dtype=torch.float32)
-    assert module.in_knees
-    assert not DRNLFilterbank(**CASP, n_channels=6).in_knees  # float64 has digits for 10^-0.60206
-    assert not module.to(torch.bfloat16).in_knees
+    assert module.knee_units
+    assert not DRNLFilterbank(**CASP, n_channels=6).knee_units  # float64 has digits for 10^-0.60206
+    assert not module.to(torch.bfloat16).knee_units
     trained = DRNLFilterbank(**CASP, n_channels=6, learnable=True, dtype=torch.float32)
-    assert not trained.in_knees
-    assert trained.freeze(700).in_knees
+    assert not trained.knee_units
+    assert trained.freeze(700).knee_units
     with torch.no_grad():
         trained.c += 0.01
-    assert not trained.freeze(700).in_knees
+    assert not trained.freeze(700).knee_units

@@ -40,14 +40,14 @@ def test_filters_go_on_from_where_they_were():
     for dtype, limit in ((FLOAT64, 1e-13), (torch.float32, 3e-7)):
         module = GammatoneFilterbank(**SPEECH, dtype=dtype)
         blocks = to_blocks(noise(2, 1, 40 * 32, dtype=dtype), 32)
-        tables, rest = module.filter.tables(), module.filter.initial_states(2)
+        tables, rest = module.filter.tables(), module.filter.initial_state(2)
         whole, last = filter_blocks(blocks, tables, rest)
         for cut in (1, 13, 39):
             first, carried = filter_blocks(blocks[:, :, :cut], tables, rest)
             second, state = filter_blocks(blocks[:, :, cut:], tables, carried)
             joined = torch.cat([first, second], dim=2)
             assert relative(joined, whole) < limit
-            assert relative(state.sum(2), last.sum(2)) < 10 * limit
+            assert relative(state[:, :, 0], last[:, :, 0]) < 10 * limit
 
 
 def test_warm_up_is_enough_and_not_much_too_long():

@@ -66,15 +66,15 @@ def test_a_delayed_sound_gives_a_delayed_answer(shift):
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-@pytest.mark.parametrize("terms", [None, 1, 2, 4])
-def test_what_is_not_finite_stays_in_its_row_and_shows(value, terms):
-    module = GammatoneFilterbank(**SPEECH, terms=terms)
+def test_what_is_not_finite_stays_in_its_row_and_shows(value):
+    module = GammatoneFilterbank(**SPEECH)
     audio = noise(3, 1000, dtype=torch.float32)
     clean = module(audio)
     audio[1, 500] = value
     spoiled = module(audio)
     assert torch.equal(spoiled[[0, 2]], clean[[0, 2]])
-    assert not torch.isfinite(spoiled[1, :, 500:]).any()
+    until = min(1000, 500 + module.warm_up())
+    assert not torch.isfinite(spoiled[1, :, 500:until]).any()
 
 
 def test_rows_of_a_batch_do_not_meet():

@@ -42,8 +42,7 @@ def plain(program, path: Path) -> subject.Subject:
         artifact=path,
         exported=named_program(program),
         ports={"y": Port("y", ("batch", "time"), "", "relative")},
-        inputs={"s": {"x": np.linspace(-1, 1, 8)[None]}},
-        dtype="float32",
+        inputs={"s": {"x": np.linspace(-1, 1, 8, dtype=np.float32)[None]}},
         tolerance=1e-6,
     )
 

@@ -28,8 +28,8 @@ def test_torch_values_in_both_precisions():
     program = capture(Mixed(), (x,), ("x",), ("scaled", "total"))
     exported = program.exported.run_decompositions({})
     inputs = {"x": x.numpy()}
-    single = TorchValues(exported, ("scaled", "total"), torch.float32)
-    double = TorchValues(exported, ("scaled", "total"), torch.float64)
+    single = TorchValues(exported, ("scaled", "total"))
+    double = TorchValues(exported, ("scaled", "total"), in_float64=True)
     wanted = set(single.sizes())
     assert {"scaled", "total"} <= wanted
     found, exact = single.run(inputs, wanted), double.run(inputs, wanted)

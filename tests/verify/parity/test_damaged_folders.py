@@ -121,6 +121,7 @@ def test_changed_vectors_are_rejected(writable):
         arrays = dict(file)
     arrays["out.speech.subbands"] = arrays["out.speech.subbands"] * np.float32(1.0 + 1e-4)
     np.savez(folder / "vectors.npz", **arrays)
+    sign(folder)
     with pytest.raises(ParityError, match="speech") as caught:
         check_folder(folder)
     assert len(failing(caught.value.rows)) == len(FORMATS)

@@ -170,7 +170,7 @@ def test_infinite_differences_fail_and_can_be_written():
     [
         ("onnx", "whole", "; amt-export diff --format onnx says where"),
         ("coreml", "stream", "; amt-export diff --format coreml --form stream says where"),
-        ("reference", "whole", "; where float32 can do no better, [parity] reference allows more"),
+        ("float64", "whole", "; where float32 can do no better, [parity] float64 allows more"),
         ("torchscript", "whole", "are allowed"),
     ],
 )
