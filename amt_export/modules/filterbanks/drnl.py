@@ -7,9 +7,11 @@ import torch
 from torch import Tensor
 
 from amt_export.design.drnl import MODELS, PARAMETERS, SUBJECTS, drnl_parameters, resonance
+from amt_export.design.ears import both_ears_gain
 from amt_export.design.rounding import (
     AMPLITUDE,
     LEFT,
+    ONCE,
     noise_gain,
     tone_error,
     tone_gain,
@@ -35,7 +37,7 @@ from amt_export.recurrence.linear_filter import (
 )
 from amt_export.recurrence.memory import settling_time
 from amt_export.recurrence.prefix_scan import prefix_scan
-from amt_export.recurrence.state_space import StateSpace, amplified, driven
+from amt_export.recurrence.state_space import StateSpace, amplified, driven, series
 from amt_export.recurrence.tables import Tables
 
 # The first filter's tail is amplified by up to a = 1e4 on its way through the compression, against
@@ -163,12 +165,14 @@ class DRNLParameters(AuditoryModule):
         a, b, exponent = (value.double().cpu() for value in self.compression())
         found = [0.0]
         for frequency in (tone for tone in tones if tone < 0.5 * fs):
-            resonant = tone_gain(before, frequency, fs) * AMPLITUDE
+            amplitude = AMPLITUDE * both_ears_gain(frequency, fs)
+            resonant = tone_gain(before, frequency, fs) * amplitude
             gain = torch.minimum(a, b * torch.clamp(resonant, min=SMALLEST) ** exponent)
-            peak = tone_gain(linear, frequency, fs) * AMPLITUDE
+            peak = tone_gain(linear, frequency, fs) * amplitude
             peak = peak + tone_gain(behind, frequency, fs) * gain * resonant
-            left = (noise_gain(linear) + gain * noise_gain(before)) * AMPLITUDE
-            left = left + noise_gain(behind) * gain * resonant
+            left = noise_gain(linear) * amplitude + noise_gain(behind) * gain * resonant
+            # What rounding leaves before the compression goes through the filter behind it too.
+            left = left + ONCE * gain * noise_gain(series(before, behind)) * amplitude
             found.append(tone_error(LEFT * left, peak))
         return max(found)
 
