@@ -17,8 +17,8 @@ from amt_export.modules.levels import DB_PER_NEPER
 from amt_export.modules.loudness.stage import LoudnessStage
 from amt_export.modules.loudness.upward_spread import UpwardSpread
 
-# Frames of both ears at once in a graph: fewer take as long and make it longer to open, all at once takes half as
-# long again.
+# Frames of both ears at once in a graph: fewer take as long and make it longer to open, all at once takes half
+# as long again.
 ROWS = 512
 # In eager torch, for the cache.
 CACHED_ROWS = 32
