@@ -33,7 +33,14 @@ SPEECH = ROOT / "tests" / "data" / "speech_22k.wav"
 SPEECH_LEVEL = 65.0  # dB SPL: somebody talking at a metre
 MOST_AT_ONCE = 4  # more than that only wait for memory
 EACH = 5 << 30  # bytes; a process that builds the largest models keeps up to 4.4 GB
-SLOW = ("moore2016_excitation_32k", "moore2016_frontend_32k", "moore2016_spectrum_32k")
+SLOW = (
+    "moore2016_loudness_32k",
+    "moore2016_loudness_diffuse_32k",
+    "moore2016_loudness_eardrum_32k",
+    "moore2016_excitation_32k",
+    "moore2016_frontend_32k",
+    "moore2016_spectrum_32k",
+)
 stopped: list[Event] = []
 """In a process that builds: set when Ctrl-C was pressed. One that was still starting has not heard it."""
 PICTURES = {

@@ -17,9 +17,9 @@ from amt_export.modules.levels import DB_PER_NEPER
 from amt_export.modules.loudness.stage import LoudnessStage
 from amt_export.modules.loudness.upward_spread import UpwardSpread
 
-# Frames of both ears at once in a graph: fewer take as long and make it longer, all at once takes half as long
-# again.
-ROWS = 256
+# Frames of both ears at once in a graph: fewer take as long and make it longer to open, all at once takes half
+# as long again.
+ROWS = 512
 # In eager torch, for the cache.
 CACHED_ROWS = 32
 # Singular values of the weights for levels that are kept: no loudness changes by more than rounding.

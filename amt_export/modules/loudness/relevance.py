@@ -17,10 +17,8 @@ class Relevance(nn.Module):
     Examples
     --------
     >>> import torch
-    >>> Relevance()(torch.tensor([[[[2e6, 1.0]], [[4.0, 3e3]]]]))
-    tensor([[[[2000000.,       0.]],
-    <BLANKLINE>
-             [[      4.,    3000.]]]])
+    >>> Relevance()(torch.tensor([[[[2e6, 1.0]], [[4.0, 3e3]]]])).flatten().tolist()
+    [2000000.0, 0.0, 4.0, 3000.0]
     """
 
     def __init__(self) -> None:
