@@ -132,7 +132,7 @@ class Moore2016FrontEnd(FramedModule):
             return
         like = excitation.powers[:1, :1].clone()
         for name in ("like", *TABLES):
-            self.register_buffer(name, like, persistent=False)
+            self.register_buffer(name, like.clone(), persistent=False)  # traces share no tensor
         if self.is_chain or self.is_amt:
             return
         fc = unrounded(excitation._fc_channels, excitation._designed["_fc_channels"])

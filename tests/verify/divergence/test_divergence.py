@@ -196,8 +196,8 @@ def test_an_artifact_of_another_model_shares_nothing_or_departs(writable, tmp_pa
 def test_a_model_file_is_built_for_it(published, monkeypatch):
     spec = published.spec("gammatone")
     monkeypatch.setattr(subject, "load_spec", lambda _: spec)
-    with subject_of("gammatone", "onnx", samples=128) as whole:
-        assert whole.inputs[SIGNAL]["audio"].shape == (1, 128)
+    with subject_of("gammatone", "onnx", samples=2048) as whole:
+        assert whole.inputs[SIGNAL]["audio"].shape == (1, 2048)
         assert diverge(whole, SIGNAL).first is None
         perturb(whole.artifact, NUMBERS)
         assert NUMBERS in diverge(whole, SIGNAL).constants
