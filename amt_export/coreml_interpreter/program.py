@@ -124,8 +124,8 @@ class Interpreter:
     def _check_interface(self) -> None:
         """What the package tells an app to pass and fetch must be what its program takes and gives."""
         description = self._package.model.description
-        told = ({f.name for f in description.input}, {f.name for f in description.output})
-        if told != (set(self.inputs), set(self.outputs)):
+        described = ({f.name for f in description.input}, {f.name for f in description.output})
+        if described != (set(self.inputs), set(self.outputs)):
             raise self._refuse("the program", "has other inputs or outputs than the package says")
 
     def _check_inputs(self, inputs: Mapping[str, Array]) -> None:

@@ -48,7 +48,7 @@ class Node:
         Names of the values it computes with, in the order of ONNX; "" where one is left out.
     outputs : tuple of str
     options : mapping
-        What else it is told: attributes, constants that are no operands.
+        What else it is given: attributes, constants that are no operands.
     domain : str
         Of the operator; "" for the format's own.
     """

@@ -9,7 +9,7 @@ from typing import Literal
 from amt_export.manifest.json_records import LAST, OMITTED
 
 ELAPSED, BEYOND_END = "elapsed", "beyond_end"
-"""States with which a stream of centred frames is told where its signal begins and ends."""
+"""states with which a stream of centred frames learns where its signal begins and ends."""
 
 FRAME_LEVELS = "levels"
 """Output of a filterbank with `[levels]`: dB of each channel and frame."""

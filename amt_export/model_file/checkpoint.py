@@ -104,16 +104,16 @@ def is_learnable(names: Iterable[str], fixed: nn.Module, learnable: nn.Module, p
     def come_first(part: str, order: Sequence[str]) -> bool:
         return set(order[: len(parameters[part])]) == set(parameters[part])
 
-    told = [part for part in parameters if not come_first(part, of_fixed.get(part, ()))]
-    trained = [part for part in told if come_first(part, stored.get(part, ()))]
-    if trained and trained != told:
-        plain = [part for part in told if part not in trained]
+    distinguishable = [part for part in parameters if not come_first(part, of_fixed.get(part, ()))]
+    trained = [part for part in distinguishable if come_first(part, stored.get(part, ()))]
+    if trained and trained != distinguishable:
+        plain = [part for part in distinguishable if part not in trained]
         raise CheckpointError(
             f"{path}: {', '.join(trained)} of {type(fixed).__name__} was learnable when it was saved, "
             f"{', '.join(plain)} was not; give the learnable part `learnable = true` in its own "
             "arguments in [parameters]"
         )
-    return trained == told
+    return trained == distinguishable
 
 
 def _by_part(names: Iterable[str]) -> dict[str, list[str]]:
@@ -131,7 +131,7 @@ def departure(module: nn.Module) -> str | None:
     Parameters
     ----------
     module : nn.Module
-        With a checkpoint loaded, in the form that saved it as far as that can be told.
+        With a checkpoint loaded, in the form that saved it as far as that can be known.
 
     Returns
     -------

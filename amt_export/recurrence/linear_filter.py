@@ -99,7 +99,7 @@ class LinearFilter(nn.Module):
 
     def __init__(self, system: StateSpace, block: int, like: Tensor, blocks: int = 0) -> None:
         super().__init__()
-        # What is below the square of a dtype's precision cannot be told from nothing, behind a compression too.
+        # What is below the square of a dtype's precision is nothing, behind a compression too.
         memory = memory_steps(system, block, torch.finfo(like.dtype).eps ** 2)
         self.block = block
         self.size = system.b.shape[1]

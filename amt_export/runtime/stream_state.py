@@ -24,8 +24,8 @@ WAITING, SAMPLES, RECENT = "waiting", "samples", "recent"
 def mirrored(manifest: Manifest, info: StreamInfo) -> int:
     """Return the samples that are mirrored at either end of a signal; 0 where silence surrounds it."""
     names = {state.input for state in info.states}
-    told = {f"state_{ELAPSED}", f"state_{BEYOND_END}"} <= names
-    return manifest.look_ahead if manifest.padding == "reflect" and told else 0
+    has_ends = {f"state_{ELAPSED}", f"state_{BEYOND_END}"} <= names
+    return manifest.look_ahead if manifest.padding == "reflect" and has_ends else 0
 
 
 def checked_state(
