@@ -25,6 +25,8 @@ TO_THE_RIGHT = ("worst", "allowed")
 # The metric is that of amt_export.verify.parity.metric; a test compares the two.
 TIME_AXES = ("time", "frame")  # along these an output is a course in time; the others are channels
 QUIET = 0.01  # a channel quieter than this share of the whole row is measured against that
+ROW_AXES = ("batch", "ear")  # along these the same channels come again
+SIGNAL_RANGE_DB = 60.0  # frame levels further below their signal's maximum do not count
 RANGE_DB = 80.0  # levels further below their frame's maximum do not count
 
 
@@ -229,7 +231,13 @@ def compared(form: str, manifest: dict, found, expected, port: dict) -> float:
     kind = kind_of(manifest, port["name"])
     quiet = port.get("quiet", QUIET)
     return difference(
-        np.asarray(found), np.asarray(expected), port["axes"], kind, port.get("floor"), quiet
+        np.asarray(found),
+        np.asarray(expected),
+        port["axes"],
+        kind,
+        port.get("floor"),
+        quiet,
+        port["name"],
     )
 
 
@@ -263,7 +271,13 @@ def course(axes: list) -> tuple[int, ...]:
 
 
 def difference(
-    found, expected, axes: list, kind: str, floor: float | None = None, quiet: float = QUIET
+    found,
+    expected,
+    axes: list,
+    kind: str,
+    floor: float | None = None,
+    quiet: float = QUIET,
+    name: str = "",
 ) -> float:
     """How far an output is off: relative to its channel's peak, in dB, or 0 if frequencies are equal.
 
@@ -283,7 +297,12 @@ def difference(
         return 0.0 if same else float("inf")
     error = np.abs(found - expected)
     if kind == "db":
-        counted = expected > np.max(expected, axis=-1, keepdims=True) - RANGE_DB
+        channels = [i for i, axis in enumerate(axes) if axis not in TIME_AXES + ROW_AXES]
+        loudest = np.max(expected, axis=channels[-1] if channels else -1, keepdims=True)
+        counted = expected > loudest - RANGE_DB
+        if name == "levels":
+            signal = np.max(expected, axis=tuple(range(1, expected.ndim)), keepdims=True)
+            counted &= expected > signal - SIGNAL_RANGE_DB
         if floor is not None:
             counted &= expected > floor
         return float(np.max(error, where=counted, initial=0.0))

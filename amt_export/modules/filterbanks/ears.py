@@ -14,7 +14,7 @@ from amt_export.design.ears import (
     outer_ear_response,
 )
 from amt_export.manifest.ports import Port, State
-from amt_export.modules.base import AuditoryModule, as_batch
+from amt_export.modules.base import AuditoryModule, as_batch, checked_dtype
 from amt_export.modules.filterbanks.centre_frequencies import checked_rate
 from amt_export.numerics.blocks import block_count, pad_end
 from amt_export.numerics.double_float import split_matrix, split_rows
@@ -46,6 +46,7 @@ class EarFilter(AuditoryModule):
 
     def __init__(self, fs: float, order: int = 512, dtype: torch.dtype = torch.float32) -> None:
         super().__init__()
+        checked_dtype(dtype, self)
         if order % 2 or not 2 <= order <= LARGEST_ORDER:
             raise ValueError(f"order is {order}; it must be even, 2 to {LARGEST_ORDER}")
         if checked_rate(fs) <= LOWEST_RATE:
