@@ -100,9 +100,9 @@ def prove_model(
     inputs = suite_inputs(forms.frozen, spec.inputs)
     reference = module_cases(inputs, forms.reference, "float64")
     reference = [replace(case, inputs=single(case.inputs)) for case in reference]
-    save_vectors(folder / VECTORS, reference)
     cases = {"whole": module_cases(inputs, forms.frozen, "float32", reference)}
     require_finite(spec, manifest, [*reference, *cases["whole"]])
+    save_vectors(folder / VECTORS, reference)
     truth = Expected(reference, ports, tolerance("float64"))
     eager = prove_eager(forms.whole, cases["whole"], truth)
     rows, worst = list(eager.rows), {"float64": eager.worst}
