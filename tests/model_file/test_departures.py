@@ -62,7 +62,11 @@ def test_trained_values_that_torch_amt_does_not_use_are_named(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "change"),
-    [("gammatone", {"gains": 1e42}), ("drnl", {"g": 1e37}), ("fast_drnl", {"a": 1e33, "b": 1e37, "ir_nlin_2": 1e10})],
+    [
+        ("gammatone", {"gains": 1e42}),
+        ("drnl", {"g": 1e37}),
+        ("fast_drnl", {"a": 1e33, "b": 1e37, "ir_nlin_2": 1e10}),
+    ],
 )
 def test_values_that_make_no_finite_output_are_refused(name, change, tmp_path):
     setup = SETUPS[name]
