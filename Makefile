@@ -23,17 +23,17 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 # One thread each; and glibc keeps what large arrays leave behind, where it would hand it back to the system and
 # have every page cleared again for the next one: a fifth of the time of a build.
-LEAN := OMP_NUM_THREADS=1 MALLOC_MMAP_THRESHOLD_=1073741824 MALLOC_TRIM_THRESHOLD_=2147483648 \
+BUILD_ENV := OMP_NUM_THREADS=1 MALLOC_MMAP_THRESHOLD_=1073741824 MALLOC_TRIM_THRESHOLD_=2147483648 \
 	MALLOC_TOP_PAD_=67108864
 
 artifacts: $(INSTALLED)
-	$(LEAN) $(BIN)/python scripts/export_all.py
+	$(BUILD_ENV) $(BIN)/python scripts/export_all.py
 
 test: $(INSTALLED)
-	$(LEAN) $(BIN)/python -m pytest -n 2 --dist loadscope
+	$(BUILD_ENV) $(BIN)/python -m pytest -n 2 --dist loadscope
 
 test-slow: $(INSTALLED)
-	$(LEAN) $(BIN)/python -m pytest -n 2 -m slow
+	$(BUILD_ENV) $(BIN)/python -m pytest -n 2 -m slow
 
 test-runtimes: $(INSTALLED)
 	$(BIN)/python scripts/check_runtimes.py

@@ -132,7 +132,7 @@ def prepare(base: Path) -> None:
 
 
 def run(kind: str, seed: int, first: int, count: int, base: Path, counts: Counter[str]) -> None:
-    """Have workers try; whoever crashes is a fault, and the next one goes on behind it."""
+    """Have workers try; whoever crashes is a fault, and the next one continues behind it."""
     at = first
     while at < first + count:
         command = [sys.executable, __file__, kind, "--seed", str(seed), "--first", str(at)]

@@ -110,7 +110,9 @@ class Microphone:
             while not self._heard.empty():
                 waiting.append(self._heard.get())
             if sum(map(len, waiting)) > BEHIND * self._fs:
-                waiting = waiting[-1:]  # a model that cannot keep up goes on with now
+                waiting = waiting[
+                    -1:
+                ]  # a model that cannot keep up continues with the newest samples
                 self.lost += 1
             heard = self._gain * np.concatenate(waiting).T
             yield heard[None] if self._channels == 2 else heard

@@ -89,10 +89,10 @@ def _free(module: nn.Module, count: int) -> dict[str, Any]:
     free = {0: Dim(BATCH)}
     shapes: dict[str, Any] = {}
     for name, parameter in inspect.signature(module.forward).parameters.items():
-        if parameter.kind is parameter.VAR_POSITIONAL:
-            shapes[name] = (free,) * (count - len(shapes))
-        elif len(shapes) < count:
-            shapes[name] = free
+        left = count - len(shapes)
+        if left > 0:  # torch names no argument that is not given
+            is_rest = parameter.kind is parameter.VAR_POSITIONAL
+            shapes[name] = (free,) * left if is_rest else free
     return shapes
 
 

@@ -41,7 +41,7 @@ class Stream:
 
     Each stream has its own states, so any number of them may run side by side on one model, also in
     several threads; one stream is for one thread at a time. A copy goes its own way from where the stream
-    is; a pickled stream opens its folder again and goes on from there.
+    is; a pickled stream opens its folder again and resumes from there.
 
     Parameters
     ----------
@@ -418,7 +418,7 @@ class Stream:
             )
             raise StreamError(self._broken)
         self.resets += 1
-        warnings.warn(f"{where}; the stream goes on from silence", RuntimeWarning, stacklevel=4)
+        warnings.warn(f"{where}; the stream restarts from silence", RuntimeWarning, stacklevel=4)
         rows = range(self._batch)
         spoilt = [
             row for row in rows if not all(is_finite(state[row]) for state in self._states.values())

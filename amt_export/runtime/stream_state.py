@@ -1,4 +1,4 @@
-"""The state of a stream as arrays: what belongs to it, and a pickled stream that goes on from it."""
+"""The state of a stream as arrays: what belongs to it, and a pickled stream that resumes from it."""
 
 from __future__ import annotations
 

@@ -202,7 +202,7 @@ def test_a_burst_resets_and_is_reported(streaming_model):
     spoilt = audio.copy()
     spoilt[28] = np.nan
     stream = streaming_model.stream(on_nonfinite="reset")
-    with pytest.warns(RuntimeWarning, match="up to sample 32; the stream goes on from silence"):
+    with pytest.warns(RuntimeWarning, match="up to sample 32; the stream restarts from silence"):
         found = stream.push(spoilt)["subbands"]
     assert stream.resets == 1
     close(found[:, :28], fir(audio)[:, :28])

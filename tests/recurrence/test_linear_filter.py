@@ -157,7 +157,7 @@ def test_coefficients_that_are_trained_have_gradients():
 @pytest.mark.parametrize("tolerance", [1e-7, 1e-30])
 @pytest.mark.parametrize("radius", [0.5, 0.99, 0.999])
 def test_what_is_not_remembered_is_below_the_tolerance(radius, tolerance):
-    """As many steps as are remembered hold all of the impulse response, and one less does not."""
+    """As many steps as the memory has hold all of the impulse response, and one less does not."""
     system = system_of([radius * np.exp(0.4j)], 3, None)
     tail = impulse_response(system, 200_000)[0].abs().flip(0).cummax(0)[0].flip(0)
     steps = memory_steps(system, 1000, tolerance)

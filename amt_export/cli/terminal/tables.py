@@ -17,7 +17,7 @@ def output() -> Console:
 def errors() -> Console:
     """Return the console of standard error.
 
-    It holds on to the stream, so that a bar goes on while a converter's chatter is redirected.
+    It holds on to the stream, so that a bar keeps moving while a converter's chatter is redirected.
     """
     return Console(markup=False, highlight=False, emoji=False, file=sys.stderr)
 

@@ -26,7 +26,7 @@ export class History {
 
   /**
    * @param frequencies centre frequencies in Hz, ascending
-   * @param columns that are remembered
+   * @param columns that are kept
    * @param range dB from the darkest to the brightest colour
    */
   constructor(

@@ -65,7 +65,7 @@ export class Stream {
       this.states[state.input] = next;
       finite &&= (next.data as Float32Array).every(Number.isFinite);
     }
-    // A recursive filter never forgets a NaN: go on from silence, and count it.
+    // A NaN stays in the state of a recursive filter: restart from silence, and count it.
     if (!finite) {
       this.rest();
       this.mended += 1;

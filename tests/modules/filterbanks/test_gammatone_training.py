@@ -100,7 +100,6 @@ def test_a_loaded_value_changes_its_channel(implementation, name, index, learnab
     after = module(audio)
     others = [channel for channel in range(30) if channel != 3]
     assert relative(after[:, 3], before[:, 3]) > 1e-3
-    # A pole decides how all sums are made: lean ones may no longer do.
     same = 2e-6 if name == "poles" else 0.0
     assert relative(after[:, others], before[:, others]) <= same
     assert relative(module.freeze(300)(audio), after) < 1e-6
