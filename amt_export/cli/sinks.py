@@ -20,7 +20,7 @@ from amt_export.cli.terminal.progress import bar
 from amt_export.cli.terminal.tables import size
 from amt_export.errors import PublishError
 from amt_export.manifest import Manifest, Port
-from amt_export.plot.level_columns import columns_for
+from amt_export.plot.columns import columns_for
 from amt_export.runtime.axes import time_axis
 from amt_export.runtime.windows import Framing
 
