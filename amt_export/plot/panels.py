@@ -105,7 +105,7 @@ class Panel:
         """See `Drawable`."""
         places = cams(self.frequencies)
         low, high = _edges(places)
-        rows: Array = low + (high - low) / ROWS * (np.arange(ROWS) + 0.5)
+        rows = np.asarray(low + (high - low) / ROWS * (np.arange(ROWS) + 0.5), np.float64)
         drawn = ax.imshow(
             _interpolated(rows, places, self.levels),
             extent=(*self.times, low, high),
