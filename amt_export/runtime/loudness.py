@@ -119,14 +119,14 @@ class LoudnessSummary:
 class RunningLoudness:
     """Loudness that comes piece by piece.
 
-    It keeps the short-term loudness, 14 MB for an hour of frames of 1 ms.
-
     Parameters
     ----------
     manifest : Manifest
         Of a model with loudness over time.
     outputs : LoudnessOutputs
         Which of its outputs are.
+    percentiles : bool, optional
+        Keep the short-term loudness for percentiles: 14 MB for an hour of frames of 1 ms.
 
     Attributes
     ----------
@@ -136,8 +136,10 @@ class RunningLoudness:
         Largest long-term loudness so far, in sone.
     """
 
-    def __init__(self, manifest: Manifest, outputs: LoudnessOutputs) -> None:
-        self._outputs = outputs
+    def __init__(
+        self, manifest: Manifest, outputs: LoudnessOutputs, *, percentiles: bool = True
+    ) -> None:
+        self._outputs, self._percentiles = outputs, percentiles
         self._step = manifest.hop / float(manifest.sampling_rate or 1.0)
         self._frames = 0
         self._kept: list[NDArray[np.float32]] = []
@@ -158,11 +160,12 @@ class RunningLoudness:
         if long[first] > self.maximum:
             self.maximum, self._at = float(long[first]), self._frames + first
         self.short_term, self.long_term = float(short[-1]), float(long[-1])
-        self._kept.append(short.astype(np.float32))
+        if self._percentiles:
+            self._kept.append(short.astype(np.float32))
         self._frames += len(long)
 
     def summary(self) -> LoudnessSummary:
-        """Return what is to be said by now."""
+        """Return what is to be said by now; percentiles that were not kept are NaN."""
         kept = np.concatenate(self._kept) if self._kept else np.zeros(0)
         n5, n10 = (percentile_loudness(kept, percent) for percent in (5.0, 10.0))
         return LoudnessSummary(self.maximum, self.seconds, n5, n10)

@@ -14,8 +14,8 @@ import soundfile
 from amt_export import runtime
 from amt_export.audio import reader as recording
 from amt_export.audio.reader import AudioReader
-from amt_export.cli.sinks import arrays
 from amt_export.cli.main import main
+from amt_export.cli.sinks import arrays
 from support.cli import SPEECH, environment, failed, noise
 from support.streams import publish_fir, publish_frames
 

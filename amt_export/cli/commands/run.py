@@ -22,11 +22,11 @@ DESCRIPTION = """\
 Run recordings of any length and sampling rate through a published model.
 
 A recording is resampled to the model's rate when needed. Files know no sound
-pressure: --level says how loud the recording was (dB SPL RMS), --full-scale what
-a full-scale sine had on the recorder; without either this is 93.98 dB SPL.
-Nonlinear models answer differently at another level. A model that takes no sound
-pressure (a DRNL takes stapes velocity in m/s) refuses recordings, unless --raw
-says that the samples are what it takes.
+pressure: --level says how loud the recording was (dB SPL RMS), --full-scale how
+loud a full-scale sine would have been; without either, this is 93.98 dB SPL.
+Nonlinear models answer differently at another level. A model that takes no
+sound pressure (a DRNL takes stapes velocity in m/s) refuses recordings, unless
+--raw says that the samples are what it takes.
 
 One INPUT makes one result. Several make one each in the folder OUT, where
 summary.csv has a row for each; a bad recording is reported and skipped, and the
@@ -152,9 +152,7 @@ def _result(text: str) -> Path:
 
 def _picture(text: str) -> Path:
     if Path(text).suffix.lower() != ".png":
-        raise ArgumentTypeError(
-            f"{text!r} must end in .png; give the recording in front of --plot"
-        )
+        raise ArgumentTypeError(f"{text!r} must end in .png; give the recording in front of --plot")
     return Path(text)
 
 
