@@ -151,8 +151,8 @@ def test_what_every_recording_would_be_refused_for_is_said_once(
     (tmp_path / "broken" / "tiny.stream.onnx").write_bytes(b"")
     for folder, options, message in (
         (tmp_path / "gone", (), "gone"),
-        (tmp_path / "broken", ("--jobs", "1"), "published with"),
-        (tmp_path / "broken", ("--jobs", "2"), "published with"),
+        (tmp_path / "broken", ("--jobs", "1"), "is empty"),
+        (tmp_path / "broken", ("--jobs", "2"), "is empty"),
         (small_stream, ("--format", "csv"), "csv holds frames"),
     ):
         assert message in failed(capsys, "run", folder, day, "-o", tmp_path / "x", *options)
