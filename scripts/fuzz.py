@@ -12,6 +12,7 @@ lines are the rows of the table; the exit code is 1 if there was a fault.
 from __future__ import annotations
 
 import argparse
+import copy
 import faulthandler
 import json
 import os
@@ -323,7 +324,7 @@ def change(content: Any, chosen: random.Random) -> None:
     elif kind == 3 and isinstance(owner[key], int | float) and not isinstance(owner[key], bool):
         owner[key] = owner[key] * chosen.choice((-1, 0, 2, 0.5, 1000, 10**30))
     else:
-        owner[key] = chosen.choice(ODD)
+        owner[key] = copy.deepcopy(chosen.choice(ODD))
 
 
 def places_in(value: Any) -> Iterator[tuple[Any, Any]]:
