@@ -228,6 +228,6 @@ def logarithm_of_sum(terms: Tensor) -> Tensor:
     Tensor [shape=(B, S, N + R - 1)]
     """
     received = shear(terms)
-    largest = torch.clamp(received.amax(2), min=0.0)  # the 1 is e^0
-    total = torch.exp(received - largest.unsqueeze(2)).sum(2) + torch.exp(-largest)
-    return torch.log(total) + largest
+    largest = torch.clamp(received.amax(2, keepdim=True), min=0.0)  # the 1 is e^0
+    total = torch.exp(received - largest).sum(2, keepdim=True) + torch.exp(-largest)
+    return (torch.log(total) + largest).squeeze(2)
