@@ -77,7 +77,9 @@ def pool_maxima(model: ir.Model) -> None:
             continue
         window = [1] * (shape.rank() - 2)
         attributes = [
-            ir.AttrInt64s("kernel_shape", [length if i == axis - 2 else 1 for i in range(len(window))]),
+            ir.AttrInt64s(
+                "kernel_shape", [length if i == axis - 2 else 1 for i in range(len(window))]
+            ),
             ir.AttrInt64s("strides", window),
         ]
         name = node.outputs[0].name
