@@ -26,10 +26,10 @@ from typing import NamedTuple, Tuple
 import torch
 from torch import Tensor
 
-# Bits of a head: of a matrix below its peak, of a row below the sum of its magnitudes. With 16 bits of a row the
-# stream of FastDRNLFilterbank is wrong by 8e-6 of the peak on a 1 kHz tone, with 15 by 6e-6; with 14 the
-# excitation of a sweep in Glasberg2002FrontEnd is wrong by 2.3e-5 dB, with 15 by 1.5e-5. The peak of a row would
-# do as well, but other engines than ONNX Runtime know its sum better.
+# Bits of a head: of a matrix below its peak, of a row below the sum of its magnitudes. With 16 bits of a row
+# the stream of FastDRNLFilterbank is wrong by 8e-6 of the peak on a 1 kHz tone, with 15 by 6e-6; with 14 the
+# excitation of a sweep in Glasberg2002FrontEnd is wrong by 2.3e-5 dB, with 15 by 1.5e-5. The peak of a row
+# would do as well, but other engines than ONNX Runtime know its sum better.
 HEAD_BITS, SUM_BITS = 8, 15
 # 1.5 * 2^23 * x is where float32 numbers are x apart (1.5: away from the ends of the binade). Adding it to
 # numbers below p and subtracting it again rounds them to multiples of x: here 2^-15 p.
