@@ -8,7 +8,7 @@ from torch import Tensor
 
 from amt_export.manifest.ports import State
 from amt_export.modules.base import as_batch, unrounded
-from amt_export.modules.filterbanks.drnl import DRNLParameters
+from amt_export.modules.filterbanks.drnl_parameters import DRNLParameters
 from amt_export.modules.filterbanks.fft_convolution import FilterSpectrum, TorusTransform
 from amt_export.modules.reference import DOCUMENTED
 from amt_export.numerics.good_thomas import (
