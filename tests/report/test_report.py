@@ -20,7 +20,7 @@ from amt_export.manifest import BEYOND, ParityRow, describe_others, load_manifes
 from amt_export.manifest.parity_row import Setting, Skip
 from amt_export.model_file.building import build_module
 from amt_export.modules import DRNLFilterbank, FastDRNLFilterbank, GammatoneFilterbank
-from amt_export.report import draw, measure_response, parity_markdown, read_published
+from amt_export.report import draw, measure_response, model_card, read_published
 from amt_export.report.chart import Axis, Chart, decade_axis, frequency_axis
 from amt_export.report.page import Published, parity_page
 from amt_export.verify.parity.cases import eager_runner
@@ -151,7 +151,7 @@ def test_pictures_of_a_folder(published):
     for name in ("gammatone", "drnl", "fast_drnl"):
         folder = published(name)
         assert {p.name for p in folder.glob("*.svg")} == {"error.svg", "response.svg"}
-        text = (folder / "parity.md").read_text()
+        text = (folder / "README.md").read_text()
         for picture in folder.glob("*.svg"):
             svg = picture.read_text()
             ET.fromstring(svg)
@@ -214,7 +214,7 @@ def rows_of(manifest) -> list[ParityRow]:
 def test_markdown_says_what_the_manifest_says(published):
     manifest = load_manifest(published("gammatone"))
     manifest = replace(manifest, parity=tuple(rows_of(manifest)))
-    text = parity_markdown(manifest, {"error.svg": "about"})
+    text = model_card(manifest, {"error.svg": "about"})
     centre, signal = manifest.centre_frequencies[1], manifest.parity[0].signal
     assert f"| subbands | 3.0e-3 | {signal} | channel 1, {centre:.0f} Hz |" in text
     assert "| onnx (CUDA) | subbands |" in text
@@ -319,7 +319,7 @@ def test_nothing_in_a_folder_becomes_part_of_the_page(published, tmp_path):
     assert "script" not in Page(text).tags
     assert "<script" not in text
     assert not {"\x1b", "\u202e"} & set(text)
-    markdown = parity_markdown(read.manifest)
+    markdown = model_card(read.manifest)
     assert not re.search(r"(?<!\\)<", markdown)
     assert not {"\x1b", "\u202e"} & set(markdown)
 
