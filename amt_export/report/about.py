@@ -43,7 +43,7 @@ STAPES = (
     "The input is the velocity of the stapes. A recording in pascals is thousands of times too large for "
     "it, and nothing is compressed then: `CASPFrontEnd` has the ears in front."
 )
-INTERNAL = "The output is in model units: differences between two sounds have a meaning, single values have none."
+INTERNAL = "The output is in model units: differences between sounds have a meaning, single values have none."
 
 ABOUT = {
     "GammatoneFilterbank": About(
@@ -86,8 +86,7 @@ ABOUT = {
         "The way of a sound to the basilar membrane: outer ear and middle ear as FIR filters, then the "
         "dual-resonance nonlinear filterbank. The output is the velocity of the basilar membrane.",
         (
-            "It ends at the basilar membrane: hair cells, adaptation and modulation filters of CASP come "
-            "behind it.",
+            "It ends at the basilar membrane. CASP continues with hair cells, adaptation and modulation.",
             "The sound field is diffuse. The delay of the outer ear (256 samples) is kept.",
             "Hearing loss means that the outer hair cells are missing altogether, at all frequencies.",
         ),

@@ -47,7 +47,7 @@ hash; `amt-export check` compares them.
 
 NO_LICENSE = "Nothing was said about a licence."
 
-MIT = "The code and the coefficients of amt_export in these files: MIT, Copyright (c) 2026 The amt_export authors."
+MIT = "Code and coefficients of amt_export in these files: MIT, Copyright (c) 2026 The amt_export authors."
 
 
 def model_card(manifest: Manifest, captions: Mapping[str, str] | None = None) -> str:

@@ -6,14 +6,14 @@ import numpy as np
 from amt_export import runtime
 
 model = runtime.load("artifacts/moore2016_loudness_32k")
-frequencies = np.geomspace(50, 12800, 17)
+frequencies = np.geomspace(63, 12600, 17)
 levels = np.arange(0, 121, 20)
 phon = np.zeros((len(frequencies), len(levels)))
 for row, frequency in zip(phon, frequencies, strict=True):
     tone = np.sqrt(2) * 2e-5 * np.sin(2 * np.pi * frequency * np.arange(9600) / 32000)
     for place, level in enumerate(levels):
         sound = 10 ** (level / 20) * np.stack([tone, tone])  # the same at both ears
-        row[place] = runtime.phon(model.process(sound)["short_term"].sum(axis=-1).max())
+        row[place] = runtime.phon(model.process(sound)["short_term"][250].sum())  # settled
 for wanted in (20, 40, 60, 80, 100):
     contour = [np.interp(wanted, row, levels, right=np.nan) for row in phon]
     plt.semilogx(frequencies, contour, color="C0")

@@ -7,7 +7,7 @@ from amt_export import runtime
 
 model = runtime.load("artifacts/moore2016_frontend_32k")
 tone = np.sin(2 * np.pi * 1000 * np.arange(16000) / 32000)  # full scale, 93.98 dB SPL
-for level in range(90, 10, -10):
+for level in (90, 70, 50, 30):
     sound = 10 ** ((level - 93.98) / 20) * tone
     excitation = model.process(np.stack([sound, sound]))["excitation_left"]
     plt.plot(model.centre_frequencies, excitation[200], color=plt.cm.viridis((90 - level) / 80))
