@@ -50,7 +50,7 @@ def test_help_needs_no_torch():
         (("build", "--checkpoint", "c.pt"), "--checkpoint: needs exactly one MODEL"),
         (("build", "a", "--checkpoint-prefix", "drnl."), "needs --checkpoint FILE"),
         (("check",), "required: DIR"),
-            (("run", "d", "x.wav", "-o", "x.txt"), "'x.txt' must end in .npz"),
+        (("run", "d", "x.wav", "-o", "x.txt"), "'x.txt' must end in .npz"),
         (("run", "d", "x.wav", "y.wav"), "-o: several recordings need a folder"),
         (("run", "d", "*.wav", "-o", "x.npz"), "-o: several recordings need a folder"),
         (("run", "d", "x.wav", "--format", "csv"), "--format: is for results in a folder"),
