@@ -46,7 +46,7 @@ def origin() -> Origin:
 
 def _commit() -> str:
     """The commit of the source tree that this package is in; empty for an installed one."""
-    root = Path(amt_export.__file__).resolve().parents[1]
+    root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return ""
     command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--exclude=*"]
