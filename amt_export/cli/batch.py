@@ -7,15 +7,20 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from amt_export.audio.calibration import check_audio_model
 from amt_export.cli.convert import Outcome, Settings, Task
 from amt_export.cli.inputs import Found, find_recordings, result_names
+from amt_export.cli.sinks.files import result_files
 from amt_export.cli.terminal.console import Table
 from amt_export.cli.terminal.errors import complain
-from amt_export.cli.terminal.files import refuse, replacing
+from amt_export.cli.terminal.files import replacing
 from amt_export.cli.terminal.progress import bar
 from amt_export.cli.terminal.tables import count, number, output, plain_table
 from amt_export.cli.workers import convert_each, convert_in_workers
 from amt_export.errors import PublishError
+from amt_export.manifest import load_manifest
+from amt_export.plot.columns import columns_for
+from amt_export.runtime.axes import is_timed
 from amt_export.runtime.phon import phon
 
 SOME_BAD = 3
@@ -64,7 +69,30 @@ def plan(inputs: Sequence[str], out: Path, suffix: str, *, picture: bool) -> lis
 
 
 def run_all(settings: Settings, tasks: Sequence[Task], out: Path, jobs: int) -> int:
-    """Convert all recordings and say what came of them; return the exit code."""
+    """Convert all recordings and say what came of them.
+
+    Parameters
+    ----------
+    settings : Settings
+    tasks : sequence of Task
+        At least one.
+    out : Path
+        Folder of the results.
+    jobs : int
+        Processes.
+
+    Returns
+    -------
+    int
+        The exit code: 3 if some recordings were bad.
+
+    Raises
+    ------
+    AmtExportError
+        If no recording could have a result: the model cannot be opened, or gives nothing of this format, or
+        the folder cannot be written.
+    """
+    _check(settings, tasks[0])
     _prepare(out, settings, tasks)
     started = time.perf_counter()
     outcomes: dict[Path, Outcome] = {}
@@ -83,6 +111,17 @@ def run_all(settings: Settings, tasks: Sequence[Task], out: Path, jobs: int) -> 
     return _say(ordered, time.perf_counter() - started, out)
 
 
+def _check(settings: Settings, task: Task) -> None:
+    """Refuse once what every recording would be refused for."""
+    manifest = load_manifest(settings.folder)
+    check_audio_model(manifest)
+    if task.output is not None:
+        result_files(task.output, manifest)
+    if task.picture is not None:
+        timed = {port.name: 1 for port in manifest.outputs if is_timed(port)}
+        columns_for(manifest, float(manifest.sampling_rate or 1), timed, 1)
+
+
 def _prepare(out: Path, settings: Settings, tasks: Sequence[Task]) -> None:
     """Make the output folder, unless results would replace what must stay."""
     if out.exists() and not out.is_dir():
@@ -96,8 +135,9 @@ def _prepare(out: Path, settings: Settings, tasks: Sequence[Task]) -> None:
     ):
         if path is not None and path.resolve() in recordings:
             raise PublishError(f"{path}: would replace a recording; give another folder")
+    if settings.folder.resolve() in (out.resolve(), *out.resolve().parents):
+        raise PublishError(f"{out}: would change {settings.folder}; give another folder")
     out.mkdir(exist_ok=True)
-    refuse(out / SUMMARY, settings.folder)
 
 
 def _write_summary(path: Path, outcomes: Sequence[Outcome], out: Path) -> None:

@@ -18,10 +18,10 @@ from typing import Any
 from amt_export.cli.convert import Converter, Outcome, Settings, Task
 from amt_export.cli.interruption import stop_if_interrupted
 from amt_export.cli.terminal.progress import Report
-from amt_export.errors import AmtExportError, PublishError
+from amt_export.errors import AmtExportError, MissingDependencyError, PublishError
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-"""Errors of a disk that would meet every other recording as well."""
+"""Errors of a disk that takes no more."""
 
 HEARTBEAT = 0.5
 """s between looks at whether Ctrl-C was pressed."""
@@ -120,8 +120,8 @@ def attempt(converter: Converter, task: Task, report: Report) -> Outcome:
         return converter.convert(task, converter.read(task.source), report)
     except (AmtExportError, OSError, MemoryError) as error:
         cause = error.__cause__ if isinstance(error, PublishError) else error
-        if getattr(cause, "errno", None) in FULL:
-            raise
+        if isinstance(error, MissingDependencyError) or getattr(cause, "errno", None) in FULL:
+            raise  # every other recording would fail as well
         reason = str(error) if isinstance(error, AmtExportError) else repr(error)
         for name in (str(task.source), task.source.name):
             reason = reason.removeprefix(f"{name}: ")

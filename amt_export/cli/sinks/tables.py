@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from contextlib import ExitStack
@@ -110,7 +111,7 @@ def _axis_labels(axis: str, size: int, manifest: Manifest) -> list[str]:
 
 def _by_frame(value: NDArray[Any], port: Port) -> NDArray[Any]:
     frames = np.moveaxis(value, time_axis(port) or 0, 1)[0]
-    rows: NDArray[Any] = frames.reshape(len(frames), -1)
+    rows: NDArray[Any] = frames.reshape(len(frames), math.prod(frames.shape[1:]))
     return rows
 
 
