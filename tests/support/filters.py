@@ -135,6 +135,12 @@ def resized_specs() -> dict[str, ModelSpec]:
     return specs
 
 
+def short_onnx_specs() -> dict[str, ModelSpec]:
+    """Model files as they are, but for shorter signals: what the notebook and the gallery load by name."""
+    names = ("cochleagram_speech_16k", "moore2016_loudness_32k")
+    return {name: load_spec(model_file(name)).resized(samples=3200) for name in names}
+
+
 def recursion(audio: np.ndarray, pole: complex, order: int, cutoff: float | None) -> np.ndarray:
     """Re{(1-|p|)^n / (1 - p z^-1)^n x}, and a Butterworth low-pass behind it."""
     output = (1.0 - abs(pole)) ** order * audio.astype(complex)
