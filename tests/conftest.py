@@ -22,7 +22,13 @@ from support import runtime as runtime_support
 from support import streams as streams_support
 from support.cli import BLOCK, SMALL, amt
 from support.divergence import short_specs
-from support.filters import Golden, load_golden, resized_specs, short_onnx_specs, small_specs
+from support.filters import (
+    Golden,
+    load_golden,
+    resized_specs,
+    resized_to_onnx,
+    small_specs,
+)
 
 # Two test processes with all cores each would only wait for each other; and sums keep their order.
 torch.set_num_threads(1)
@@ -70,16 +76,16 @@ def published_short(shared) -> Callable[[str], Path]:
     return publisher(short_specs(), shared / "short", formats=["onnx", "coreml"])
 
 
-@pytest.fixture(scope="session")
-def published_onnx(shared) -> Callable[[str], Path]:
-    """Folder of a model of `short_onnx_specs`, whole and stream, built when first asked for."""
-    return publisher(short_onnx_specs(), shared / "onnx", formats=["onnx"])
-
-
 @pytest.fixture(params=("gammatone", "drnl", "fast_drnl"))
 def folder(request, published) -> Path:
     """A published folder of each of `small_specs`, one after the other."""
     return published(request.param)
+
+
+@pytest.fixture(scope="session")
+def published_onnx(shared) -> Callable[[str], Path]:
+    """Folder of a model file of `resized_to_onnx`, ONNX only, whole and stream, built when first asked for."""
+    return publisher(resized_to_onnx(), shared / "artifacts", formats=["onnx"])
 
 
 @pytest.fixture

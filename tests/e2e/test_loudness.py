@@ -9,8 +9,10 @@ from amt_export.errors import InputError
 from amt_export.modules import Moore2016Loudness
 from amt_export.runtime import phon
 from amt_export.runtime.model import Model
+from support.filters import SHORT
 
-NAME, SAMPLES = "moore2016_loudness_32k", 3200
+NAME = "moore2016_loudness_32k"
+SAMPLES = SHORT[NAME]
 
 
 @pytest.fixture(scope="module")
