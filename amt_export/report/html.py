@@ -50,8 +50,8 @@ def _percent(used: float) -> str:
 
 
 def breakable(name: str) -> str:
-    """A name that may be broken behind its underscores."""
-    return escape(name).replace("_", "_<wbr>")
+    """A name that may be broken behind underscores and dots."""
+    return escape(name).replace("_", "_<wbr>").replace(".", ".<wbr>")
 
 
 def rows_of(cells: Sequence[str], format: str = "", scope: bool = True) -> str:

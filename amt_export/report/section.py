@@ -78,7 +78,7 @@ def _files(manifest: Manifest) -> str:
     rows = "".join(
         rows_of(
             [
-                escape(entry.path),
+                breakable(entry.path),
                 size_of(entry.bytes),
                 f"<code>{escape(entry.sha256[:16])}</code>",
             ],

@@ -61,6 +61,7 @@ nav ul{display:flex;gap:18px;overflow-x:auto;white-space:nowrap;scrollbar-width:
 nav{margin:0 -12px 12px;padding:0 12px}
 dl{grid-template-columns:1fr}dd{margin-bottom:6px}th,td{padding:6px 8px}
 tbody th{white-space:normal;overflow-wrap:anywhere;min-width:112px;max-width:136px;font-size:13px}
+figure{overflow-x:auto}figure img{max-width:none;width:max(100%,480px)}
 .scroll::-webkit-scrollbar{height:7px}
 .scroll::-webkit-scrollbar-thumb{background:var(--soft);border-radius:4px}}
 @media print{.scroll{overflow:visible;border:0}details,aside{display:none}section{break-inside:avoid}
