@@ -3,15 +3,17 @@
 import { type Manifest, calibration, decodeAudio, scaled } from "amt-export";
 import { Source } from "./audio";
 import type { View } from "./columns";
+import { describe, showProgress } from "./facts";
 import { onDrop, onKeys } from "./gestures";
 import { LevelField } from "./level_field";
 import { LoudnessView } from "./loudness";
-import type { FromWorker, Progress } from "./messages";
+import { listModels } from "./menu";
+import type { Progress } from "./messages";
 import { Model } from "./model";
 import { complain, element, say, write } from "./page";
 import { Picture } from "./picture";
 import { decibels, linear } from "./scale";
-import { digits, scientific } from "./words";
+import { digits } from "./words";
 
 /** Milliseconds between readings that are written out: as fast as one can read them. */
 const READING = 250;
@@ -91,23 +93,6 @@ async function openModel(name: string): Promise<void> {
 
 function scale(): ReturnType<typeof decibels> {
   return view?.kind === "loudness" ? linear(view.unit) : decibels(view?.unit ?? "", Number(range.value));
-}
-
-function describe({ manifest, verdict }: Extract<FromWorker, { type: "opened" }>): void {
-  const { stream, sampling_rate: fs, centre_frequencies: fc } = manifest;
-  const [worst] = [...verdict.findings].sort((a, b) => b.difference / b.allowed - a.difference / a.allowed);
-  const unit = worst.kind === "db" ? "dB" : "of peak";
-  element("verdict").className = verdict.ok ? "good" : "bad";
-  write("worst", scientific(worst.difference));
-  const signals = `${verdict.signals.length} signals`;
-  write("vectors", `${unit}, worst difference from float64 on ${signals}; ${scientific(worst.allowed)} is allowed`);
-  write("delay", `${digits((1000 * (stream!.block + stream!.latency)) / fs!)} ms`);
-  write("block", `block of ${stream!.block} samples, latency ${stream!.latency}`);
-  write("channels", `${fc.length} channels`);
-  write("description", `${digits(fc[0])} to ${digits(fc[fc.length - 1])} Hz, at ${fs} Hz`);
-  write("speed", "–");
-  if (verdict.ok) say(`Ready. Verified here: worst difference ${scientific(worst.difference)} ${unit}.`);
-  else say(`This model is wrong here by ${scientific(worst.difference)} ${unit}; do not trust what is shown.`, true);
 }
 
 /** Stop what plays, and start anew. */
@@ -230,17 +215,14 @@ function read(): void {
   canvas.setAttribute("aria-label", `${name}, ${span}, ${top}`);
 }
 
-function show({ speed, mended, lost, behind: late }: Progress): void {
-  behind = late;
-  write("speed", speed ? `${digits(speed)} ×` : "–");
-  const usual = behind > BEHIND ? `real time; the picture is ${digits(behind)} s behind` : "real time, on one core";
-  write("speed-of", lost ? `real time; ${digits(lost)} s of sound were dropped` : usual);
-  element("speed-of").parentElement?.classList.toggle("bad", lost > 0);
+function show(progress: Progress): void {
+  behind = progress.behind;
+  showProgress(progress, behind > BEHIND);
   // Once: what is said again and again is read out again and again.
   if (warned) return;
-  warned = lost > 0 || mended > 0;
-  if (lost) say("This device is too slow for the model; some sound is dropped.", true);
-  else if (mended) say("The sound held samples that are no numbers; the model went on from silence.", true);
+  warned = progress.lost > 0 || progress.mended > 0;
+  if (progress.lost) say("This device is too slow for the model; some sound is dropped.", true);
+  else if (progress.mended) say("The sound held samples that are no numbers; the model went on from silence.", true);
 }
 
 let pointing = false;
@@ -304,22 +286,7 @@ onKeys({ " ": pauseButton, s: sampleButton, o: openButton, m: microphoneButton }
 onDrop((file) => void (openButton.disabled || play(file.name, () => file.arrayBuffer())));
 
 async function begin(): Promise<void> {
-  const response = await fetch("models/index.json");
-  const models = response.ok ? ((await response.json()) as { name: string; group: string; description: string }[]) : [];
-  if (!models.length) throw new Error("There is no model yet: run `npm run models`, then load this page again.");
-  for (const { name, group, description } of models) {
-    let into = [...picker.querySelectorAll("optgroup")].find(({ label }) => label === group);
-    if (!into) {
-      into = document.createElement("optgroup");
-      into.label = group;
-      picker.append(into);
-    }
-    const option = new Option(name, name);
-    option.title = description;
-    into.append(option);
-  }
-  picker.selectedIndex = 0;
-  picker.disabled = false;
+  await listModels(picker);
   await openModel(picker.value);
 }
 

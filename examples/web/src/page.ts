@@ -25,5 +25,6 @@ export function complain(error: unknown): void {
   };
   const { name, message } = error as Error;
   const text = reasons[name] ?? message;
-  say(text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?…]$/.test(text) ? "" : "."), true);
+  // What begins with a name stays as it is.
+  say(text.replace(/^[a-z]+ /, (word) => word.charAt(0).toUpperCase() + word.slice(1)) + (/[.!?…]$/.test(text) ? "" : "."), true);
 }
