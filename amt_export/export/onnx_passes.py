@@ -68,7 +68,8 @@ def pool_maxima(model: ir.Model) -> None:
     """
     graph = model.graph
     for node in list(graph):
-        axis, shape = _single_axis(node), node.inputs[0].shape if node.inputs else None
+        axis, given = _single_axis(node), node.inputs[0] if node.inputs else None
+        shape = None if given is None else given.shape
         if axis is None or shape is None or not 3 <= shape.rank() <= MAX_POOLED_RANK:
             continue
         axis = axis % shape.rank()
@@ -93,7 +94,8 @@ def _single_axis(node: ir.Node) -> int | None:
     """The axis of a ReduceMax over one that stays in the shape."""
     if node.op_type != "ReduceMax" or node.attributes.get_int("keepdims", 1) != 1:
         return None
-    axes = ir.convenience.get_const_tensor(node.inputs[1]) if len(node.inputs) > 1 else None
+    given = node.inputs[1] if len(node.inputs) > 1 else None
+    axes = None if given is None else ir.convenience.get_const_tensor(given)
     return int(axes.numpy().item()) if axes is not None and axes.size == 1 else None
 
 

@@ -17,11 +17,11 @@ class Blocks(NamedTuple):
     """A signal in blocks.
 
     length : samples of a block
-    count : blocks that hold the signal, the last one perhaps in part
+    number : of blocks that hold the signal, the last one perhaps in part
     """
 
     length: int
-    count: int
+    number: int
 
 
 def whole_blocks(samples: int) -> Blocks:
@@ -37,7 +37,7 @@ def whole_blocks(samples: int) -> Blocks:
     Examples
     --------
     >>> whole_blocks(16000)
-    Blocks(length=32, count=500)
+    Blocks(length=32, number=500)
     """
     lengths = [length for length in range(BLOCK, 2 * BLOCK + 1) if samples % length == 0]
     length = min(lengths, key=lambda length: (-(-length // LANES) / length, length), default=BLOCK)

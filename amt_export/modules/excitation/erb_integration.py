@@ -63,6 +63,13 @@ class ERBIntegration(ERBChannels):
     ----------
     .. [1] B. R. Glasberg and B. C. J. Moore, "A model of loudness applicable to time-varying
        sounds", J. Audio Eng. Soc. 50, 331-342 (2002).
+
+    Examples
+    --------
+    >>> white = torch.full((1, 1, 1025), 1e-8)  # Pa^2/Hz
+    >>> level = ERBIntegration()(white)
+    >>> level.shape, bool(level[0, 0, -1] > level[0, 0, 0])  # the bands get wider
+    (torch.Size([1, 1, 150]), True)
     """
 
     input_ports: ClassVar[tuple[Port, ...]] = (

@@ -92,6 +92,13 @@ class Moore2016ExcitationPattern(AuditoryModule):
     .. [1] B. C. J. Moore, B. R. Glasberg, A. Varathanathan and J. Schlittenlacher, "A loudness
        model for time-varying sounds incorporating binaural inhibition", Trends in Hearing 20
        (2016).
+
+    Examples
+    --------
+    >>> pattern = Moore2016ExcitationPattern()
+    >>> freqs, levels = torch.tensor([[[1000.0, 3000.0]]]), torch.tensor([[[60.0, 40.0]]])
+    >>> pattern(freqs, levels).shape
+    torch.Size([1, 1, 150])
     """
 
     input_ports: ClassVar[tuple[Port, ...]] = (

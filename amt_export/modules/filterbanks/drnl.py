@@ -65,15 +65,15 @@ class DRNLFilterbank(DRNLParameters):
     -----
     audio (B, T), stapes velocity in m/s -> velocity (B, F, T) in m/s; without B when audio has none.
 
-    Notes
-    -----
-    Fed with pascals, which are 2,400 times larger at 1 kHz and 26,000 times at 8 kHz, nothing is compressed at
-    any audible level. `CASPFrontEnd` takes pascals.
-
     Raises
     ------
     ValueError
         For values out of range or unknown names, with the value in the message.
+
+    Notes
+    -----
+    Fed with pascals, which are 2,400 times larger at 1 kHz and 26,000 times at 8 kHz, nothing is compressed at
+    any audible level. `CASPFrontEnd` takes pascals.
 
     References
     ----------
@@ -81,6 +81,12 @@ class DRNLFilterbank(DRNLParameters):
        J. Acoust. Soc. Am. 110, 3107-3118 (2001).
     .. [2] M. L. Jepsen, S. D. Ewert and T. Dau, "A computational model of human auditory signal
        processing and perception", J. Acoust. Soc. Am. 124, 422-438 (2008), Table I.
+
+    Examples
+    --------
+    >>> filterbank = DRNLFilterbank((250.0, 8000.0), 44100, n_channels=4)
+    >>> filterbank(torch.zeros(1, 441, dtype=torch.float64)).shape
+    torch.Size([1, 4, 441])
     """
 
     states: ClassVar[tuple[State, ...]] = (

@@ -76,6 +76,14 @@ class GammatoneFilterbank(AudioFilter):
        (1997).
     .. [2] V. Hohmann, "Frequency analysis and synthesis using a Gammatone filterbank",
        Acta Acustica 88, 433-442 (2002). The complex one-pole cascade.
+
+    Examples
+    --------
+    >>> filterbank = GammatoneFilterbank((100.0, 8000.0), 16000)
+    >>> tone = torch.sin(2 * torch.pi * 1000 / 16000 * torch.arange(1600))
+    >>> loudest = filterbank(tone).abs().amax(-1).argmax()
+    >>> f"{float(filterbank.fc[loudest]):.0f} Hz"
+    '1017 Hz'
     """
 
     input_ports: ClassVar[tuple[Port, ...]] = (Port("audio", ("batch", "time"), "Pa"),)

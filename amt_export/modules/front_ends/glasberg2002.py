@@ -40,6 +40,12 @@ class Glasberg2002FrontEnd(StageFraming, CentredModule):
     ----------
     .. [1] B. R. Glasberg and B. C. J. Moore, "A model of loudness applicable to time-varying
        sounds", J. Audio Eng. Soc. 50, 331-342 (2002).
+
+    Examples
+    --------
+    >>> import torch
+    >>> Glasberg2002FrontEnd()(torch.zeros(1, 3072)).shape
+    torch.Size([1, 4, 150])
     """
 
     input_ports: ClassVar[tuple[Port, ...]] = MultiResolutionFFT.input_ports

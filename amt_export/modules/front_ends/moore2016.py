@@ -68,6 +68,12 @@ class Moore2016FrontEnd(StageFraming):
     .. [1] B. C. J. Moore, B. R. Glasberg, A. Varathanathan and J. Schlittenlacher, "A loudness
        model for time-varying sounds incorporating binaural inhibition", Trends in Hearing 20
        (2016).
+
+    Examples
+    --------
+    >>> left, right = Moore2016FrontEnd()(torch.zeros(1, 2, 2144))
+    >>> left.shape
+    torch.Size([1, 3, 150])
     """
 
     input_ports: ClassVar[tuple[Port, ...]] = Moore2016Spectrum.input_ports
