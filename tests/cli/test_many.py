@@ -22,6 +22,7 @@ from amt_export.cli.workers import convert_in_workers
 from support.cli import INTERRUPTIBLE, environment, failed, noise
 from support.loudness import publish_loudness
 from support.streams import publish_levels
+from support.terminal import on_a_terminal, plain
 from support.workers import convert_or_die
 
 
@@ -221,3 +222,16 @@ def _children_of(pid: int) -> list[str]:
         if int(fields[1]) == pid and int(path.parent.name) != os.getpid():
             found.append(path.parent.name)
     return found
+
+
+def test_bars_and_lines_share_a_terminal(model, day, tmp_path):
+    """Pictures are drawn while a bar is up, also by workers, who leave the terminal alone."""
+    one, code = on_a_terminal("run", model, day / "a.wav", "--plot", tmp_path / "a.png")
+    assert code == 0, one
+    text, code = on_a_terminal("run", model, day, "-o", tmp_path / "out", "--plot", "--jobs", "2")
+    assert code == 3, text
+    lines = plain(text)
+    assert sum("amt-export: skipped: " in line for line in lines) == len(BAD)
+    assert "3 recordings, 0.8 s, in " in text
+    assert any("tiny, 7 recordings" in line for line in lines)
+    assert sum(name.endswith(".png") for name in files(tmp_path / "out")) == len(GOOD)
