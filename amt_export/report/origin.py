@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import amt_export
+from amt_export import __version__
 
 CPU_INFO = Path("/proc/cpuinfo")
 
@@ -36,7 +36,7 @@ class Origin:
 def origin() -> Origin:
     """Return the present one."""
     commit = _commit()
-    version = f"{amt_export.__version__}{f', commit {commit}' if commit else ''}"
+    version = f"{__version__}{f', commit {commit}' if commit else ''}"
     cores = os.cpu_count() or 1
     machine = (
         f"{platform.system()} {platform.machine()}, {_processor()}, {cores} core{'s' * (cores > 1)}"
@@ -46,7 +46,7 @@ def origin() -> Origin:
 
 def _commit() -> str:
     """The commit of the source tree that this package is in; empty for an installed one."""
-    root = Path(amt_export.__file__).resolve().parents[1]
+    root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return ""
     command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--exclude=*"]
