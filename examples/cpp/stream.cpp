@@ -36,7 +36,9 @@ int main(int count, char** arguments) try {
     } else if (word == "--reset") {
       nonfinite = amt::Nonfinite::reset;
     } else if (word == "--full-scale" && i + 1 < count) {
-      level = std::strtod(arguments[++i], nullptr);
+      char* end = nullptr;
+      level = std::strtod(arguments[++i], &end);
+      if (end == arguments[i] || *end != '\0') throw std::runtime_error(USAGE);
     } else if (path.empty() && word.rfind("--", 0) != 0) {
       path = word;
     } else {
@@ -54,7 +56,7 @@ int main(int count, char** arguments) try {
     write(stream.push(piece.data(), got / stream.ears()));
   }
   write(stream.flush());
-  if (stream.resets()) std::fprintf(stderr, "went on from silence %d times\n", stream.resets());
+  if (stream.resets()) std::fprintf(stderr, "restarted from silence: %d\n", stream.resets());
 } catch (const std::exception& error) {
   std::fprintf(stderr, "%s\n", error.what());
   return 1;

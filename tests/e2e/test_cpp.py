@@ -103,7 +103,7 @@ def test_a_nan_is_forgotten_if_asked(stream):
     audio[block + 3] = np.nan
     done = run(stream, SAMPLES, audio, "--reset")
     assert done.returncode == 0
-    assert done.stderr == b"went on from silence 1 times\n"
+    assert done.stderr == b"restarted from silence: 1\n"
     found = np.frombuffer(done.stdout, np.float32).reshape(2000, -1)
     assert found.shape == expected.shape
     assert found[2 * block :].tobytes() == clean  # from silence
@@ -117,6 +117,7 @@ def test_complaints_are_one_line(stream):
         (run(stream, SAMPLES, np.array([0, np.nan], np.float32)), "sample 1 is NaN or infinite"),
         (run(stream, MIRRORED, block), "mirrors a signal at its ends"),
         (run(stream, SAMPLES, block, "--level"), "usage: "),
+        (run(stream, SAMPLES, block, "--full-scale", "loud"), "usage: "),
         (run(stream, SAMPLES, block, "--full-scale", "300"), "give a level from -100 to 200"),
         (
             subprocess.run(
