@@ -1,76 +1,26 @@
-"""Where outputs go piece by piece: arrays on disk, arrays in memory, columns of a picture."""
+"""Results as arrays: one ``.npz`` made in memory, or ``.npy`` files of any size written through memory maps."""
 
 from __future__ import annotations
 
 import json
-import math
 import os
 import shutil
-from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from amt_export.audio.reader import AudioReader
+from amt_export.cli.sinks.sink import Account, Outputs, bytes_needed, whole_shapes
 from amt_export.cli.terminal.files import replacing
-from amt_export.cli.terminal.progress import bar
 from amt_export.cli.terminal.tables import size
 from amt_export.errors import PublishError
 from amt_export.manifest import Manifest, Port
-from amt_export.plot.level_columns import columns_for
 from amt_export.runtime.axes import time_axis
-from amt_export.runtime.windows import Framing
-
-Outputs = Mapping[str, NDArray[Any]]
 
 REOPEN = 64_000_000
 """Bytes written through a memory map before it is opened anew: until then they count as our memory."""
-
-
-class Sink(Protocol):
-    """Takes audio and outputs, batch axis included, as they are known; leaving its block finishes it."""
-
-    def __enter__(self) -> Sink:
-        """Begin."""
-
-    def __exit__(self, *error: Any) -> bool | None:
-        """Finish, unless there was an error."""
-
-    def write(self, audio: NDArray[Any], outputs: Outputs) -> None:
-        """Take the next samples of the audio, and the next samples or frames of every output."""
-
-
-def whole_shapes(manifest: Manifest, samples: int) -> dict[str, tuple[int, ...]]:
-    """Return the shape of every output for a recording of so many samples, batch 1."""
-    frames = Framing(manifest.hop, manifest.frame_length).frames(samples)
-    shapes = {}
-    for port in manifest.outputs:
-        axis = time_axis(port)
-        if axis is None:
-            shapes[port.name] = port.sized()
-        else:
-            shapes[port.name] = (1, *port.sized()[1:axis], frames, *port.sized()[axis + 1 :])
-    return shapes
-
-
-def bytes_needed(manifest: Manifest, samples: int) -> int:
-    """Return the size of all outputs together."""
-    shapes = whole_shapes(manifest, samples)
-    return sum(
-        math.prod(shapes[port.name]) * np.dtype(port.dtype).itemsize for port in manifest.outputs
-    )
-
-
-def description(manifest: Manifest, fs: int) -> dict[str, Any]:
-    """Return what belongs to the arrays: sampling rate, centre frequencies, manifest."""
-    return {
-        "fs": float(fs),
-        "centre_frequencies": list(manifest.centre_frequencies),
-        "manifest": json.loads(manifest.to_json()),
-    }
 
 
 class _Arrays:
@@ -104,11 +54,8 @@ class MemorySink:
     ----------
     path : Path
         The file.
-    manifest : Manifest
-    samples : int
-        Of the recording, at the model's rate.
-    fs : int
-        That rate in Hz.
+    account : Account
+        Of the recording.
 
     Raises
     ------
@@ -116,14 +63,15 @@ class MemorySink:
         If it does not fit into memory.
     """
 
-    def __init__(self, path: Path, manifest: Manifest, samples: int, fs: int) -> None:
+    def __init__(self, path: Path, account: Account) -> None:
+        manifest, samples = account.manifest, account.recording.samples
         needed, free = bytes_needed(manifest, samples), free_memory()
         if free is not None and needed > free:
             raise PublishError(
                 f"{path}: an .npz of {size(needed)} is made in memory, of which {size(free)} are free; "
                 f"give -o {path.with_suffix('.npy').name}, which is written piece by piece"
             )
-        self._path, self._manifest, self._fs = path, manifest, fs
+        self._path, self._account = path, account
         self._filled = _Arrays(manifest.outputs)
         for port in manifest.outputs:
             shape = whole_shapes(manifest, samples)[port.name]
@@ -139,11 +87,15 @@ class MemorySink:
     def __exit__(self, *error: Any) -> None:
         if error[0] is not None:
             return
+        account = self._account
+        # None, as for the level of silence, is NaN.
+        fields = {key: np.nan if x is None else x for key, x in account.fields().items()}
         arrays: dict[str, Any] = {
             **self._filled.arrays,
-            "fs": np.float64(self._fs),
-            "centre_frequencies": np.asarray(self._manifest.centre_frequencies, np.float64),
-            "manifest": np.str_(self._manifest.to_json()),
+            **fields,
+            "time": account.step * np.arange(account.frames),
+            "centre_frequencies": np.asarray(fields["centre_frequencies"], np.float64),
+            "manifest": np.str_(account.manifest.to_json()),
         }
         with replacing(self._path) as temporary, temporary.open("wb") as stream:
             np.savez(stream, **arrays)
@@ -159,11 +111,8 @@ class DiskSink:
     ----------
     path : Path
         ``OUT.npy``.
-    manifest : Manifest
-    samples : int
-        Of the recording, at the model's rate.
-    fs : int
-        That rate in Hz.
+    account : Account
+        Of the recording.
 
     Raises
     ------
@@ -171,11 +120,12 @@ class DiskSink:
         If the disk has no room for them, or they cannot be written.
     """
 
-    def __init__(self, path: Path, manifest: Manifest, samples: int, fs: int) -> None:
+    def __init__(self, path: Path, account: Account) -> None:
+        manifest, samples = account.manifest, account.recording.samples
         needed, free = bytes_needed(manifest, samples), shutil.disk_usage(path.parent).free
         if needed > free:
             raise PublishError(f"{path}: needs {size(needed)}, the disk has {size(free)} free")
-        self._manifest, self._fs = manifest, fs
+        self._manifest, self._account = manifest, account
         self._paths = npy_paths(path, manifest)
         self._shapes = whole_shapes(manifest, samples)
         self._filled = _Arrays(manifest.outputs)
@@ -208,60 +158,20 @@ class DiskSink:
         self._filled.arrays.clear()  # closes the maps
         if error[0] is None:
             with self._stack, replacing(self._json) as temporary:
-                content = description(self._manifest, self._fs)
-                text = json.dumps(content, indent=2, ensure_ascii=False)
-                temporary.write_text(text + "\n", encoding="utf-8")
+                write_json(temporary, {**self._account.fields(), "time": self._account.span()})
             return None
         return self._stack.__exit__(*error)
-
-
-class PictureSink:
-    """Gathers the columns of a picture, and draws it.
-
-    Parameters
-    ----------
-    path : Path
-        ``OUT.png``.
-    manifest : Manifest
-    recording : AudioReader
-        Whose picture it is.
-
-    Raises
-    ------
-    InputError
-        If the model has no output that can be drawn.
-    """
-
-    def __init__(self, path: Path, manifest: Manifest, recording: AudioReader) -> None:
-        shapes = whole_shapes(manifest, recording.samples)
-        frames = {
-            port.name: shapes[port.name][axis]
-            for port in manifest.outputs
-            if (axis := time_axis(port)) is not None
-        }
-        self._path, self._recording = path, recording
-        self._columns = columns_for(manifest, recording.fs, frames, recording.samples)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def write(self, audio: NDArray[Any], outputs: Outputs) -> None:
-        """See `Sink`."""
-        self._columns.add(audio, outputs)
-
-    def __exit__(self, *error: Any) -> None:
-        if error[0] is not None:
-            return
-        from amt_export import plot
-
-        with bar(self._path.name), replacing(self._path) as temporary:
-            figure = plot.picture(self._columns, self._recording.fs, self._recording.name)
-            plot.save(figure, temporary)
 
 
 def _mapped(path: Path, **options: Any) -> NDArray[Any]:
     array: NDArray[Any] = np.lib.format.open_memmap(path, **options)  # type: ignore[no-untyped-call]
     return array
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write what belongs to a result as JSON, readable for people too."""
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")
 
 
 def npy_paths(path: Path, manifest: Manifest) -> dict[str, Path]:
