@@ -8,7 +8,10 @@ let package = Package(
     platforms: [.iOS(.v15), .macOS(.v12)],
     products: [.library(name: "AmtExport", targets: ["AmtExport"])],
     targets: [
-        .target(name: "AmtExport"),
-        .testTarget(name: "AmtExportTests", dependencies: ["AmtExport"]),
+        .target(
+            name: "AmtExport", path: ".", exclude: ["README.md", "Tests"],
+            sources: ["Manifest.swift", "Blocks.swift", "Stream.swift"]
+        ),
+        .testTarget(name: "AmtExportTests", dependencies: ["AmtExport"], path: "Tests"),
     ]
 )

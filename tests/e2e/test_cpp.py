@@ -43,7 +43,9 @@ def stream(request, tmp_path_factory):
     where = [f"-DONNXRUNTIME_INCLUDE={headers}", f"-DPython3_EXECUTABLE={sys.executable}"]
     if request.param == "release":
         native = installed("node", "onnxruntime-node")
-        (library,) = native.glob(f"bin/*/linux/{ARCHITECTURES[platform.machine()]}/libonnxruntime.so.*")
+        (library,) = native.glob(
+            f"bin/*/linux/{ARCHITECTURES[platform.machine()]}/libonnxruntime.so.*"
+        )
         root = build / "onnxruntime"
         (root / "lib").mkdir(parents=True)
         (root / "include").symlink_to(headers)
