@@ -102,7 +102,7 @@ def _explained(error: Exception) -> str:
 
 def parser() -> Parser:
     """Return the parser of all commands."""
-    from amt_export.cli.commands import bench, build, check, corpus, diff, info, run
+    from amt_export.cli.commands import bench, build, check, corpus, diff, info, run, triton
     from amt_export.cli.commands import lint as linting
     from amt_export.cli.commands import list as listing
     from amt_export.cli.commands import report as reporting
@@ -125,6 +125,7 @@ def parser() -> Parser:
         info,
         run,
         corpus,
+        triton,
         live,
         bench,
     ):

@@ -1,9 +1,10 @@
 """Many recordings: one picklable extractor, one idempotent shard function, for any engine or none.
 
->>> from amt_export.corpus import Extractor, Shards
->>> extract = Extractor("artifacts/gammatone_speech_16k")          # doctest: +SKIP
->>> extract({"path": ["a.wav", "b.flac"]})["levels"]               # doctest: +SKIP
->>> Shards(extract, "levels")({"shard": [["a.wav", "b.flac"]]})    # doctest: +SKIP
+::
+
+    extract = Extractor("artifacts/gammatone_speech_16k")
+    extract({"path": ["a.wav", "b.flac"]})["levels"]
+    Shards(extract, "levels")({"shard": [["a.wav", "b.flac"]]})
 """
 
 from amt_export.corpus.check import Checked, check

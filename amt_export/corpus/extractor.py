@@ -81,10 +81,12 @@ class Extractor:
 
     Examples
     --------
-    >>> extract = Extractor("artifacts/gammatone_speech_16k")       # doctest: +SKIP
-    >>> batch = extract({"path": ["speech.wav", "gone.wav"]})       # doctest: +SKIP
-    >>> batch["levels"][0].shape, batch["error"]                    # doctest: +SKIP
-    ((335, 30), [None, 'gone.wav: no such file; give a WAV, FLAC, AIFF or OGG file'])
+    ::
+
+        extract = Extractor("artifacts/gammatone_speech_16k")
+        batch = extract({"path": ["speech.wav", "gone.wav"]})
+        batch["levels"][0].shape    # (335, 30)
+        batch["error"]              # [None, 'gone.wav: no such file; give a WAV, ...']
     """
 
     def __init__(

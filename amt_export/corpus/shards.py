@@ -46,8 +46,11 @@ class Shards:
 
     Examples
     --------
-    >>> shards = Shards(extract, "levels")                                      # doctest: +SKIP
-    >>> ray.data.read_parquet("plan.parquet").map_batches(shards, batch_size=1) # doctest: +SKIP
+    ::
+
+        shards = Shards(extract, "levels")
+        shards({"shard": [["a.wav", "b.wav"]]})
+        ray.data.read_parquet("plan.parquet").map_batches(shards, batch_size=1)
     """
 
     def __init__(self, extractor: Extractor, out: str | Path, *, hash: bool = False) -> None:
