@@ -160,40 +160,42 @@ def _channels(manifest: Manifest, outputs: tuple[Port, ...]) -> tuple[str, ...]:
     return tuple(f"{port.name.rpartition('_')[2]} {name}" for port in outputs for name in names)
 
 
-class FrameCollector:
-    """Takes outputs piece by piece, and keeps the frames as float16.
+class FrameReducer:
+    """Makes frames of outputs that come piece by piece.
 
     Parameters
     ----------
     frames : Frames
+        Of `frames_of`.
     """
 
     def __init__(self, frames: Frames) -> None:
         self._frames = frames
-        self._rows: list[NDArray[np.float16]] = []
         self._waiting: Array | None = None  # samples of a frame that is not complete
         self._seen = 0  # frames of the model so far
 
-    def add(self, outputs: Mapping[str, Array]) -> None:
-        """Take the next outputs, without their batch axis."""
+    def rows(self, outputs: Mapping[str, Array]) -> Array:
+        """Return the frames that the next outputs complete.
+
+        Parameters
+        ----------
+        outputs : mapping of ndarray
+            Of the model, without their batch axis: the next ones along time.
+
+        Returns
+        -------
+        ndarray of float [shape=(frames, columns)]
+        """
         values = [outputs[port.name] for port in self._frames.outputs]
         if self._frames.quantity == LOUDNESS:
-            rows = self._loudness(values)
-        elif "time" in self._frames.outputs[0].axes:
-            rows = self._levels(values[0])
-        else:
-            turned = (
-                value if port.axes.index("frame") == 1 else value.T
-                for port, value in zip(self._frames.outputs, values, strict=True)
-            )
-            rows = np.concatenate(list(turned), axis=1)
-        self._rows.append(rows.astype(np.float16))
-
-    def result(self) -> NDArray[np.float16]:
-        """Return all frames so far, (frames, columns)."""
-        if not self._rows:
-            return np.zeros((0, len(self._frames.columns)), np.float16)
-        return np.concatenate(self._rows)
+            return self._loudness(values)
+        if "time" in self._frames.outputs[0].axes:
+            return self._levels(values[0])
+        turned = [
+            value if port.axes.index("frame") == 1 else value.T
+            for port, value in zip(self._frames.outputs, values, strict=True)
+        ]
+        return np.concatenate(turned, axis=1)
 
     def _levels(self, subbands: Array) -> Array:
         step = self._frames.step
