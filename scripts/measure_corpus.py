@@ -80,7 +80,7 @@ def main() -> None:
     """Measure, and print JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", type=Path)
-    parser.add_argument("--files", type=int, nargs="+", default=[200, 2000])
+    parser.add_argument("--files", type=int, nargs="*", default=[200, 2000])
     parser.add_argument("--long", type=float, nargs="*", default=[1.0], help="hours of one file")
     parser.add_argument("--minutes", default="10")
     arguments = parser.parse_args()
@@ -111,7 +111,16 @@ def main() -> None:
             measured(*amt, "plan", folder, "--minutes", arguments.minutes, "-o", plan)
             for threads in ("1", "0"):
                 name = f"{count} files, plain loop, threads={threads}"
-                measure(name, seconds, sys.executable, "-c", PLAIN_LOOP, arguments.model, folder, threads)
+                measure(
+                    name,
+                    seconds,
+                    sys.executable,
+                    "-c",
+                    PLAIN_LOOP,
+                    arguments.model,
+                    folder,
+                    threads,
+                )
             for jobs in ("1", "2"):
                 out = base / f"out{count}.{jobs}"
                 command = (*amt, "run", arguments.model, plan, "-o", out, "--jobs", jobs)
@@ -121,7 +130,17 @@ def main() -> None:
             seconds = make_long(sound, hours, fs)
             measured(*amt, "plan", sound, "-o", plan)
             out = base / f"{hours:g}h"
-            measure(f"one file of {hours:g} h", seconds, *amt, "run", arguments.model, plan, "-o", out, out=out)
+            measure(
+                f"one file of {hours:g} h",
+                seconds,
+                *amt,
+                "run",
+                arguments.model,
+                plan,
+                "-o",
+                out,
+                out=out,
+            )
             sound.unlink()
 
 

@@ -95,7 +95,7 @@ def check(
         whole.add(path.name)
         table = parquet().read_table(path, columns=["path", "error"])
         paths, errors = table["path"].to_pylist(), table["error"].to_pylist()
-        seen.update(paths)
+        seen.update(set(paths))  # a long recording has several rows
         if path.name in wanted:
             bad += [(p, e) for p, e in zip(paths, errors, strict=True) if e is not None]
     missing = [k for k, file in enumerate(names) if file not in whole]

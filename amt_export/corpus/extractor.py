@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from amt_export.audio.calibration import calibration
 from amt_export.audio.reader import AudioReader
@@ -17,6 +16,7 @@ from amt_export.corpus.frames import FrameReducer, frames_of
 from amt_export.corpus.header import stated_seconds
 from amt_export.corpus.pieces import PieceRunner
 from amt_export.corpus.schema import COLUMNS, arrow_schema
+from amt_export.corpus.spool import Spool
 from amt_export.errors import (
     ArtifactError,
     AudioError,
@@ -162,7 +162,7 @@ class Extractor:
         dict of list
             The columns of `schema_arrow`, ``levels`` as float16 arrays (frames, columns).
         """
-        rows = [self.row(str(path)) for path in batch["path"]]
+        rows = [_in_memory(self.row(str(path))) for path in batch["path"]]
         return {**batch, **{name: [row[name] for row in rows] for name in COLUMNS}}
 
     def pandas(self, frames: Iterable[Any]) -> Iterator[Any]:
@@ -179,7 +179,7 @@ class Extractor:
             With the columns of `schema_spark`, one for each that came.
         """
         for frame in frames:
-            rows = [self.row(str(path)) for path in frame["path"]]
+            rows = [_in_memory(self.row(str(path))) for path in frame["path"]]
             for row in rows:
                 if row["levels"] is not None:
                     row["levels"] = list(row["levels"].astype(np.float32))
@@ -187,6 +187,8 @@ class Extractor:
 
     def row(self, path: str, sha256: str | None = None) -> Row:
         """Extract one recording; what is wrong with it stands in ``error``.
+
+        ``levels`` is a `Spool`: an array for whoever wants one, pieces for whoever writes them.
 
         Parameters
         ----------
@@ -210,7 +212,7 @@ class Extractor:
             row["error"] = " ".join(words.split())
         return row
 
-    def _levels(self, file: Path) -> tuple[NDArray[np.float16], float]:
+    def _levels(self, file: Path) -> tuple[Spool, float]:
         """Return the frames of a recording, and its duration in s."""
         reader = AudioReader(
             file,
@@ -221,18 +223,23 @@ class Extractor:
         )
         reducer = FrameReducer(self.frames)
         runner = _opened(self._folder, self._threads, tuple(self._artifacts.items()), os.getpid())
-        # Kept as they are stored, so that an hour of 30 channels has 22 MB.
-        levels = np.concatenate(
-            [
-                reducer.rows(outputs).astype(np.float16)
-                for outputs in runner.outputs(reader.pieces(), reader.samples)
-            ]
-        )
+        levels = Spool(len(self.frames.columns))
+        for outputs in runner.outputs(reader.pieces(), reader.samples):
+            levels.add(reducer.rows(outputs))
         if not len(levels):
             raise AudioError(
                 f"{file}: {reader.seconds:g} s are shorter than a frame of {self.frames.hop:g} s"
             )
         return levels, reader.seconds
+
+
+def _in_memory(row: Row) -> Row:
+    """Return a row with its frames as one array."""
+    spool = row["levels"]
+    if spool is not None:
+        row["levels"] = spool.array()
+        spool.close()
+    return row
 
 
 @lru_cache(maxsize=4)  # processes serve one model; a notebook a few

@@ -11,6 +11,9 @@ from amt_export.errors import require
 
 COLUMNS = ("path", "sha256", "seconds", "expected_seconds", "frames", "error", "levels")
 
+START = "start"
+"""Column of a Parquet file only: the first frame of a row in its recording, see `arrow_schema`."""
+
 
 def pyarrow() -> Any:
     """Import pyarrow, or say how to install it."""
@@ -22,31 +25,34 @@ def parquet() -> Any:
     return require("pyarrow.parquet", "corpus", "Reading and writing Parquet")
 
 
-def arrow_schema(width: int) -> Any:
+def arrow_schema(width: int, *, start: bool = False) -> Any:
     """Return the ``pyarrow.Schema`` of rows with frames of so many numbers.
 
     ``path``, ``sha256`` of the file, ``seconds`` that were read, ``expected_seconds`` by its header, number of
-    ``frames``, ``error`` (null: all is well), ``levels`` as a list of frames of float16.
+    ``frames``, ``error`` (null: all is well), ``levels`` as a list of frames of float16. Parquet files have
+    ``start`` in front of ``levels``: a long recording has several rows, and this is the frame at which each one
+    begins.
     """
     pa = pyarrow()
     frames = pa.list_(pa.list_(pa.float16(), width))
-    return pa.schema(
-        [
-            ("path", pa.string()),
-            ("sha256", pa.string()),
-            ("seconds", pa.float64()),
-            ("expected_seconds", pa.float64()),
-            ("frames", pa.int32()),
-            ("error", pa.string()),
-            ("levels", frames),
-        ]
-    )
+    fields = [
+        ("path", pa.string()),
+        ("sha256", pa.string()),
+        ("seconds", pa.float64()),
+        ("expected_seconds", pa.float64()),
+        ("frames", pa.int32()),
+        ("error", pa.string()),
+        ("levels", frames),
+    ]
+    if start:
+        fields.insert(-1, (START, pa.int64()))
+    return pa.schema(fields)
 
 
 def arrow_table(rows: Sequence[dict[str, Any]], width: int) -> Any:
     """Return rows as a ``pyarrow.Table``."""
     pa = pyarrow()
-    schema = arrow_schema(width)
+    schema = arrow_schema(width, start=START in rows[0])
     arrays = []
     for field in schema:
         values = [row[field.name] for row in rows]
@@ -63,7 +69,8 @@ def _lists(values: Sequence[Any], width: int) -> Any:
     """Return (frames, width) arrays as one Arrow array of lists, without copying each number."""
     pa = pyarrow()
     there = [value for value in values if value is not None]
-    flat = np.concatenate([value.ravel() for value in there]) if there else np.zeros(0, np.float16)
+    whole = np.concatenate(there) if len(there) > 1 else there[0] if there else np.zeros(0)
+    flat = whole.ravel().astype(np.float16, copy=False)
     frames = pa.FixedSizeListArray.from_arrays(pa.array(flat, pa.float16()), width)
     ends = np.cumsum([0] + [0 if value is None else len(value) for value in values])
     missing = pa.array([value is None for value in values], pa.bool_())

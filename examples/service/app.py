@@ -4,9 +4,9 @@
 
 Each connection to /stream has a stream of its own. The server first sends a text: JSON with the model's
 sampling rate, ears, hop, unit and columns. The client sends binary messages of float32 samples (little endian,
-relative to full scale, left and right in turns for two ears). The server answers each one with a binary message of
-float32 frames (frames x columns, maybe none). The text "end" asks for the frames that are still due, and ends the
-stream. /health and /metrics are for whoever watches the server.
+relative to full scale, left and right in turns for two ears). The server answers each one with a binary
+message of float32 frames (frames x columns, maybe none). The text "end" asks for the frames that are still due,
+and ends the stream. /health and /metrics are for whoever watches the server.
 
 There is no TLS and no login here: put it behind a proxy that has both.
 """
@@ -25,7 +25,13 @@ from pathlib import Path
 import numpy as np
 import uvicorn
 from fastapi import FastAPI, Response, WebSocket, WebSocketDisconnect
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    generate_latest,
+)
 
 from amt_export import runtime
 from amt_export.audio.calibration import calibration
@@ -33,7 +39,7 @@ from amt_export.corpus.frames import FrameReducer, frames_of
 from amt_export.errors import AmtExportError
 
 # Close codes of RFC 6455.
-TOO_LARGE, BAD_DATA, TRY_LATER, IDLE = 1009, 1007, 1013, 1001
+BAD_DATA, TRY_LATER, IDLE = 1007, 1013, 1001
 
 
 @dataclass(frozen=True)
@@ -97,91 +103,112 @@ class Session:
         self._stream.close()
 
 
-def create_app(folder: Path, limits: Limits, full_scale: float | None = None) -> FastAPI:
-    """Return the service of one model."""
-    model = runtime.load(folder)
-    frames = frames_of(model.manifest)
-    gain, words = calibration(model.manifest, full_scale=full_scale)
-    model.stream().close()  # opens the artifact now, and says so if there is no streaming form
-    hello = json.dumps(
-        {
-            "model": model.manifest.name,
-            "sampling_rate": model.sampling_rate,
-            "ears": 2 if "ear" in model.inputs[0].axes else 1,
-            "calibration": words,
-            "quantity": frames.quantity,
-            "unit": frames.unit,
-            "hop": frames.hop,
-            "columns": frames.columns,
-        }
-    )
-    metrics = Metrics()
-    pool = ThreadPoolExecutor(limits.threads)
-    open_connections = 0
+class Service:
+    """One model and its connections.
+
+    Parameters
+    ----------
+    folder : Path
+        A published folder with a streaming form.
+    limits : Limits
+    full_scale : float, optional
+        dB SPL RMS of a full-scale sine; default the model's convention.
+    """
+
+    def __init__(self, folder: Path, limits: Limits, full_scale: float | None = None) -> None:
+        self.limits = limits
+        self.metrics = Metrics()
+        self.open = 0
+        self.pool = ThreadPoolExecutor(limits.threads)
+        self.model = runtime.load(folder)
+        self.model.stream().close()  # opens the artifact now, and says so if there is none
+        frames = frames_of(self.model.manifest)
+        self.gain, words = calibration(self.model.manifest, full_scale=full_scale)
+        self.hello = json.dumps(
+            {
+                "model": self.model.manifest.name,
+                "sampling_rate": self.model.sampling_rate,
+                "ears": 2 if "ear" in self.model.inputs[0].axes else 1,
+                "calibration": words,
+                "quantity": frames.quantity,
+                "unit": frames.unit,
+                "hop": frames.hop,
+                "columns": frames.columns,
+            }
+        )
+
+    async def connection(self, socket: WebSocket) -> None:
+        """Serve one client until it ends, leaves or errs."""
+        await socket.accept()
+        if self.open >= self.limits.connections:
+            self.metrics.refused.inc()
+            await socket.close(TRY_LATER, "all places are taken; try again later")
+            return
+        self.open += 1
+        self.metrics.connections.set(self.open)
+        session = Session(self.model, self.gain)
+        try:
+            await socket.send_text(self.hello)
+            while await self.answer(socket, session):
+                pass
+        except (WebSocketDisconnect, RuntimeError):
+            pass  # the client has left; there is nobody to tell
+        except TimeoutError:
+            await socket.close(IDLE, f"nothing came for {self.limits.idle:g} s")
+        except (AmtExportError, ValueError) as error:
+            self.metrics.errors.inc()
+            await socket.close(BAD_DATA, str(error)[:120])  # a reason has 123 bytes at most
+        finally:
+            self.open -= 1
+            self.metrics.connections.set(self.open)
+            session.close()
+
+    async def answer(self, socket: WebSocket, session: Session) -> bool:
+        """Answer one message; False after the last one."""
+        message = await asyncio.wait_for(socket.receive(), self.limits.idle)
+        if message["type"] == "websocket.disconnect":
+            return False
+        run = asyncio.get_running_loop().run_in_executor
+        if message.get("text") == "end":
+            await self.send(socket, await run(self.pool, session.flush))
+            await socket.close()
+            return False
+        content = message.get("bytes")
+        if content is None:
+            raise ValueError('a message is binary float32 samples, or the text "end"')
+        samples, rows = await run(self.pool, session.push, content)
+        self.metrics.samples.inc(samples)
+        await self.send(socket, rows)
+        return True
+
+    async def send(self, socket: WebSocket, rows: np.ndarray) -> None:
+        """Send frames as float32."""
+        self.metrics.frames.inc(len(rows))
+        await socket.send_bytes(rows.astype("<f4").tobytes())
+
+
+def create_app(service: Service) -> FastAPI:
+    """Return the application of a service."""
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI):
         yield
-        pool.shutdown(cancel_futures=True)
+        service.pool.shutdown(cancel_futures=True)
 
     app = FastAPI(title="amt_export", lifespan=lifespan)
+    app.websocket("/stream")(service.connection)
 
     @app.get("/health")
     async def health() -> dict[str, object]:
-        return {"status": "ok", "model": model.manifest.name, "connections": open_connections}
+        return {
+            "status": "ok",
+            "model": service.model.manifest.name,
+            "connections": service.open,
+        }
 
     @app.get("/metrics")
-    async def metrics_text() -> Response:
-        return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
-
-    @app.websocket("/stream")
-    async def stream(socket: WebSocket) -> None:
-        nonlocal open_connections
-        await socket.accept()
-        if open_connections >= limits.connections:
-            metrics.refused.inc()
-            await socket.close(TRY_LATER, "all places are taken; try again later")
-            return
-        open_connections += 1
-        metrics.connections.set(open_connections)
-        session = Session(model, gain)
-        try:
-            await socket.send_text(hello)
-            await talk(socket, session)
-        except (WebSocketDisconnect, RuntimeError):
-            pass  # the client has left; there is nobody to tell
-        except TimeoutError:
-            await socket.close(IDLE, f"nothing came for {limits.idle:g} s")
-        except (AmtExportError, ValueError) as error:
-            metrics.errors.inc()
-            await socket.close(BAD_DATA, str(error)[:120])  # a reason has 123 bytes at most
-        finally:
-            open_connections -= 1
-            metrics.connections.set(open_connections)
-            session.close()
-
-    async def talk(socket: WebSocket, session: Session) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            message = await asyncio.wait_for(socket.receive(), limits.idle)
-            if message["type"] == "websocket.disconnect":
-                return
-            if message.get("text") == "end":
-                rows = await loop.run_in_executor(pool, session.flush)
-                metrics.frames.inc(len(rows))
-                await socket.send_bytes(rows.astype("<f4").tobytes())
-                await socket.close()
-                return
-            content = message.get("bytes")
-            if content is None:
-                raise ValueError('a message is binary float32 samples, or the text "end"')
-            if len(content) > limits.message:
-                await socket.close(TOO_LARGE, f"a message has {limits.message} bytes at most")
-                return
-            samples, rows = await loop.run_in_executor(pool, session.push, content)
-            metrics.samples.inc(samples)
-            metrics.frames.inc(len(rows))
-            await socket.send_bytes(rows.astype("<f4").tobytes())
+    async def metrics() -> Response:
+        return Response(generate_latest(service.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
     return app
 
@@ -199,7 +226,7 @@ def main() -> None:
     parser.add_argument("--full-scale", type=float, help="dB SPL RMS of a full-scale sine")
     given = parser.parse_args()
     limits = Limits(given.connections, given.message_bytes, given.idle, given.threads)
-    app = create_app(given.model, limits, given.full_scale)
+    app = create_app(Service(given.model, limits, given.full_scale))
     uvicorn.run(
         app,
         host=given.host,

@@ -1,6 +1,6 @@
 """Many clients at once: each sends a recording in real time, and compares the frames with those of `process`.
 
-    python load_test.py MODEL RECORDING --url ws://127.0.0.1:8000/stream --connections 50 --seconds 20
+python load_test.py MODEL RECORDING --url ws://127.0.0.1:8000/stream --connections 50 --seconds 20
 """
 
 from __future__ import annotations
@@ -71,7 +71,9 @@ async def main() -> None:
     delays = np.array([delay for _, each, _ in answers for delay in each])
     lags = np.array([lag for _, _, each in answers for lag in each])
     worst = max(float(np.max(np.abs(found - expected))) for found, _, _ in answers)
-    with urllib.request.urlopen(given.url.replace("ws", "http", 1).replace("/stream", "/metrics")) as page:
+    with urllib.request.urlopen(
+        given.url.replace("ws", "http", 1).replace("/stream", "/metrics")
+    ) as page:
         lines = page.read().decode().splitlines()
     print(
         json.dumps(
@@ -82,9 +84,13 @@ async def main() -> None:
                 "messages": len(delays),
                 "frames": sum(len(found) for found, _, _ in answers),
                 "worst_difference": worst,
-                "delay_ms": {f"p{q}": round(1e3 * float(np.percentile(delays, q)), 1) for q in (50, 95, 99)},
+                "delay_ms": {
+                    f"p{q}": round(1e3 * float(np.percentile(delays, q)), 1) for q in (50, 95, 99)
+                },
                 "late_ms_p99": round(1e3 * float(np.percentile(lags, 99)), 1),
-                "metrics": [line for line in lines if line.startswith("amt_") and "created" not in line],
+                "metrics": [
+                    line for line in lines if line.startswith("amt_") and "created" not in line
+                ],
             }
         )
     )

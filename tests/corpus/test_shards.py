@@ -94,7 +94,8 @@ def test_shards_hold_the_rows(extract, planned, tmp_path):
         path for shard in planned.shards for path in shard
     )
     for row in table.to_pylist():
-        expected = extract.row(row["path"])["levels"]
+        (expected,) = extract({"path": [row["path"]]})["levels"]
+        assert row["start"] == 0
         np.testing.assert_array_equal(np.array(row["levels"], np.float16), expected)
     file = tmp_path / "out" / reports[0]["file"]
     metadata = pq.read_metadata(file).metadata
@@ -102,6 +103,26 @@ def test_shards_hold_the_rows(extract, planned, tmp_path):
     assert settings["hop"] == 0.01
     assert settings["columns"] == ["500.0 Hz", "1000.0 Hz", "4000.0 Hz"]
     assert json.loads(metadata[b"amt_export.manifest"])["name"] == "small"
+
+
+def test_a_long_recording_has_rows_of_bounded_size(extract, planned, tmp_path, monkeypatch):
+    monkeypatch.setattr("amt_export.corpus.shards.MOST_NUMBERS", 3 * 25)
+    monkeypatch.setattr("amt_export.corpus.spool.IN_MEMORY", 100)
+    (report,) = Shards(extract, tmp_path / "out")({"shard": planned.shards[:1]})["file"]
+    file = pq.ParquetFile(tmp_path / "out" / report)
+    assert all(
+        file.metadata.row_group(k).num_rows in (1, 2) for k in range(file.metadata.num_row_groups)
+    )
+    rows = file.read().to_pylist()
+    for path in planned.shards[0]:
+        (expected,) = extract({"path": [path]})["levels"]
+        parts = [row for row in rows if row["path"] == path]
+        assert len(parts) == -(-len(expected) // 25) > 1
+        assert [row["start"] for row in parts] == list(range(0, len(expected), 25))
+        assert all(row["frames"] == len(row["levels"]) <= 25 for row in parts)
+        levels = [frame for row in parts for frame in row["levels"]]
+        np.testing.assert_array_equal(np.array(levels, np.float16), expected)
+    assert corpus.check(tmp_path / "out", corpus.Plan(planned.shards[:1], [0.0])).complete
 
 
 def test_two_workers_write_the_same_bytes(extract, planned, tmp_path):

@@ -119,7 +119,7 @@ def test_the_whole_form_answers_the_same(serve, folders):
     np.testing.assert_array_equal(
         model.process(audio)["subbands"], local.process(audio)["subbands"]
     )
-    with pytest.raises(BackendError, match="localhost:8001/gone.*not found"):
+    with pytest.raises(BackendError, match=r"localhost:8001/gone.*not found"):
         runtime.load("triton://localhost:8001/gone")
 
 
@@ -194,7 +194,7 @@ def test_errors_of_the_server_are_one_line(serve):
     url, server = serve("small")
     model = runtime.load(url)
     server.down = True
-    with pytest.raises(BackendError, match="^triton://localhost:8001/small: failed to connect to"):
+    with pytest.raises(BackendError, match=r"^triton://localhost:8001/small: failed to connect to"):
         model.process(noise(3000))
     for bad in ("triton://small", "triton://host:1/", "triton://host:1/a/b"):
         with pytest.raises(BackendError, match="host:port/name"):

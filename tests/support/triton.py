@@ -74,7 +74,9 @@ class FakeServer:
                 state.input_name: np.zeros(state.dims, NUMPY[type_name(state)]) for state in states
             }
         elif states and (name, sequence_id) not in self.open:
-            raise FakeError(f"inference request for sequence {sequence_id} to model must specify start")
+            raise FakeError(
+                f"inference request for sequence {sequence_id} to model must specify start"
+            )
         kept = self.open.get((name, sequence_id), {})
         outputs = [*wanted, *(state.output_name for state in states)]
         answer = dict(zip(outputs, session.run(outputs, {**feeds, **kept}), strict=True))

@@ -25,7 +25,11 @@ Array = NDArray[Any]
 SCHEME = "triton://"
 
 SEQUENCE = StateInfo(
-    "state_sequence", "next_state_sequence", (1, 2), "sequence on the server, and its blocks", "int64"
+    "state_sequence",
+    "next_state_sequence",
+    (1, 2),
+    "sequence on the server, and its blocks",
+    "int64",
 )
 """What a stream keeps where the server keeps the states: the correlation ID and the number of blocks so far;
 0 before the first one."""
@@ -50,7 +54,9 @@ def load(url: str, **options: Any) -> Model:
     """
     address, slash, name = url.removeprefix(SCHEME).partition("/")
     if not (address and slash and name) or "/" in name:
-        raise BackendError(f"{url}: give triton://host:port/name, e.g. triton://localhost:8001/{name or 'model'}")
+        raise BackendError(
+            f"{url}: give triton://host:port/name, e.g. triton://localhost:8001/{name or 'model'}"
+        )
     whole = TritonBackend(address, name, **options)
     manifest = whole.manifest
     stream = None
@@ -82,9 +88,13 @@ class TritonBackend:
         self._grpc = require("tritonclient.grpc", "triton", "Calling a Triton server")
         self._where, self._name, self._timeout = f"{SCHEME}{address}/{name}", name, timeout
         self._client = self._grpc.InferenceServerClient(address)
-        config = self._asked(lambda: self._client.get_model_config(name, client_timeout=timeout)).config
+        config = self._asked(
+            lambda: self._client.get_model_config(name, client_timeout=timeout)
+        ).config
         if METADATA_KEY not in config.parameters:
-            raise BackendError(f"{self._where}: is no model of amt-export; serve it with amt-export triton")
+            raise BackendError(
+                f"{self._where}: is no model of amt-export; serve it with amt-export triton"
+            )
         text = config.parameters[METADATA_KEY].string_value
         self.manifest = Manifest.from_json(text, self._where)
         self._inputs = [port.name for port in config.input]
@@ -158,7 +168,7 @@ class TritonBackend:
 
 
 class _Sequences:
-    """The sequences of a client: which are open, and which are over because no stream has their token any more."""
+    """The sequences of a client: which are open, and which are over, as no stream has their token any more."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -174,8 +184,8 @@ class _Sequences:
                 return secrets.randbits(62) + 1, True
             if self._blocks.get(identity) != blocks:
                 raise StreamError(
-                    "the states of this stream are on the server, which has gone on without it: a copied or saved "
-                    "stream cannot go on; serve the model with --stateless for that"
+                    "the states of this stream are on the server, which has gone on without it: a copied or "
+                    "saved stream cannot go on; serve the model with --stateless for that"
                 )
             return identity, False
 
@@ -199,5 +209,3 @@ class _Sequences:
         self._tokens.pop(identity, None)
         self._blocks.pop(identity, None)
         self._over.append(identity)
-
-

@@ -149,5 +149,5 @@ def _parameter(key: str, value: str) -> str:
 
 def _quoted(text: str) -> str:
     """Return a string of protobuf's text format, in ASCII: quotes, backslashes and other bytes as octal."""
-    plain = {byte for byte in range(32, 127) if chr(byte) not in "\"\\"}
+    plain = {byte for byte in range(32, 127) if chr(byte) not in '"\\'}
     return '"' + "".join(chr(b) if b in plain else f"\\{b:03o}" for b in text.encode()) + '"'

@@ -55,7 +55,9 @@ def write_model(folder: Path, repository: Path, options: RepositoryOptions) -> l
     except OSError as error:
         if isinstance(error, PublishError):
             raise
-        raise PublishError(f"{repository}: {error.strerror or error}; give another place") from error
+        raise PublishError(
+            f"{repository}: {error.strerror or error}; give another place"
+        ) from error
 
 
 def _write_form(
