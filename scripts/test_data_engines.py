@@ -2,8 +2,8 @@
 
     python scripts/test_data_engines.py MODEL [--only ray spark huggingface triton service]
 
-The same recordings go through each engine, and the Parquet files must be the same byte for byte. Ray and Spark are
-killed with SIGKILL on the way and started again. What is missing on the machine is skipped with a reason.
+The same recordings go through each engine, and the Parquet files must be the same byte for byte. Ray and Spark
+are killed with SIGKILL on the way and started again. What is missing on the machine is skipped with a reason.
 """
 
 from __future__ import annotations

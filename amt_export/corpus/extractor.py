@@ -42,6 +42,10 @@ FAULTS_OF_THE_FILE = (
 ends the shard, and running it again is the remedy."""
 
 
+OPTION_OF_RUN = "; --truncated"
+"""Begins a hint in the reader's errors that holds for `amt-export run`, and not for a corpus."""
+
+
 class Extractor:
     """Levels or loudness of recordings, frame by frame.
 
@@ -209,7 +213,7 @@ class Extractor:
             raise
         except FAULTS_OF_THE_FILE as error:
             words = f"{path}: {error.strerror}" if isinstance(error, OSError) else str(error)
-            row["error"] = " ".join(words.split())
+            row["error"] = " ".join(words.partition(OPTION_OF_RUN)[0].split())
         return row
 
     def _levels(self, file: Path) -> tuple[Spool, float]:

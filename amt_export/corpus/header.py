@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from amt_export.audio.container import stated_samples
+from amt_export.audio.container import missing, stated_samples
 from amt_export.errors import require
 
 
@@ -21,7 +21,7 @@ def stated_seconds(path: Path) -> float | None:
         there, stated = stated_samples(path) or (1, 1)
     except (sf.LibsndfileError, OSError, ValueError):
         return None
-    if info.samplerate <= 0 or info.frames < 0:
-        return None
+    if info.samplerate <= 0 or info.frames < 0 or (not info.frames and missing(path)):
+        return None  # a truncated Ogg file says nothing
     whole = stated / there if there and stated > there else 1.0
     return float(info.frames / info.samplerate * whole)

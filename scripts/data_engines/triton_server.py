@@ -1,4 +1,4 @@
-"""Triton's server, as the nvidia-pytriton wheel has it, started on a repository; for tests and for trying it out.
+"""Triton's server, as the nvidia-pytriton wheel has it, started on a repository; for tests and trials.
 
     python triton_server.py REPOSITORY [--port 8001]
 

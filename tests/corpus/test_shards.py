@@ -243,7 +243,7 @@ class Slow(shards.Shards):
                 stream.flush()
                 print("waiting", flush=True)
                 time.sleep(60)
-        super()._write(*arguments)
+        return super()._write(*arguments)
 from amt_export import corpus
 corpus.Shards = Slow
 from amt_export.cli.main import main
