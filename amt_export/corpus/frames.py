@@ -13,6 +13,7 @@ from amt_export.audio.calibration import P0
 from amt_export.errors import InputError
 from amt_export.manifest import Manifest, Port
 from amt_export.runtime import frame_levels
+from amt_export.runtime.loudness import loudness_outputs
 
 Array = NDArray[Any]
 
@@ -23,7 +24,6 @@ REFERENCES = {"Pa": P0, "m/s": 1.0}
 """What 0 dB is, by unit of a filterbank's output."""
 
 LEVEL, LOUDNESS = "level", "loudness"
-LOUDNESS_OUTPUTS = ("short_term", "long_term")
 
 
 @dataclass(frozen=True)
@@ -76,9 +76,8 @@ def frames_of(manifest: Manifest, hop: float | None = None, quantity: str | None
     if quantity not in (None, LEVEL, LOUDNESS):
         raise InputError(f"quantity is {quantity!r}; give 'level' or 'loudness'")
     fs = float(manifest.sampling_rate or 0.0)
-    ports = {port.name: port for port in manifest.outputs}
-    if ports.keys() >= set(LOUDNESS_OUTPUTS):
-        found = _loudness(manifest, tuple(ports[name] for name in LOUDNESS_OUTPUTS), fs, hop)
+    if loudness := loudness_outputs(manifest):
+        found = _loudness(manifest, tuple(loudness), fs, hop)
     elif own := _own_levels(manifest):
         found = _own_frames(manifest, own, fs, hop)
     else:
@@ -98,7 +97,8 @@ def _loudness(
         raise InputError(
             f"hop is {wanted:g} s; {manifest.name} has a frame every {own:g} s: give a multiple of that"
         )
-    return Frames(LOUDNESS, outputs[0].unit, wanted, LOUDNESS_OUTPUTS, outputs, step)
+    names = tuple(port.name for port in outputs)
+    return Frames(LOUDNESS, outputs[0].unit, wanted, names, outputs, step)
 
 
 def _own_levels(manifest: Manifest) -> tuple[Port, ...]:
