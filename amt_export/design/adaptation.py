@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
@@ -60,8 +58,3 @@ def overshoot_limits(rest: Tensor, limit: float) -> Tensor:
        PhD thesis, University of Oldenburg (1993).
     """
     return (1.0 - rest**2) * limit - 1.0
-
-
-def decay(tau: float, fs: float) -> tuple[float, float]:
-    """Pole a = e^(-1/(tau fs)) of a loop's low-pass, and its gain b = 1 - a without cancellation."""
-    return math.exp(-1.0 / (tau * fs)), -math.expm1(-1.0 / (tau * fs))

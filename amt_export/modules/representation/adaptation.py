@@ -10,7 +10,6 @@ from amt_export.design.adaptation import (
     FULL_SCALE,
     SWEEPS,
     UNLIMITED_SWEEPS,
-    decay,
     overshoot_limits,
     repeated,
     rest_values,
@@ -19,7 +18,8 @@ from amt_export.manifest.ports import Port, State
 from amt_export.modules.levels import propagate_nan
 from amt_export.modules.representation.adaptation_loop import AdaptationLoop
 from amt_export.modules.representation.stage import ChannelStage
-from amt_export.numerics.blocks import from_blocks, to_blocks, trim
+from amt_export.numerics.blocks import block_count, from_blocks, to_blocks, trim
+from amt_export.recurrence.block_length import short_block
 
 # What is left of a difference between two pasts behind the memory that is counted as such, in nepers: 1e-12.
 FORGOTTEN = 27.6
@@ -107,7 +107,7 @@ class AdaptationLoops(ChannelStage):
         self.minlvl = torch.as_tensor(minlvl, dtype=torch.float64).detach().cpu().reshape(-1)
         self.from_state = False
         self.check()
-        self.sweeps = self.checked_sweeps(sweeps)
+        self.sweeps = self.stream_sweeps = self.checked_sweeps(sweeps)
         self.update_coefficients()
 
     def check(self) -> None:
@@ -149,6 +149,11 @@ class AdaptationLoops(ChannelStage):
             )
         return counts
 
+    def choose_sweeps(self, whole: tuple[int, ...], stream: tuple[int, ...]) -> None:
+        """Other sweeps, of whole signals and of the blocks of a stream."""
+        self.sweeps, self.stream_sweeps = self.checked_sweeps(whole), self.checked_sweeps(stream)
+        self.update_coefficients()
+
     def update_coefficients(self) -> None:
         """Lay out the loops."""
         loops = len(self.tau)
@@ -156,8 +161,8 @@ class AdaptationLoops(ChannelStage):
         heights = overshoot_limits(rest, self.limit)
         self.loops = nn.ModuleList(
             AdaptationLoop(
-                *decay(self.tau[k], self.fs),
-                heights[:, k].reshape(-1, 1, 1) if self.limit > 1.0 else None,
+                1.0 / (self.tau[k] * self.fs),
+                heights[:, k : k + 1] if self.limit > 1.0 else None,
                 self.sweeps[k],
                 self.from_state,
                 self.block,
@@ -183,15 +188,21 @@ class AdaptationLoops(ChannelStage):
         y = to_blocks(above, self.block)
         following: List[Tensor] = []
         for k, loop in enumerate(self.loops):
-            y, state = loop(y, given[:, :, k : k + 1].unsqueeze(3))
-            following.append(state.squeeze(3))
+            y, state = loop(y, given[:, :, k : k + 1])
+            following.append(state)
         adapted = (trim(from_blocks(y), audio.shape[2]) - self.lowest) * self.gain
         return [adapted], [torch.cat(following, dim=2)]
+
+    def prepare_for_length(self, samples: int | None) -> None:
+        """A block near 32 that divides the signal: with one state, longer ones only cost."""
+        if samples is not None:
+            self.block = short_block(samples)
+            self.blocks = block_count(samples, self.block)
 
     def prepare_for_stream(self, block: int) -> None:
         """Guess from the state before the block: it is short beside the time constants."""
         super().prepare_for_stream(block)
-        self.from_state = True
+        self.from_state, self.sweeps = True, self.stream_sweeps
 
     def warm_up(self) -> int:
         """Samples of memory, all loops in a row."""

@@ -1,5 +1,6 @@
 """One adaptation loop, solved by sweeps over the whole signal in place of a loop over samples."""
 
+import math
 from typing import Final, Tuple
 
 import torch
@@ -27,11 +28,9 @@ class AdaptationLoop(nn.Module):
 
     Parameters
     ----------
-    pole : float
-        a.
-    gain : float
-        b = 1 - a.
-    limits : Tensor [shape=(F, 1, 1)] or None
+    decay : float
+        -log a.
+    limits : Tensor [shape=(F, 1)] or None
         M of each channel; None for a loop without a limiter.
     sweeps : int
         Passes behind the first guess.
@@ -52,8 +51,7 @@ class AdaptationLoop(nn.Module):
 
     def __init__(
         self,
-        pole: float,
-        gain: float,
+        decay: float,
         limits: Tensor | None,
         sweeps: int,
         from_state: bool,
@@ -64,15 +62,16 @@ class AdaptationLoop(nn.Module):
         super().__init__()
         self.limited = limits is not None
         self.sweeps, self.from_state = sweeps, from_state
-        heights = torch.ones(1, 1, 1, dtype=torch.float64) if limits is None else limits
+        heights = torch.ones(1, 1, dtype=torch.float64) if limits is None else limits
+        pole, gain = math.exp(-decay), -math.expm1(-decay)
         for name, value in (
-            ("input_scale", 2.0 * pole / (gain * heights**2)),
+            ("input_scale", (2.0 * pole / (gain * heights**2))[:, :, None]),
             ("state_scale", 2.0 * pole / (gain * heights)),
-            ("knee", 1.0 / heights),
-            ("limits", heights),
+            ("knee", (1.0 / heights)[:, :, None]),
+            ("limits", heights[:, :, None]),
         ):
             self.register_buffer(name, value.to(like), persistent=False)
-        self.one_pole = OnePole(pole**2, 4.0 * pole**2, block, blocks, like)
+        self.one_pole = OnePole(2.0 * decay, 4.0 * pole**2, block, blocks, like)
 
     def quotient(self, scaled: Tensor, sigma: Tensor) -> Tensor:
         """l: the limited quotient in units of M."""
@@ -88,20 +87,20 @@ class AdaptationLoop(nn.Module):
         ----------
         u : Tensor [shape=(B, F, K, L)]
             In blocks, above 0.
-        state : Tensor [shape=(B, F, 1, 1)]
+        state : Tensor [shape=(B, F, 1)]
             s before the first sample, above 0.
 
         Returns
         -------
         y : Tensor [shape=(B, F, K, L)]
-        state : Tensor [shape=(B, F, 1, 1)]
+        state : Tensor [shape=(B, F, 1)]
             Behind the last sample.
         """
         scaled = u * self.input_scale
         start = (state * self.state_scale).square()
-        tables = self.one_pole.tables()
+        tables = self.one_pole.tables(u.shape[2])
         following = start
-        sigma = torch.sqrt(start)
+        sigma = torch.sqrt(start).unsqueeze(3)
         if not self.from_state:
             squared, following = self.one_pole(scaled, tables, start)
             sigma = torch.sqrt(squared)
@@ -109,4 +108,5 @@ class AdaptationLoop(nn.Module):
             y = self.quotient(scaled, sigma)
             squared, following = self.one_pole(y * (sigma + y), tables, start)
             sigma = torch.sqrt(squared)
-        return self.limits * self.quotient(scaled, sigma), torch.sqrt(following) / self.state_scale
+        after = torch.sqrt(following) / self.state_scale
+        return self.limits * self.quotient(scaled, sigma), after
