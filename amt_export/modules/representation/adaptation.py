@@ -17,7 +17,7 @@ from amt_export.design.adaptation import (
 from amt_export.manifest.ports import Port, State
 from amt_export.modules.levels import propagate_nan
 from amt_export.modules.representation.adaptation_loop import AdaptationLoop
-from amt_export.modules.representation.stage import ChannelStage
+from amt_export.modules.representation.stage import STEADY, ChannelStage
 from amt_export.numerics.blocks import block_count, from_blocks, to_blocks, trim
 from amt_export.recurrence.block_length import short_block
 
@@ -80,7 +80,7 @@ class AdaptationLoops(ChannelStage):
 
     input_ports: ClassVar[tuple[Port, ...]] = (Port("signal", ("batch", "channel", "time"), "1"),)
     output_ports: ClassVar[tuple[Port, ...]] = (
-        Port("adapted", ("batch", "channel", "time"), "model units", quiet=1.0),
+        Port("adapted", ("batch", "channel", "time"), "model units", quiet=1.0, steady=STEADY),
     )
     states: ClassVar[tuple[State, ...]] = (
         State("adaptation", "states of the loops of each channel; 0 stands for rest"),

@@ -80,6 +80,31 @@ class AdaptationLoop(nn.Module):
             return torch.minimum(v, self.knee + torch.tanh(v - self.knee))
         return v
 
+    @torch.jit.unused
+    def guesses(self, u: Tensor, state: Tensor, sweeps: int) -> tuple[list[Tensor], Tensor]:
+        """All guesses of the state in the course of so many sweeps, in its scaled unit, and what comes out then.
+
+        Parameters
+        ----------
+        u, state
+            As `forward` takes them.
+        sweeps : int
+
+        Returns
+        -------
+        guesses : list of Tensor [shape=(B, F, K, L)]
+        y : Tensor [shape=(B, F, K, L)]
+        """
+        scaled = u * self.input_scale
+        start = (state * self.state_scale).square()
+        tables = self.one_pole.tables(u.shape[2])
+        terms, found = scaled, list[Tensor]()
+        for _ in range(sweeps + 1):
+            found.append(torch.sqrt(self.one_pole(terms, tables, start)[0]))
+            y = self.quotient(scaled, found[-1])
+            terms = y * (found[-1] + y)
+        return found, self.limits * y
+
     def forward(self, u: Tensor, state: Tensor) -> Tuple[Tensor, Tensor]:
         """Adapt.
 

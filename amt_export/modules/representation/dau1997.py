@@ -1,6 +1,7 @@
 """The model of Dau et al. (1997) up to the internal representation, as one graph."""
 
 import math
+from dataclasses import replace
 from typing import ClassVar, List, Self, Tuple
 
 import torch
@@ -80,7 +81,9 @@ class Dau1997(AuditoryModule):
 
     input_ports: ClassVar[tuple[Port, ...]] = (Port("audio", ("batch", "time"), "Pa"),)
     output_ports: ClassVar[tuple[Port, ...]] = (
-        Port("representation", ("batch", "channel", "modulation", "time"), "model units", quiet=1.0),
+        replace(
+            ModulationFilterbank.output_ports[0], axes=("batch", "channel", "modulation", "time")
+        ),
     )
     states: ClassVar[tuple[State, ...]] = (
         *GammatoneFilterbank.states,
@@ -171,6 +174,10 @@ class Dau1997(AuditoryModule):
     def centre_frequencies(self) -> list[float]:
         """In Hz."""
         return self.filterbank.centre_frequencies()
+
+    def modulation_filters(self) -> tuple[list[float], list[int]]:
+        """Centre frequencies in Hz, and how many of them each channel has."""
+        return self.modulation.modulation_filters()
 
     def warm_up(self) -> int:
         """Samples of memory of all parts in a row."""

@@ -8,7 +8,7 @@ from torch import Tensor
 from amt_export.design.decimation import decimation_taps
 from amt_export.manifest.ports import Port, State
 from amt_export.modules.filterbanks.ears import behind_past
-from amt_export.modules.representation.stage import ChannelStage
+from amt_export.modules.representation.stage import STEADY, ChannelStage
 from amt_export.numerics.blocks import pad_end
 from amt_export.numerics.toeplitz import convolution_matrix
 
@@ -58,7 +58,7 @@ class Decimation(ChannelStage):
         Port("signal", ("batch", "channel", "time"), "model units"),
     )
     output_ports: ClassVar[tuple[Port, ...]] = (
-        Port("decimated", ("batch", "channel", "frame"), "model units", quiet=1.0),
+        Port("decimated", ("batch", "channel", "frame"), "model units", quiet=1.0, steady=STEADY),
     )
     states: ClassVar[tuple[State, ...]] = (
         State("decimation", "the last samples of each channel before the block"),

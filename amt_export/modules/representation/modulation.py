@@ -16,7 +16,7 @@ from amt_export.design.modulation import (
     modulation_modes,
 )
 from amt_export.manifest.ports import Port, State
-from amt_export.modules.representation.stage import ChannelStage
+from amt_export.modules.representation.stage import STEADY, ChannelStage
 from amt_export.numerics.blocks import to_blocks
 from amt_export.numerics.toeplitz import toeplitz
 from amt_export.recurrence.linear_filter import LinearFilter
@@ -95,7 +95,7 @@ class ModulationFilterbank(ChannelStage):
         Port("signal", ("batch", "channel", "frame"), "model units"),
     )
     output_ports: ClassVar[tuple[Port, ...]] = (
-        Port("representation", ("batch", "channel", "modulation", "frame"), "model units", quiet=1.0),
+        Port("representation", ("batch", "channel", "modulation", "frame"), "model units", quiet=1.0, steady=STEADY),
     )
     states: ClassVar[tuple[State, ...]] = (
         State("modulation", "the modulation filters of each channel"),
@@ -165,6 +165,14 @@ class ModulationFilterbank(ChannelStage):
         if self.attenuate:
             gain[self.slow :] = ATTENUATION
         self.set_table("present", (self.mask.T.cpu() * gain[:, None])[:, :, None])
+
+    def centre_frequencies(self) -> list[float]:
+        """Of the channels, in Hz."""
+        return self.fc
+
+    def modulation_filters(self) -> tuple[list[float], list[int]]:
+        """Centre frequencies in Hz, and how many of them each channel has."""
+        return self.centres, self.counts.tolist()
 
     def states_at_rest(self, batch: int, channels: int) -> List[Tensor]:
         """States of silence."""

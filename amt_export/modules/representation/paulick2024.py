@@ -239,6 +239,10 @@ class Paulick2024(CASPFrontEnd):
         """Half the filter before the decimation."""
         return self.decimation.look_ahead()
 
+    def modulation_filters(self) -> tuple[list[float], list[int]]:
+        """Centre frequencies in Hz, and how many of them each channel has."""
+        return self.modulation.modulation_filters()
+
     def warm_up(self) -> int:
         """Samples of memory of all parts in a row."""
         parts = (self.hair_cell, self.adaptation, self.decimation)

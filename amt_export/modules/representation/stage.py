@@ -10,6 +10,9 @@ from amt_export.modules.filterbanks.centre_frequencies import checked_rate
 from amt_export.numerics.blocks import block_count
 from amt_export.recurrence.block_length import BLOCK, stream_block, whole_block
 
+# Model units of a steady sound of 110 dB SPL, with room; what is above belongs to an onset.
+STEADY = 120.0
+
 
 class ChannelStage(AuditoryModule):
     """A stage that does the same to every channel: (B, F, T) in, T samples or frames of them out.
