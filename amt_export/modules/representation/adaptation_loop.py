@@ -8,6 +8,10 @@ from torch import Tensor, nn
 
 from amt_export.recurrence.one_pole import OnePole
 
+# Far below any state in the loops' own units, which is 1e-7 or more at rest. Every guess is kept above it, so that
+# whoever reads the graph sees that nothing is divided by 0.
+LEAST = 1e-20
+
 
 class AdaptationLoop(nn.Module):
     """Division of a signal by its own low-passed quotient, which is limited at onsets.
@@ -61,6 +65,7 @@ class AdaptationLoop(nn.Module):
     ) -> None:
         super().__init__()
         self.limited = limits is not None
+        self.least = LEAST  # TorchScript reads no globals
         self.sweeps, self.from_state = sweeps, from_state
         heights = torch.ones(1, 1, dtype=torch.float64) if limits is None else limits
         pole, gain = math.exp(-decay), -math.expm1(-decay)
@@ -72,6 +77,10 @@ class AdaptationLoop(nn.Module):
         ):
             self.register_buffer(name, value.to(like), persistent=False)
         self.one_pole = OnePole(2.0 * decay, 4.0 * pole**2, block, blocks, like)
+
+    def root(self, squared: Tensor) -> Tensor:
+        """The square root, above 0."""
+        return torch.sqrt(torch.clamp(squared, min=self.least))
 
     def quotient(self, scaled: Tensor, sigma: Tensor) -> Tensor:
         """l: the limited quotient in units of M."""
@@ -125,13 +134,13 @@ class AdaptationLoop(nn.Module):
         start = (state * self.state_scale).square()
         tables = self.one_pole.tables(u.shape[2])
         following = start
-        sigma = torch.sqrt(start).unsqueeze(3)
+        sigma = self.root(start).unsqueeze(3)
         if not self.from_state:
             squared, following = self.one_pole(scaled, tables, start)
-            sigma = torch.sqrt(squared)
+            sigma = self.root(squared)
         for _ in range(self.sweeps):
             y = self.quotient(scaled, sigma)
             squared, following = self.one_pole(y * (sigma + y), tables, start)
-            sigma = torch.sqrt(squared)
+            sigma = self.root(squared)
         after = torch.sqrt(following) / self.state_scale
         return self.limits * self.quotient(scaled, sigma), after
