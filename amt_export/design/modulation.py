@@ -19,6 +19,7 @@ BANDWIDTH = 5.0
 Q = 2.0
 # A centre over the one below: (1 + 1/(2 Q)) / (1 - 1/(2 Q)).
 RATIO = 5.0 / 3.0
+MARGIN = 1e-9
 # Hz, and the share of a channel's centre frequency, above which there is no filter (Verhey et al. 1999).
 HIGHEST = 1000.0
 SHARE = 0.25
@@ -39,7 +40,8 @@ def modulation_centres(highest: float) -> list[float]:
     """
     slow = [FIRST, SECOND] if highest >= SECOND else [FIRST]
     first = (slow[-1] + BANDWIDTH / 2.0) / (1.0 - 1.0 / (2.0 * Q))
-    last = math.trunc(math.log(highest / first) / math.log(RATIO))
+    # Without the margin rounding decides what a channel at 40 Hz has, whose quotient is -1.
+    last = math.trunc(math.log(highest / first) / math.log(RATIO) + MARGIN)
     return [0.0, *slow, *(first * RATIO**i for i in range(last + 1))]
 
 

@@ -62,8 +62,8 @@ def affine_scan(
     slope = torch.cat([torch.zeros_like(state), total], dim=2)
     offset = torch.cat([state, total * inside[:, :, :, -1]], dim=2)
     count = slope.shape[2]
-    for i in range(rounds):
-        shift = 2**i
+    shift = 1
+    for _ in range(rounds):
         if shift < count:
             later = slope[:, :, shift:]
             offset = torch.cat(
@@ -71,5 +71,6 @@ def affine_scan(
                 dim=2,
             )
             slope = torch.cat([slope[:, :, :shift], later * slope[:, :, : count - shift]], dim=2)
+        shift = 2 * shift
     states = products * (inside + offset[:, :, : count - 1].unsqueeze(3))
     return states, offset[:, :, count - 1 :]

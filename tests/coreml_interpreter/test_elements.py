@@ -34,7 +34,13 @@ COMPARISONS = {
     "equal": torch.eq,
     "not_equal": torch.ne,
 }
-UNARY = {"abs": torch.abs, "square": torch.square, "exp": torch.exp, "identity": lambda x: x}
+UNARY = {
+    "abs": torch.abs,
+    "square": torch.square,
+    "exp": torch.exp,
+    "tanh": torch.tanh,
+    "identity": lambda x: x,
+}
 
 
 @pytest.fixture(scope="module")

@@ -131,7 +131,8 @@ class AdaptationLoop(nn.Module):
             Behind the last sample.
         """
         scaled = u * self.input_scale
-        start = (state * self.state_scale).square()
+        start = state * self.state_scale
+        start = start * start
         tables = self.one_pole.tables(u.shape[2])
         following = start
         sigma = self.root(start).unsqueeze(3)

@@ -117,7 +117,9 @@ class CASPHairCell(ChannelStage):
 
     def step(self, audio: Tensor, states: List[Tensor]) -> Tuple[List[Tensor], List[Tensor]]:
         """Go on by one block; see `AuditoryModule.step`."""
-        change = propagate_nan(self.conductance_change(to_blocks(audio, self.block)), to_blocks(audio, self.block))
+        blocks = to_blocks(audio, self.block)
+        # Where the conductance saturates, infinity would not show.
+        change = propagate_nan(self.conductance_change(blocks), blocks)
         potential, state = affine_scan(
             self.retained - self.change * change,
             self.offset + self.drive * change,

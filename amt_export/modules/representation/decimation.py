@@ -114,14 +114,13 @@ class Decimation(ChannelStage):
         rows = signal.to(self.like.dtype)
         if signal.dim() == 2:
             rows = rows.unsqueeze(0)
-        rows = rows[:, :, : frames * self.factor]
         if not self.filtered:
-            decimated = rows[:, :, :: self.factor]
+            decimated = rows[:, :, : frames * self.factor : self.factor]
         else:
             lead = self.half // self.factor
             ahead = pad_end(rows, self.half, 2)
             past = rows.new_zeros([rows.shape[0], rows.shape[1], self.past])
-            decimated = self.low_passed(torch.cat([past, ahead], dim=2))[:, :, lead:]
+            decimated = self.low_passed(torch.cat([past, ahead], dim=2))[:, :, lead : lead + frames]
         if signal.dim() == 2:
             return decimated.squeeze(0)
         return decimated

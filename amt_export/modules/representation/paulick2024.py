@@ -172,7 +172,8 @@ class Paulick2024(CASPFrontEnd):
     def enveloped(self, potential: Tensor) -> Tensor:
         """What enters the adaptation loops: the potential as it is, or the squared envelope of 2008."""
         if self.squared:
-            return (self.envelope_gain * potential).square()
+            envelope = self.envelope_gain * potential
+            return envelope * envelope
         return potential
 
     def initial_states(self, batch: int) -> List[Tensor]:
