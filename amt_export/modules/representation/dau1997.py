@@ -92,6 +92,9 @@ class Dau1997(AuditoryModule):
         *ModulationFilterbank.states,
     )
 
+    # The loops lift what rounding leaves far from a loud tone.
+    parity_defaults: ClassVar[dict[str, float]] = dict.fromkeys(("onnx", "coreml", "float64"), 1e-4)
+
     def __init__(
         self,
         fs: float = 44100,
