@@ -45,7 +45,7 @@ class Membrane(NamedTuple):
 
 
 def bundle_factors() -> tuple[float, float]:
-    """The two exponentials of G at rest: e1 and e12 in  G(d) = G_max / (1 + e1 e^(-d/35) + e12 e^(-d (1/35 + 1/16)))."""
+    """The exponentials e1 and e12 in  G(d) = G_max / (1 + e1 e^(-d/35) + e12 e^(-d (1/35 + 1/16)))."""
     e1 = math.exp(OFFSET / WIDE)
     return e1, e1 * math.exp(OFFSET / NARROW)
 

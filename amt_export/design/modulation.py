@@ -26,7 +26,7 @@ SHARE = 0.25
 
 
 def modulation_centres(highest: float) -> list[float]:
-    """Centre frequencies in Hz of a channel that has modulations up to `highest` Hz; the first is 0, a low-pass.
+    """Centre frequencies in Hz of a channel with modulations up to `highest` Hz; the first is 0, a low-pass.
 
     A channel that ends between 10 Hz and the 16.7 Hz filter still has it, as the toolbox rounds its count
     towards zero.
@@ -46,7 +46,7 @@ def modulation_centres(highest: float) -> list[float]:
 
 
 def filter_counts(fc: list[float], upper_limit: bool) -> list[int]:
-    """Filters of each channel with a centre frequency in Hz: up to a quarter of it and 1 kHz, or 1 kHz for all."""
+    """Filters of each channel: up to a quarter of its centre frequency in Hz and 1 kHz, or 1 kHz for all."""
     highest = [min(SHARE * f, HIGHEST) if upper_limit else HIGHEST for f in fc]
     return [len(modulation_centres(limit)) for limit in highest]
 
@@ -78,7 +78,7 @@ def modulation_modes(centres: list[float], fs: float, lowpass: float) -> Modes:
     """
     shared = [first_order_lowpass(lowpass, fs)] if lowpass else []
     poles = [one.pole for one in shared]
-    residues = torch.zeros(len(centres), len(shared) + len(centres), dtype=torch.complex128)
+    terms = [[0j] * (len(shared) + len(centres)) for _ in centres]
     direct = torch.zeros(len(centres), dtype=torch.float64)
     for row, centre in enumerate(centres):
         own = resonator(centre, fs) if centre else second_order_lowpass(SLOWEST, fs)
@@ -95,8 +95,9 @@ def modulation_modes(centres: list[float], fs: float, lowpass: float) -> Modes:
             for pole in others:
                 value /= 1.0 - pole * inverse
             pair = i == len(shared) and len(own) == 2
-            residues[row, i if i < len(shared) else len(shared) + row] = value * (2 if pair else 1)
+            terms[row][i if i < len(shared) else len(shared) + row] = value * (2 if pair else 1)
         poles.append(own[0].pole)
+    residues = torch.tensor(terms, dtype=torch.complex128)
     return Modes(torch.tensor(poles, dtype=torch.complex128), residues, direct)
 
 
@@ -138,13 +139,13 @@ def mode_system(modes: Modes) -> StateSpace:
     Returns
     -------
     StateSpace
-        2 M systems of 2 N states, real and imaginary part in turn. With the gain |1 - p| each is as large as the
-        signal.
+        2 M systems of 2 N states, real and imaginary part in turn. With the gain |1 - p| each is as large as
+        the signal.
     """
     filters, count = modes.residues.shape
     scale = (1.0 - modes.poles).abs()
     turns = rotation(torch.view_as_real(modes.poles))
-    matrix = torch.block_diag(*turns)
+    matrix = torch.block_diag(*turns)  # type: ignore[no-untyped-call]
     inputs = torch.stack([scale, torch.zeros_like(scale)], dim=-1).reshape(2 * count)
     weights = modes.residues / scale
     real = torch.stack([weights.real, -weights.imag], dim=-1).reshape(filters, 2 * count)

@@ -59,10 +59,7 @@ def _problems(manifest: Any) -> Iterator[str]:
         yield f"sampling_rate is {rate}, not between {LEAST_RATE:g} and {MOST_RATE:g} Hz"
     if not all(math.isfinite(f) and f >= 0 for f in manifest.centre_frequencies):
         yield "centre_frequencies holds what is no frequency"
-    if not all(math.isfinite(f) and f >= 0 for f in manifest.mfc):
-        yield "mfc holds what is no frequency"
-    if not all(0 <= count <= len(manifest.mfc) for count in manifest.counts):
-        yield f"counts holds a number that is not between 0 and {len(manifest.mfc)}, that of mfc"
+    yield from _modulation(manifest)
     yield from _of_set("padding", manifest.padding, PADDINGS)
     yield from _outside(manifest, "", hop=1, frame_length=0, warm_up=0, look_ahead=0)
     if not manifest.inputs or not manifest.outputs:
@@ -110,6 +107,13 @@ def _files(files: tuple[Any, ...]) -> Iterator[str]:
             yield f"{entry.path} has the sha256 {entry.sha256[:70]!r}, which is no hash"
     yield from _unique("files", [f"{entry.format} ({entry.form})" for entry in files])
     yield from _unique("files", [entry.path for entry in files])
+
+
+def _modulation(manifest: Any) -> Iterator[str]:
+    if not all(math.isfinite(f) and f >= 0 for f in manifest.mfc):
+        yield "mfc holds what is no frequency"
+    if not all(0 <= count <= len(manifest.mfc) for count in manifest.counts):
+        yield f"counts holds a number that is not between 0 and {len(manifest.mfc)}, that of mfc"
 
 
 def _row(row: Any) -> Iterator[str]:

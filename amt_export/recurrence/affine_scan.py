@@ -2,10 +2,10 @@
 
     h[t] = a[t] h[t-1] + d[t],   0 < a[t] < 1
 
-Affine maps compose: two of them in a row are (a2 a1, a2 d1 + d2). Inside a block the products of a are P = exp of
-the running sum of log a, and h = P (running sum of d / P + state before the block). Both running sums are one
-product with a triangular matrix. From block to block the maps are composed by doubling: after i rounds each block
-holds the map of the 2^i blocks up to it.
+Affine maps compose: two of them in a row are (a2 a1, a2 d1 + d2). Inside a block the products of a are P = exp
+of the running sum of log a, and h = P (running sum of d / P + state before the block). Both running sums are
+one product with a triangular matrix. From block to block the maps are composed by doubling: after i rounds each
+block holds the map of the 2^i blocks up to it.
 """
 
 from typing import Tuple
@@ -67,7 +67,10 @@ def affine_scan(
         if shift < count:
             later = slope[:, :, shift:]
             offset = torch.cat(
-                [offset[:, :, :shift], later * offset[:, :, : count - shift] + offset[:, :, shift:]],
+                [
+                    offset[:, :, :shift],
+                    later * offset[:, :, : count - shift] + offset[:, :, shift:],
+                ],
                 dim=2,
             )
             slope = torch.cat([slope[:, :, :shift], later * slope[:, :, : count - shift]], dim=2)

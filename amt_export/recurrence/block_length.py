@@ -19,7 +19,7 @@ def whole_block(samples: int) -> int:
 
 
 def short_block(samples: int) -> int:
-    """The cheapest block of 24 to 48 samples that divides `samples`, for filters with one state; 32 if there is none.
+    """The cheapest block of 24 to 48 samples that divides `samples`, for filters with one state, or 32.
 
     They have next to nothing to do for each block, and L multiplications for each sample.
     """

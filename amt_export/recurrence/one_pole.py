@@ -2,8 +2,8 @@
 
     h[t+1] = a h[t] + g x[t]
 
-The scan of this folder with a single number as state. Groups of about the square root of the number of blocks, and
-a dense table over all groups, make it few operators.
+The scan of this folder with a single number as state. Groups of about the square root of the number of blocks,
+and a dense table over all groups, make it few operators.
 """
 
 import math
@@ -48,7 +48,7 @@ def group_size(count: int, ungrouped: int = UNGROUPED) -> int:
     if count <= ungrouped:
         return 1
     root = math.sqrt(count)
-    best = int(round(root))
+    best = round(root)
     cost = 4.0 * root  # of a size that is no divisor: the last group is filled up
     for r in range(2, count):
         if count % r == 0 and r + count / r < cost:
@@ -71,8 +71,8 @@ def one_pole_tables(decay: float, gain: float, block: int, count: int) -> OnePol
     radix = group_size(count)
     length = block_count(count, radix)
     samples = torch.arange(block + 1, dtype=torch.float64)
-    # Element (j, i) is what sample j - 1 adds before sample i; sample -1 is the state before the block, which is
-    # not multiplied by the gain.
+    # Element (j, i) is what sample j - 1 adds before sample i; sample -1 is the state before the block, which
+    # is not multiplied by the gain.
     inside = causal_powers(decay, samples[:, None], samples[None, :block])
     inside[1:] = gain * inside[1:]
     total = gain * torch.exp(-decay * (float(block) - 1.0 - samples[:block]))

@@ -1,6 +1,9 @@
-"""How fast the sweeps of adaptation loops approach their solution: measured once for every model that has some."""
+"""How fast the sweeps of adaptation loops approach their solution, measured once for every model."""
 
 from __future__ import annotations
+
+from itertools import pairwise
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -8,6 +11,7 @@ from torch import Tensor
 from amt_export.errors import SpecError
 from amt_export.modules.base import AuditoryModule
 from amt_export.modules.representation.adaptation import AdaptationLoops
+from amt_export.modules.representation.adaptation_loop import AdaptationLoop
 from amt_export.numerics.blocks import from_blocks, to_blocks
 
 # Largest share of the logarithmic error of the state that a sweep may leave. The theory says a half but for the
@@ -56,10 +60,10 @@ def contraction(loops: AdaptationLoops, inputs: Tensor) -> list[float]:
     y = to_blocks(torch.maximum(inputs, loops.minimum), loops.block)
     found = []
     for k, loop in enumerate(loops.loops):
-        guesses, y = loop.guesses(y, rest[:, :, k : k + 1], SOLVED)
+        guesses, y = cast("AdaptationLoop", loop).guesses(y, rest[:, :, k : k + 1], SOLVED)
         logs = [from_blocks(guess)[:, :, :samples].log() for guess in guesses]
         errors = [float((guess - logs[-1]).abs().max()) for guess in logs[:-1]]
-        shares = [b / a for a, b in zip(errors, errors[1:], strict=False) if b > NEGLIGIBLE]
+        shares = [b / a for a, b in pairwise(errors) if b > NEGLIGIBLE]
         found.append(max(shares, default=0.0))
     return found
 
@@ -85,7 +89,7 @@ def check_contraction(module: AuditoryModule, where: str) -> None:
         for k, share in enumerate(contraction(part, onset_inputs(part))):
             if not share <= LIMIT:
                 raise SpecError(
-                    f"{where}: loop {k + 1} of the adaptation, tau {part.tau[k]:g} s at {part.fs:g} Hz: a sweep "
-                    f"leaves {share:.2f} of the error, {LIMIT:g} is allowed; take a longer tau or a higher "
+                    f"{where}: loop {k + 1} of the adaptation, tau {part.tau[k]:g} s at {part.fs:g} Hz: a "
+                    f"sweep leaves {share:.2f} of the error, {LIMIT:g} is allowed; take a longer tau or a higher "
                     "sampling rate"
                 )

@@ -1,4 +1,4 @@
-"""What the tests of the internal representation share: golden cases, and loops that go from sample to sample."""
+"""What the tests of the internal representation share: golden cases, and loops from sample to sample."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ def sequential_loops(
     minlvl = np.asarray(minlvl, float)
     count = len(tau)
     poles = [np.exp(-1.0 / (t * fs)) for t in tau]
-    states = [np.broadcast_to(minlvl ** (0.5**k), signal.shape[:-1]).copy() for k in range(1, count + 1)]
+    states = [
+        np.broadcast_to(minlvl ** (0.5**k), signal.shape[:-1]).copy() for k in range(1, count + 1)
+    ]
     limits = [(1.0 - state**2) * limit - 1.0 for state in states]
     rest = minlvl ** (0.5**count)
     output = np.empty(signal.shape)

@@ -28,11 +28,11 @@ FORGOTTEN = 27.6
 class AdaptationLoops(ChannelStage):
     """A chain of loops that divide a signal by its own low-passed past.
 
-    A steady sound comes out compressed to almost the logarithm of its level, a sound that begins stands out by its
-    overshoot, and what follows it is held down for a while: forward masking. With x = max(signal, minlvl), each
-    loop k divides its input by its state, limits what is above 1 (`AdaptationLoop`), and low-passes the result
-    with the time constant tau_k into its state. The output of the last loop is scaled to 0 for silence and 100
-    for a steady sound of level 1, in model units (MU).
+    A steady sound comes out compressed to almost the logarithm of its level, a sound that begins stands out by
+    its overshoot, and what follows it is held down for a while: forward masking. With x = max(signal, minlvl),
+    each loop k divides its input by its state, limits what is above 1 (`AdaptationLoop`), and low-passes the
+    result with the time constant tau_k into its state. The output of the last loop is scaled to 0 for silence
+    and 100 for a steady sound of level 1, in model units (MU).
 
     There is no loop over samples: each loop is solved for all samples at once in a fixed number of sweeps.
 
@@ -64,8 +64,8 @@ class AdaptationLoops(ChannelStage):
 
     References
     ----------
-    .. [1] T. Dau, D. Pueschel and A. Kohlrausch, "A quantitative model of the effective signal processing in the
-       auditory system. I. Model structure", J. Acoust. Soc. Am. 99, 3615-3622 (1996).
+    .. [1] T. Dau, D. Pueschel and A. Kohlrausch, "A quantitative model of the effective signal processing in
+       the auditory system. I. Model structure", J. Acoust. Soc. Am. 99, 3615-3622 (1996).
     .. [2] T. Dau, B. Kollmeier and A. Kohlrausch, "Modeling auditory processing of amplitude modulation. I",
        J. Acoust. Soc. Am. 102, 2892-2905 (1997).
 
@@ -121,7 +121,9 @@ class AdaptationLoops(ChannelStage):
             if not t > 0.0:
                 raise ValueError(f"tau holds {t}; time constants in s must be above 0")
         if not self.tau or not self.minlvl.numel():
-            raise ValueError(f"{'minlvl' if self.tau else 'tau'} is empty; one value or more is needed")
+            raise ValueError(
+                f"{'minlvl' if self.tau else 'tau'} is empty; one value or more is needed"
+            )
         for m in self.minlvl.tolist():
             if not 0.0 < m < 1.0:
                 raise ValueError(f"minlvl is {m:g}; it must lie between 0 and 1")
@@ -129,8 +131,8 @@ class AdaptationLoops(ChannelStage):
             heights = overshoot_limits(rest_values(self.minlvl, len(self.tau)), self.limit)
             if not bool((heights > 0.0).all()):
                 raise ValueError(
-                    f"limit is {self.limit:g}; with minlvl {float(self.minlvl.max()):g} and {len(self.tau)} loops "
-                    "it leaves no room above the steady response; take a larger one, or 1 for none"
+                    f"limit is {self.limit:g}; with minlvl {float(self.minlvl.max()):g} and "
+                    f"{len(self.tau)} loops it leaves no room above the steady response; take more, or 1 for none"
                 )
 
     def checked_sweeps(self, sweeps: tuple[int, ...] | None) -> tuple[int, ...]:
@@ -145,7 +147,8 @@ class AdaptationLoops(ChannelStage):
         counts = tuple(int(count) for count in sweeps)
         if len(counts) != len(self.tau) or min(counts) < 1:
             raise ValueError(
-                f"sweeps is {tuple(sweeps)}; one count for each of the {len(self.tau)} loops is needed, 1 or more"
+                f"sweeps is {tuple(sweeps)}; one count for each of the {len(self.tau)} loops "
+                "is needed, 1 or more"
             )
         return counts
 

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from amt_export.recurrence.one_pole import OnePole
 
-# Far below any state in the loops' own units, which is 1e-7 or more at rest. Every guess is kept above it, so that
-# whoever reads the graph sees that nothing is divided by 0.
+# Far below any state in the loops' own units, which is 1e-7 or more at rest. Every guess is kept above it, so
+# that whoever reads the graph sees that nothing is divided by 0.
 LEAST = 1e-20
 
 
@@ -18,15 +18,16 @@ class AdaptationLoop(nn.Module):
 
         v[t] = u[t] / s[t],   y = L(v) = min(v, 1 + M tanh((v - 1) / M)),   s[t+1] = a s[t] + b y[t]
 
-    Given a guess of s, its square q = s^2 obeys a linear recursion with a constant pole,
-    q[t+1] = a^2 q[t] + N,  N = b y (2 a s + b y),  and all samples of it are one pass of `OnePole`. The new q is
-    the next guess. The error of log q at least halves with each pass, and in steady sounds it nearly vanishes;
-    after a fixed number of passes it is below float32's precision.
+    Given a guess of s, its square q = s^2 obeys a linear recursion with a constant pole, q[t+1] = a^2 q[t] + N,
+    N = b y (2 a s + b y),  and all samples of it are one pass of `OnePole`. The new q is the next guess. The
+    error of log q at least halves with each pass, and in steady sounds it nearly vanishes; after a fixed number
+    of passes it is below float32's precision.
 
     All is computed in units that take no operator and lose no digits: Q = q (2 a / (b M))^2 and
     U = u 2 a / (b M^2), so that
 
-        sigma = sqrt(Q),   V = U / sigma,   l = min(V, 1/M + tanh(V - 1/M)),   Q[t+1] = a^2 (Q[t] + 4 l (sigma + l))
+        sigma = sqrt(Q),   V = U / sigma,   l = min(V, 1/M + tanh(V - 1/M))
+        Q[t+1] = a^2 (Q[t] + 4 l (sigma + l))
 
     and y = M l. All terms are positive, so that the error of float32 is relative at every level.
 
@@ -39,8 +40,8 @@ class AdaptationLoop(nn.Module):
     sweeps : int
         Passes behind the first guess.
     from_state : bool
-        Take the state before the signal as the first guess of s, as short blocks of a stream do. Otherwise it is
-        what s would be if no v were above 1.
+        Take the state before the signal as the first guess of s, as short blocks of a stream do. Otherwise it
+        is what s would be if no v were above 1.
     block, blocks, like
         See `OnePole`.
     """
@@ -91,7 +92,7 @@ class AdaptationLoop(nn.Module):
 
     @torch.jit.unused
     def guesses(self, u: Tensor, state: Tensor, sweeps: int) -> tuple[list[Tensor], Tensor]:
-        """All guesses of the state in the course of so many sweeps, in its scaled unit, and what comes out then.
+        """All guesses of the scaled state in the course of so many sweeps, and what comes out then.
 
         Parameters
         ----------

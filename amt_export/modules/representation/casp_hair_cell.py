@@ -47,8 +47,8 @@ class CASPHairCell(ChannelStage):
 
     Shape
     -----
-    signal (B, F, T), velocity of the basilar membrane in m/s -> potential (B, F, T) above rest in V; without B when signal
-    has none.
+    signal (B, F, T), velocity of the basilar membrane in m/s -> potential (B, F, T) above rest in V; without B
+    when signal has none.
 
     Raises
     ------
@@ -86,7 +86,9 @@ class CASPHairCell(ChannelStage):
     ) -> None:
         super().__init__(fs, dtype, learnable)
         if fs < LOWEST_RATE:
-            raise ValueError(f"fs is {fs:g} Hz; the hair cell is stepped from {LOWEST_RATE:g} Hz upwards")
+            raise ValueError(
+                f"fs is {fs:g} Hz; the hair cell is stepped from {LOWEST_RATE:g} Hz upwards"
+            )
         # TorchScript reads no globals.
         self.e1, self.e12 = bundle_factors()
         self.least, self.nanometres = LEAST_DISPLACEMENT, DISPLACEMENT
@@ -145,4 +147,4 @@ class CASPHairCell(ChannelStage):
 
     def warm_up(self) -> int:
         """Samples of memory."""
-        return 2 ** doubling_rounds(self.retained + self.change, 1, 1e-12)
+        return int(2 ** doubling_rounds(self.retained + self.change, 1, 1e-12))

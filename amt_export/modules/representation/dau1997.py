@@ -18,8 +18,8 @@ from amt_export.modules.representation.modulation import ModulationFilterbank
 # dB SPL of a signal with the rms 1 in the model's own scale, and of 1 Pa.
 MODEL_LEVEL = 100.0
 PASCAL_LEVEL = 93.9794
-# What the three published versions of the modulation filterbank have: a low-pass in front in Hz, envelopes times
-# 1/sqrt(2), no filter above a quarter of the centre frequency.
+# What the three published versions of the modulation filterbank have: a low-pass in front in Hz, envelopes
+# times 1/sqrt(2), no filter above a quarter of the centre frequency.
 MODULATION = {
     "jepsen2008": (150.0, True, True),
     "verhey1999": (0.0, False, True),
@@ -42,11 +42,12 @@ class Dau1997(AuditoryModule):
     basef : float
         A centre frequency in Hz; the others lie 1 Cam apart from it on.
     dboffset : float
-        dB SPL of an input with the rms 1: 93.9794 for pascals, 100 for the scale of the Auditory Modeling Toolbox.
+        dB SPL of an input with the rms 1: 93.9794 for pascals, 100 for the scale of the Auditory Modeling
+        Toolbox.
     modulation : {"jepsen2008", "verhey1999", "dau1997"}
         The modulation filterbank: with a 150 Hz low-pass in front, attenuated envelopes, and no filter above a
-        quarter of a channel's centre frequency, as the toolbox has it since version 1.4; the last alone, as before;
-        or none of them.
+        quarter of a channel's centre frequency, as the toolbox has it since version 1.4; the last alone, as
+        before; or none of them.
     dtype : torch.dtype
         Of the computation and the output.
     sweeps : tuple of int, optional

@@ -33,7 +33,8 @@ class DauHairCell(ChannelStage):
 
     Shape
     -----
-    signal (B, F, T) -> envelope (B, F, T), in the unit of signal and not below 0; without B when signal has none.
+    signal (B, F, T) -> envelope (B, F, T), in the unit of signal and not below 0; without B when signal has
+    none.
 
     Raises
     ------
@@ -42,8 +43,8 @@ class DauHairCell(ChannelStage):
 
     References
     ----------
-    .. [1] T. Dau, D. Pueschel and A. Kohlrausch, "A quantitative model of the effective signal processing in the
-       auditory system. I. Model structure", J. Acoust. Soc. Am. 99, 3615-3622 (1996).
+    .. [1] T. Dau, D. Pueschel and A. Kohlrausch, "A quantitative model of the effective signal processing in
+       the auditory system. I. Model structure", J. Acoust. Soc. Am. 99, 3615-3622 (1996).
     .. [2] M. L. Jepsen, S. D. Ewert and T. Dau, "A computational model of human auditory signal
        processing and perception", J. Acoust. Soc. Am. 124, 422-438 (2008).
 
@@ -71,7 +72,9 @@ class DauHairCell(ChannelStage):
     ) -> None:
         super().__init__(fs, dtype, learnable)
         if not 0.0 < cutoff < 0.5 * fs:
-            raise ValueError(f"cutoff is {cutoff} Hz; it must be above 0 and below fs/2, {0.5 * fs:g}")
+            raise ValueError(
+                f"cutoff is {cutoff} Hz; it must be above 0 and below fs/2, {0.5 * fs:g}"
+            )
         if order not in (1, 2):
             raise ValueError(f"order is {order}; the choices are 1, 2")
         self.cutoff, self.order = cutoff, order

@@ -23,16 +23,17 @@ class Decimation(ChannelStage):
     """Every fourth sample, behind a low-pass.
 
     What comes out of the adaptation loops still carries the carrier and its harmonics. Taken as it is, every
-    fourth sample at 44.1 kHz has twice the 5.5 kHz channel's frequency at 100 Hz: the modulation spectrum is wrong
-    by 3 % in the median channel and by 30 % in that one.
+    fourth sample at 44.1 kHz has twice the 5.5 kHz channel's frequency at 100 Hz: the modulation spectrum is
+    wrong by 3 % in the median channel and by 30 % in that one.
 
     Parameters
     ----------
     factor : int
         2 or more.
     kind : {"amt", "plain"}
-        With the low-pass of the Auditory Modeling Toolbox (a sinc under a Kaiser window, 20 factor + 1 taps, whose
-        delay is taken out: a frame also hears the 10 that follow), or every sample number `factor` as it is.
+        With the low-pass of the Auditory Modeling Toolbox (a sinc under a Kaiser window, 20 factor + 1 taps,
+        whose delay is taken out: a frame also hears the 10 that follow), or every sample number `factor` as it
+        is.
     dtype : torch.dtype
         Of the computation and the output.
     learnable : bool
@@ -40,7 +41,8 @@ class Decimation(ChannelStage):
 
     Shape
     -----
-    signal (B, F, T) -> decimated (B, F, T // factor), in the unit of the signal; without B when signal has none.
+    signal (B, F, T) -> decimated (B, F, T // factor), in the unit of the signal; without B when signal has
+    none.
 
     Raises
     ------
@@ -82,7 +84,7 @@ class Decimation(ChannelStage):
             raise ValueError(f"factor is {factor}; a whole number is needed, 2 or more")
         self.factor, self.kind, self.filtered = int(factor), kind, kind == AMT
         taps = decimation_taps(self.factor)
-        self.past, self.half = taps.size - 1, taps.size // 2
+        self.past, self.side = taps.size - 1, taps.size // 2
         self.stride = FRAMES * self.factor
         self.update_coefficients()
 
@@ -117,8 +119,8 @@ class Decimation(ChannelStage):
         if not self.filtered:
             decimated = rows[:, :, : frames * self.factor : self.factor]
         else:
-            lead = self.half // self.factor
-            ahead = pad_end(rows, self.half, 2)
+            lead = self.side // self.factor
+            ahead = pad_end(rows, self.side, 2)
             past = rows.new_zeros([rows.shape[0], rows.shape[1], self.past])
             decimated = self.low_passed(torch.cat([past, ahead], dim=2))[:, :, lead : lead + frames]
         if signal.dim() == 2:
@@ -169,19 +171,19 @@ class Decimation(ChannelStage):
 
     def lead_frames(self) -> int:
         """Frames that a stream gives before the signal's first."""
-        return self.half // self.factor if self.filtered else 0
+        return self.side // self.factor if self.filtered else 0
 
     def latency(self) -> int:
         """Half the filter."""
-        return self.half if self.filtered else self.factor - 1
+        return self.side if self.filtered else self.factor - 1
 
     def look_ahead(self) -> int:
         """Half the filter."""
-        return self.half if self.filtered else 0
+        return self.side if self.filtered else 0
 
     def warm_up(self) -> int:
         """Half the filter."""
-        return self.half if self.filtered else 0
+        return self.side if self.filtered else 0
 
     def extra_repr(self) -> str:
         """Key parameters, as torch prints them."""

@@ -32,9 +32,9 @@ ATTENUATION = 0.5**0.5
 class ModulationFilterbank(ChannelStage):
     """How fast, and how strongly, each channel's adapted signal is modulated.
 
-    Filter 0 is a low-pass at 2.5 Hz. Those at 5 and 10 Hz, 5 Hz wide, give a signal; those above, with Q = 2, give
-    its Hilbert envelope. All share one set of states: the filters are written as partial fractions over their
-    poles.
+    Filter 0 is a low-pass at 2.5 Hz. Those at 5 and 10 Hz, 5 Hz wide, give a signal; those above, with Q = 2,
+    give its Hilbert envelope. All share one set of states: the filters are written as partial fractions over
+    their poles.
 
     Parameters
     ----------
@@ -47,8 +47,8 @@ class ModulationFilterbank(ChannelStage):
     attenuate : bool
         Multiply the envelopes above 10 Hz by 1/sqrt(2).
     upper_limit : bool
-        Leave out filters above a quarter of the channel's centre frequency (Verhey et al. 1999). In any case none
-        is above 1 kHz.
+        Leave out filters above a quarter of the channel's centre frequency (Verhey et al. 1999). In any case
+        none is above 1 kHz.
     dtype : torch.dtype
         Of the computation and the output.
     learnable : bool
@@ -95,7 +95,13 @@ class ModulationFilterbank(ChannelStage):
         Port("signal", ("batch", "channel", "frame"), "model units"),
     )
     output_ports: ClassVar[tuple[Port, ...]] = (
-        Port("representation", ("batch", "channel", "modulation", "frame"), "model units", quiet=1.0, steady=STEADY),
+        Port(
+            "representation",
+            ("batch", "channel", "modulation", "frame"),
+            "model units",
+            quiet=1.0,
+            steady=STEADY,
+        ),
     )
     states: ClassVar[tuple[State, ...]] = (
         State("modulation", "the modulation filters of each channel"),
@@ -127,7 +133,9 @@ class ModulationFilterbank(ChannelStage):
                 raise ValueError(f"fc holds {f:g} Hz; it must be above 0")
         self.lowpass = float(lowpass or 0.0)
         if not 0.0 <= self.lowpass < 0.5 * fs:
-            raise ValueError(f"lowpass is {lowpass} Hz; it must be below fs/2, {0.5 * fs:g}, or None")
+            raise ValueError(
+                f"lowpass is {lowpass} Hz; it must be below fs/2, {0.5 * fs:g}, or None"
+            )
         self.attenuate, self.upper_limit = attenuate, upper_limit
         self.channels = len(self.fc)
         top = min(SHARE * max(self.fc), HIGHEST) if upper_limit else HIGHEST
@@ -135,7 +143,9 @@ class ModulationFilterbank(ChannelStage):
         counts = filter_counts(self.fc, upper_limit)
         self.centres = self.centres[: max(counts)]
         if self.centres[-1] >= 0.5 * fs:
-            raise ValueError(f"fs is {fs:g} Hz; the filter at {self.centres[-1]:.1f} Hz needs more than twice that")
+            raise ValueError(
+                f"fs is {fs:g} Hz; the filter at {self.centres[-1]:.1f} Hz needs more than twice that"
+            )
         self.count = len(self.centres)
         # Filters up to 10 Hz give a signal, the others an envelope.
         self.slow = sum(centre <= SECOND for centre in self.centres)
@@ -157,9 +167,7 @@ class ModulationFilterbank(ChannelStage):
         self.scan = LinearFilter(first, self.block, self.like, self.blocks)
         observed, _, _ = krylov_products(system, self.block)
         self.set_table("mfc", torch.tensor(self.centres, dtype=torch.float64))
-        self.set_table(
-            "impulse", toeplitz(impulse_response(system, self.block)[:, :, None, None])
-        )
+        self.set_table("impulse", toeplitz(impulse_response(system, self.block)[:, :, None, None]))
         self.set_table("state_to_output", observed.transpose(1, 2))
         gain = torch.ones(self.count, dtype=torch.float64)
         if self.attenuate:

@@ -32,24 +32,24 @@ FACTOR = 4
 class Paulick2024(CASPFrontEnd):
     """From sound pressure to the internal representation that CASP decides on.
 
-    Outer ear, middle ear, basilar membrane (`CASPFrontEnd`), inner hair cell, adaptation loops, decimation by 4 and
-    a modulation filterbank in each channel. Thresholds of normal and impaired hearing are predicted by comparing
-    representations: what a listener can tell apart differs here by more than internal noise.
+    Outer ear, middle ear, basilar membrane (`CASPFrontEnd`), inner hair cell, adaptation loops, decimation by 4
+    and a modulation filterbank in each channel. Thresholds of normal and impaired hearing are predicted by
+    comparing representations: what a listener can tell apart differs here by more than internal noise.
 
     Parameters
     ----------
     fs : float
         Sampling rate in Hz, 8000 or more.
     fc : Tensor [shape=(F,)] or tuple of two float
-        Centre frequencies in Hz, each in (0, fs/2]. A tuple (flow, fhigh) means `n_channels` values evenly spaced
-        in Cams, ends included.
+        Centre frequencies in Hz, each in (0, fs/2]. A tuple (flow, fhigh) means `n_channels` values evenly
+        spaced in Cams, ends included.
     n_channels : int
         Used with a tuple.
     subject : {"NH", "HIx"}
         Normal hearing, or without outer hair cells.
     model : {"paulick2024", "jepsen2008"}
-        The revised model, or the one of 2008: its filter orders, half-wave rectification with a low-pass in place
-        of the hair cell, squared, and Dau's time constants.
+        The revised model, or the one of 2008: its filter orders, half-wave rectification with a low-pass in
+        place of the hair cell, squared, and Dau's time constants.
     reference : {"amt", "documented"}
         Of the DRNL, see `CASPFrontEnd`.
     decimation : {"amt", "plain"}
@@ -57,15 +57,15 @@ class Paulick2024(CASPFrontEnd):
     dtype : torch.dtype
         Of the computation and the output.
     sweeps : tuple of int, optional
-        Of the adaptation loops, see `AdaptationLoops`. By default what the loudest onsets need, fewer in float32
-        than in float64.
+        Of the adaptation loops, see `AdaptationLoops`. By default what the loudest onsets need, fewer in
+        float32 than in float64.
     learnable : bool
         Not available.
 
     Shape
     -----
-    audio (B, T) in Pa -> representation (B, F, M, T // 4) in model units, 0 where a channel has no such modulation
-    filter; without B when audio has none.
+    audio (B, T) in Pa -> representation (B, F, M, T // 4) in model units, 0 where a channel has no such
+    modulation filter; without B when audio has none.
 
     Raises
     ------
@@ -105,7 +105,8 @@ class Paulick2024(CASPFrontEnd):
         *ModulationFilterbank.states,
     )
 
-    # The loops lift what is faint most of all: rounding of the filterbank far from a loud tone is 1e-4 of the peak.
+    # The loops lift what is faint most of all: rounding of the filterbank far from a loud tone is 1e-4 of the
+    # peak.
     parity_defaults: ClassVar[dict[str, float]] = dict.fromkeys(("onnx", "coreml", "float64"), 3e-4)
 
     squared: Final[bool]
@@ -207,7 +208,9 @@ class Paulick2024(CASPFrontEnd):
         static.hair_cell = self.hair_cell.freeze(samples, stream)
         static.adaptation = self.adaptation.freeze(samples, stream)
         static.decimation = self.decimation.freeze(samples, stream)
-        static.modulation = self.modulation.freeze(frames, None if stream is None else stream // FACTOR)
+        static.modulation = self.modulation.freeze(
+            frames, None if stream is None else stream // FACTOR
+        )
         return static
 
     def prepare_for_stream(self, block: int) -> None:

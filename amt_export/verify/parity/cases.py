@@ -19,7 +19,13 @@ from amt_export.modules import (
 from amt_export.modules.base import AuditoryModule
 from amt_export.modules.forms import WholeForm
 from amt_export.verify.parity.compare import Arrays, Case, Runner, check_left_out
-from amt_export.verify.parity.signals import REFERENCE_PRESSURE, Array, onsets, stapes_velocity, suite
+from amt_export.verify.parity.signals import (
+    REFERENCE_PRESSURE,
+    Array,
+    onsets,
+    stapes_velocity,
+    suite,
+)
 
 # Amplitude 1 of a "full scale" input is 93.98 dB SPL as the RMS of a sine (Moore 2016's db_max).
 FULL_SCALE_PASCAL = 2.0**0.5 * REFERENCE_PRESSURE * 10.0 ** (93.98 / 20.0)

@@ -27,7 +27,17 @@ KNOWN_OPERATORS = frozenset(
             "real_div",
         ),
         *("reduce_max", "reduce_sum", "reshape", "reverse", "scatter_along_axis", "select"),
-        *("slice_by_index", "split", "sqrt", "squeeze", "stack", "sub", "tanh", "tile", "transpose"),
+        *(
+            "slice_by_index",
+            "split",
+            "sqrt",
+            "squeeze",
+            "stack",
+            "sub",
+            "tanh",
+            "tile",
+            "transpose",
+        ),
     )
 )
 FLOAT32 = 65568  # ArrayFeatureType.FLOAT32

@@ -132,8 +132,8 @@ def onsets(samples: int, fs: float) -> dict[str, Array]:
     Returns
     -------
     dict of ndarray [shape=(samples,)], float64, Pa
-        A tone of 1 kHz and 60 dB SPL that begins after a fifth of the signal, and a click that is 100 dB SPL high.
-        Every value is a float32.
+        A tone of 1 kHz and 60 dB SPL that begins after a fifth of the signal, and a click that is 100 dB SPL
+        high. Every value is a float32.
     """
     start = samples // 5
     step = _scaled(_tone(samples, fs, 1000.0), STEP_LEVEL)

@@ -17,14 +17,14 @@ VECTORS = "vectors.npz"
 # Signals whose inputs and outputs travel with the artifact: an impulse response, all frequencies loud and
 # so soft that a compressive channel is in its linear limb, and speech.
 VECTOR_SIGNALS = ("click", "noise_94dB", "tiny_noise", "speech")
-# Bytes that their outputs may have. A representation of 30 channels and 12 modulations has 64 MB for each second;
-# then those signals are left out that say least of it.
+# Bytes that their outputs may have. A representation of 30 channels and 12 modulations has 64 MB for each
+# second; then those signals are left out that say least of it.
 VECTOR_BYTES = 2**26
 BY_IMPORTANCE = ("speech", "click", "noise_94dB", "tiny_noise")
 
 
 def save_vectors(path: Path, cases: list[Case]) -> None:
-    """Write the cases of VECTOR_SIGNALS, as far as they fit, as `in.<signal>.<input>` and `out.<signal>.<output>`.
+    """Write the VECTOR_SIGNALS that fit, as `in.<signal>.<input>` and `out.<signal>.<output>`.
 
     The outputs are those of the float64 module, rounded once to float32: half the size, and 3e-8 is
     nothing beside any tolerance. `left_out.<signal>` (B, S) is true for frames that are not compared; it is
