@@ -160,7 +160,7 @@ def cast_table(
     single: float = NEGLIGIBLE,
     double: float = NEGLIGIBLE_DOUBLE,
 ) -> Tensor:
-    """Cast once; entries too small to matter become zero. TorchScript reads no globals: the limits are defaults."""
+    """Cast once; entries too small to matter become zero. The limits are defaults for TorchScript."""
     negligible = double if dtype == torch.float64 else single
     # Subtracted, not replaced: an entry that is 0 by design still has a gradient.
     small = torch.where(table.abs() < negligible, table, torch.zeros_like(table)).detach()

@@ -90,6 +90,6 @@ def check_contraction(module: AuditoryModule, where: str) -> None:
             if not share <= LIMIT:
                 raise SpecError(
                     f"{where}: loop {k + 1} of the adaptation, tau {part.tau[k]:g} s at {part.fs:g} Hz: a "
-                    f"sweep leaves {share:.2f} of the error, {LIMIT:g} is allowed; take a longer tau or a higher "
-                    "sampling rate"
+                    f"sweep leaves {share:.2f} of the error, {LIMIT:g} is allowed; take a longer tau or a "
+                    "higher sampling rate"
                 )

@@ -132,7 +132,7 @@ class AdaptationLoops(ChannelStage):
             if not bool((heights > 0.0).all()):
                 raise ValueError(
                     f"limit is {self.limit:g}; with minlvl {float(self.minlvl.max()):g} and "
-                    f"{len(self.tau)} loops it leaves no room above the steady response; take more, or 1 for none"
+                    f"{len(self.tau)} loops nothing is left above steady sounds; take more, or 1 for none"
                 )
 
     def checked_sweeps(self, sweeps: tuple[int, ...] | None) -> tuple[int, ...]:
