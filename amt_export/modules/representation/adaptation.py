@@ -18,8 +18,8 @@ from amt_export.manifest.ports import Port, State
 from amt_export.modules.levels import propagate_nan
 from amt_export.modules.representation.adaptation_loop import AdaptationLoop
 from amt_export.modules.representation.stage import STEADY, ChannelStage
-from amt_export.numerics.blocks import block_count, from_blocks, to_blocks, trim
-from amt_export.recurrence.block_length import short_block
+from amt_export.numerics.blocks import from_blocks, to_blocks, trim
+from amt_export.recurrence.block_length import short_blocks
 
 # What is left of a difference between two pasts behind the memory that is counted as such, in nepers: 1e-12.
 FORGOTTEN = 27.6
@@ -199,8 +199,7 @@ class AdaptationLoops(ChannelStage):
     def prepare_for_length(self, samples: int | None) -> None:
         """A block near 32 that divides the signal: with one state, longer ones only cost."""
         if samples is not None:
-            self.block = short_block(samples)
-            self.blocks = block_count(samples, self.block)
+            self.block, self.blocks = short_blocks(samples)
 
     def prepare_for_stream(self, block: int) -> None:
         """Guess from the state before the block: it is short beside the time constants."""

@@ -7,8 +7,7 @@ from torch import Tensor
 
 from amt_export.modules.base import AuditoryModule, as_batch, checked_dtype
 from amt_export.modules.filterbanks.centre_frequencies import checked_rate
-from amt_export.numerics.blocks import block_count
-from amt_export.recurrence.block_length import BLOCK, stream_block, whole_block
+from amt_export.recurrence.block_length import BLOCK, stream_blocks, whole_blocks
 
 # Model units of a steady sound of 110 dB SPL, with room; what is above belongs to an onset.
 STEADY = 120.0
@@ -79,14 +78,12 @@ class ChannelStage(AuditoryModule):
 
     def prepare_for_stream(self, block: int) -> None:
         """The stage's own blocks divide the stream's."""
-        self.block = stream_block(block)
-        self.blocks = block // self.block
+        self.block, self.blocks = stream_blocks(block)
 
     def prepare_for_length(self, samples: int | None) -> None:
         """A block that divides the signal spares padding and cutting."""
         if samples is not None:
-            self.block = whole_block(samples)
-            self.blocks = block_count(samples, self.block)
+            self.block, self.blocks = whole_blocks(samples)
 
     def extra_repr(self) -> str:
         """Key parameters, as torch prints them."""
