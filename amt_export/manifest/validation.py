@@ -114,6 +114,8 @@ def _modulation(manifest: Any) -> Iterator[str]:
         yield "mfc holds what is no frequency"
     if not all(0 <= count <= len(manifest.mfc) for count in manifest.counts):
         yield f"counts holds a number that is not between 0 and {len(manifest.mfc)}, that of mfc"
+    if len(manifest.counts) not in (0, len(manifest.centre_frequencies)):
+        yield f"counts has {len(manifest.counts)} numbers, not one for each channel"
 
 
 def _row(row: Any) -> Iterator[str]:

@@ -43,12 +43,12 @@ def group_size(count: int, ungrouped: int = UNGROUPED) -> int:
     Examples
     --------
     >>> group_size(1470), group_size(16), group_size(31)
-    (35, 1, 6)
+    (35, 1, 5)
     """
     if count <= ungrouped:
         return 1
     root = math.sqrt(count)
-    best = round(root)
+    best = int(root)
     cost = 4.0 * root  # of a size that is no divisor: the last group is filled up
     for r in range(2, count):
         if count % r == 0 and r + count / r < cost:

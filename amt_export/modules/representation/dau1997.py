@@ -77,7 +77,7 @@ class Dau1997(AuditoryModule):
     >>> import torch
     >>> model = Dau1997(16000, flow=500.0, fhigh=2000.0)
     >>> model(torch.zeros(1, 800)).shape
-    torch.Size([1, 11, 10, 800])
+    torch.Size([1, 10, 10, 800])
     """
 
     input_ports: ClassVar[tuple[Port, ...]] = (Port("audio", ("batch", "time"), "Pa"),)
