@@ -19,7 +19,8 @@ Precision = Literal["float32", "float64"]
 Batch = Literal["static", "dynamic"]
 # The largest in models/ has 1 kB.
 MODEL_FILE_BYTES = 2**20
-SECTIONS = ("model", "parameters", "inputs", "levels", "export", "stream", "parity", "parity_db")
+PARITIES = ("parity", "parity_db", "parity_mu")
+SECTIONS = ("model", "parameters", "inputs", "levels", "export", "stream", *PARITIES)
 
 # Keys of earlier versions, and what says the same today.
 REMOVED = {
@@ -45,6 +46,8 @@ PARITY = {
 # With precision = "float64" nothing is left but the rounding of the outputs.
 PARITY_DOUBLE = dict.fromkeys(PARITY, 1e-6)
 PARITY_DB = dict.fromkeys(PARITY, 1e-3)  # of level outputs, in dB
+# Of adapted outputs in silence and in steady sounds, in model units, of which such sounds have up to 110.
+PARITY_MU = dict.fromkeys(PARITY, 0.4) | {"torchscript": 1e-2, "exported_program": 1e-2}
 
 
 def default_parity(module: type[Any], precision: str) -> dict[str, float]:
@@ -80,8 +83,8 @@ class ModelSpec:
         ``"static"``, or ``"dynamic"`` where any batch may come.
     stream_block : int or None
         Samples per call of the streaming form; None for no streaming form.
-    parity, parity_db : dict of float
-        Tolerance per format and for ``"float64"``: relative, and in dB.
+    parity, parity_db, parity_mu : dict of float
+        Tolerance per format and for ``"float64"``: relative, in dB, and in model units.
     path : Path
         The model file.
     given : frozenset of str
@@ -102,6 +105,7 @@ class ModelSpec:
     stream_block: int | None
     parity: dict[str, float]
     parity_db: dict[str, float]
+    parity_mu: dict[str, float]
     path: Path
     given: frozenset[str] = frozenset()
     levels_hop: int | None = None
@@ -208,6 +212,7 @@ def load_spec(
         stream_block=_only_size(document, "stream", "block"),
         parity=_tolerances(document.section("parity"), default_parity(classes[module], precision)),
         parity_db=_tolerances(document.section("parity_db"), PARITY_DB),
+        parity_mu=_tolerances(document.section("parity_mu"), PARITY_MU),
         path=path,
         given=frozenset(document.section("parity").table),
         levels_hop=_only_size(document, "levels", "hop"),

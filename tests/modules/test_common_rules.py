@@ -16,10 +16,17 @@ KEYWORDS = {
     "DRNLFilterbank": {**TINY, "n_channels": 2, "dtype": torch.float32},
     "FastDRNLFilterbank": {**TINY, "n_channels": 2, "ir_length": 256},
     "CASPFrontEnd": {**TINY, "n_channels": 2},
+    "AdaptationLoops": {"fs": 16000, "sweeps": (2, 2, 2, 2, 2)},
+    "CASPHairCell": {"fs": 16000, "dtype": torch.float32},
+    "DauHairCell": {"fs": 16000},
+    "Decimation": {},
+    "ModulationFilterbank": {"fc": [500.0, 900.0], "fs": 16000},
     "OuterEarFilter": {"fs": 16000},
     "MiddleEarFilter": {"fs": 16000},
 }
 SHAPES = {
+    **dict.fromkeys(("AdaptationLoops", "CASPHairCell", "DauHairCell", "Decimation"), [(2, 2, 500)]),
+    "ModulationFilterbank": [(2, 2, 500)],
     "MultiResolutionFFT": [(2, 3000)],
     "Glasberg2002FrontEnd": [(2, 3000)],
     "Moore2016Spectrum": [(2, 2, 2200)],
