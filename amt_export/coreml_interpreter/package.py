@@ -189,7 +189,7 @@ def open_package(path: Path) -> Package:
         If it is no package, truncated, or no ML Program.
     """
     with contextlib.redirect_stderr(io.StringIO()):  # it says there that Linux cannot predict
-        require("coremltools", "export", "Reading Core ML packages")
+        require("coremltools", "coreml", "Reading Core ML packages")
         from coremltools.proto import Model_pb2
 
     specification = _root_item(path)
