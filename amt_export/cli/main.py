@@ -18,6 +18,7 @@ from amt_export import __version__
 from amt_export.cli.arguments import Parser
 from amt_export.cli.interruption import interruptible
 from amt_export.cli.terminal.errors import complain
+from amt_export.cli.terminal.quiet import silenced
 from amt_export.cli.unavailable import Absent
 from amt_export.errors import AmtExportError
 
@@ -69,7 +70,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             with interruptible():
                 arguments = parser().parse_args(argv)
-                code: int = arguments.command(arguments)
+                with silenced(getattr(arguments, "quiet", False)):
+                    code: int = arguments.command(arguments)
             sys.stdout.flush()
         except KeyboardInterrupt as error:
             complain("interrupted; what was published before is as it was")

@@ -35,7 +35,7 @@ def models() -> list[str]:
     >>> from amt_export import runtime
     >>> names = runtime.models()   # ['casp_44k', 'casp_48k', ...] with amt_export_models installed
     """
-    return sorted({*_names(ARTIFACTS), *_names(installed_models())})
+    return sorted({*published_names(ARTIFACTS), *published_names(installed_models())})
 
 
 def find_model(name_or_folder: str | Path) -> Path:
@@ -81,6 +81,15 @@ def places(out: Path = ARTIFACTS) -> list[Path]:
     return [out] if installed is None else [out, installed]
 
 
+def published_names(folder: Path | None) -> list[str]:
+    """Names of the published models in a folder, sorted; none without the folder."""
+    if folder is None or not folder.is_dir():
+        return []
+    return sorted(
+        path.name for path in folder.iterdir() if is_safe_name(path.name) and _is_published(path)
+    )
+
+
 def installed_models() -> Path | None:
     """The folder of the installed package `amt_export_models`; None where it is not installed."""
     try:
@@ -89,15 +98,6 @@ def installed_models() -> Path | None:
         return None
     locations = (found and found.submodule_search_locations) or ()
     return next((Path(location) for location in locations if Path(location).is_dir()), None)
-
-
-def _names(folder: Path | None) -> list[str]:
-    """Names of the published models in a folder."""
-    if folder is None or not folder.is_dir():
-        return []
-    return [
-        path.name for path in folder.iterdir() if is_safe_name(path.name) and _is_published(path)
-    ]
 
 
 def _is_published(folder: Path) -> bool:
@@ -112,7 +112,7 @@ def _not_found(path: Path) -> str:
     if path.is_file():
         return f"{path}: is a file; give the name of a model or a published folder"
     if path.parent != Path():  # a path: its neighbours are what was probably meant
-        near = _closest(path.name, _names(path.parent))
+        near = _closest(path.name, published_names(path.parent))
         by_name = (
             f"; the model {path.name} is found by its name alone" if path.name in models() else ""
         )
