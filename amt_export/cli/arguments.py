@@ -54,6 +54,7 @@ def one_of(names: Iterable[str], what: str) -> Callable[[str], str]:
         hint = f"did you mean {close[0]!r}? " if close else ""
         raise ArgumentTypeError(f"unknown {what} {text!r}; {hint}choose from {', '.join(allowed)}")
 
+    parse.choices = allowed  # type: ignore[attr-defined]  # for the completion of shells
     return parse
 
 

@@ -154,12 +154,10 @@ def _inputs(folder: Path, manifest: Manifest) -> dict[str, NDArray[Any]]:
             }
     except (OSError, ValueError, IndexError, KeyError):
         noise = np.random.default_rng(0)
-        return {
-            port.name: NOISE * noise.standard_normal(port.sized(), port.dtype)
-            if port.name == "audio"
-            else np.zeros(port.sized(), port.dtype)
-            for port in manifest.inputs
-        }
+        silence = {port.name: np.zeros(port.sized(), port.dtype) for port in manifest.inputs}
+        if (audio := silence.get("audio")) is not None:
+            audio += NOISE * noise.standard_normal(audio.shape).astype(audio.dtype)
+        return silence
 
 
 def audio_seconds(manifest: Manifest) -> float | None:

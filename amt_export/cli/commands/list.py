@@ -119,11 +119,14 @@ def _listed(name: str, outline: Outline | None, folders: list[Path], out: Path) 
     """Put together what is known of a model: its file, and the folders in which it is published."""
     manifests = [load_manifest(folder) for folder in folders]
     source = outline or manifests[0]  # a name comes from one of them
+    inputs: dict[str, tuple[int | None, ...]] = (
+        {**outline.inputs} if outline else {port.name: port.shape for port in manifests[0].inputs}
+    )
     return Listed(
         name,
         source.module,
         source.description,
-        outline.inputs if outline else {port.name: port.shape for port in manifests[0].inputs},
+        inputs,
         {
             kind: _state(kind, outline, zip(folders, manifests, strict=True), out)
             for kind in FORMATS
