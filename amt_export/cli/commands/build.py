@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import time
 from argparse import Namespace
+from contextlib import redirect_stderr
 from pathlib import Path
 
 from amt_export.cli.allocator import prepare_for_long_work
@@ -154,7 +156,9 @@ def _without_coreml(formats: dict[str, list[str]], asked: bool) -> str:
     if not any("coreml" in kinds for kinds in formats.values()):
         return ""
     try:
-        require("coremltools", "coreml", "Building Core ML packages")
+        # It says on import what it has not been tested with, and that Linux cannot predict.
+        with redirect_stderr(io.StringIO()):
+            require("coremltools", "coreml", "Building Core ML packages")
     except MissingDependencyError as error:
         if asked or ["coreml"] in formats.values():
             raise

@@ -10,8 +10,8 @@ from amt_export.errors import require
 SHELLS = ("bash", "zsh", "fish", "powershell")
 
 DESCRIPTION = """\
-Print a script that makes a shell complete commands, options, names of models and
-files after the Tab key. Needs argcomplete.
+Print a script that makes a shell complete commands, options, names of models
+and files after the Tab key. Needs argcomplete.
 """
 
 EPILOG = """\

@@ -17,8 +17,8 @@ from amt_export.model_file import FORMATS, Outline, named_model_files, read_outl
 from amt_export.runtime.lookup import ARTIFACTS, MODELS_PACKAGE, installed_models, published_names
 
 DESCRIPTION = """\
-List the models there are: those of models/, those that come with this package,
-and published ones; and which formats of each are published. Torch is not needed.
+List all models: those of models/, those that come with this package, and
+published ones, and which formats of each are published. Torch is not needed.
 """
 
 EPILOG = f"""\
