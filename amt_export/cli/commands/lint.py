@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from amt_export.cli.arguments import Commands, add_quiet
 from amt_export.cli.terminal.console import Table, Text
@@ -12,8 +13,10 @@ from amt_export.cli.terminal.errors import complain
 from amt_export.cli.terminal.progress import bar
 from amt_export.cli.terminal.tables import count, output, plain_table
 from amt_export.errors import AmtExportError
-from amt_export.lint import READERS, Finding, errors_of, lint
 from amt_export.runtime.lookup import find_model
+
+if TYPE_CHECKING:
+    from amt_export.lint import Finding
 
 DESCRIPTION = """\
 Inspect the graphs of ONNX files and Core ML packages, also of other makers, for
@@ -68,6 +71,9 @@ def add(commands: Commands) -> None:
 
 def run(arguments: Namespace) -> int:
     """Inspect paths one after the other; one that cannot be read does not stop the others."""
+    # Imported here, because reading graphs takes a quarter of the time in which help appears.
+    from amt_export.lint import errors_of, lint
+
     findings: list[Finding] = []
     unreadable = 0
     for given in arguments.paths:
@@ -92,6 +98,8 @@ def run(arguments: Namespace) -> int:
 
 def _resolved(path: Path) -> Path:
     """Return a path that is there as it is; a name stands for its published folder."""
+    from amt_export.lint import READERS
+
     return path if path.exists() or path.suffix in READERS else find_model(path)
 
 

@@ -9,7 +9,6 @@ from amt_export.cli.arguments import Commands, add_quiet, file_ending_in
 from amt_export.cli.terminal.errors import complain
 from amt_export.cli.terminal.tables import count, output, size
 from amt_export.errors import AmtExportError, ArtifactError, PublishError
-from amt_export.report import published_folders, read_published, write_page
 from amt_export.runtime.lookup import ARTIFACTS, MODELS_PACKAGE, installed_models, places
 
 DESCRIPTION = """\
@@ -65,6 +64,9 @@ def run(arguments: Namespace) -> int:
     PublishError
         If the page cannot be written.
     """
+    # Imported here, because it brings all of verification with it.
+    from amt_export.report import published_folders, read_published, write_page
+
     out = arguments.folder or next((p for p in places() if published_folders(p)), ARTIFACTS)
     models, damaged = [], 0
     for folder in published_folders(out):
