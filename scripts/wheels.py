@@ -153,22 +153,24 @@ def build(project: Path, out: Path, *what: str) -> None:
     ArtifactError
         If it fails; it has said why.
     """
-    # Without a build folder of an earlier version, whose files would be packed as well.
-    shutil.rmtree(project / "build" / "lib", ignore_errors=True)
-    command = [
-        sys.executable,
-        "-m",
-        "build",
-        "--no-isolation",
-        *what,
-        "--outdir",
-        str(out),
-        str(project),
-    ]
-    done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "build", "--no-isolation", *what]
+    command += ["--outdir", str(out), str(project)]
+    try:
+        clear(project)  # or files of an earlier version would be packed as well
+        done = subprocess.run(
+            command, env=environment(), capture_output=True, text=True, check=False
+        )
+    finally:
+        clear(project)
     if done.returncode:
         print(done.stdout, done.stderr, sep="\n", file=sys.stderr)
         raise ArtifactError(f"{project}: could not be built")
+
+
+def clear(project: Path) -> None:
+    """Remove what setuptools leaves in the folder `build`, which holds other things too."""
+    for folder in (project / "build" / "lib", *(project / "build").glob("bdist.*")):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def environment() -> dict[str, str]:

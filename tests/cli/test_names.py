@@ -138,6 +138,14 @@ def test_what_needs_torch_says_how_to_install_it(arguments, here, tmp_path):
 # ---------------------------------------------------------------- build
 
 
+def test_build_without_a_name_builds_own_models_only(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stopped:
+        main(["build"])
+    assert stopped.value.code == 2
+    assert "there is no model file in models/; name a model" in capsys.readouterr().err
+
+
 @pytest.fixture
 def no_coremltools(monkeypatch):
     """As where coremltools is not installed."""

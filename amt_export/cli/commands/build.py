@@ -26,6 +26,7 @@ from amt_export.cli.terminal.tables import (
 from amt_export.errors import AmtExportError, MissingDependencyError, ParityError, require
 from amt_export.manifest import Manifest
 from amt_export.model_file import FORMATS, ModelSpec, load_spec, model_files
+from amt_export.model_file.places import OWN
 
 DESCRIPTION = """\
 Export models, run every artifact against eager torch, publish DIR/<name>/.
@@ -116,14 +117,16 @@ def run(arguments: Namespace, parser: Parser) -> int:
     if arguments.checkpoint and len(arguments.models) != 1:
         parser.error("argument --checkpoint: needs exactly one MODEL")
     require("torch", "export", "Building models")
-    specs = [load_spec(model) for model in arguments.models or model_files()]
+    specs = [load_spec(model) for model in arguments.models or model_files(OWN)]
     specs = [spec.resized(arguments.samples, arguments.batch) for spec in specs]
     names = [spec.name for spec in specs]
     for name in names:
         if names.count(name) > 1:
             parser.error(f"{name}: given twice, but there is only one {arguments.out / name}")
     if not specs:
-        parser.error("there is no model file in models/; give the path of one")
+        parser.error(
+            f"there is no model file in {OWN}/; name a model, as amt-export list shows them"
+        )
 
     formats = {spec.name: _formats(spec, arguments.formats) for spec in specs}
     if left_out := _without_coreml(formats, asked=bool(arguments.formats)):
