@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import subprocess
@@ -201,6 +202,22 @@ def test_quiet_leaves_errors_and_exit_codes(model_file, capsys, tmp_path):
     assert output.err.startswith("amt-export: error: ")
     assert main(["list"]) in (0, 1)
     assert capsys.readouterr().out, "only for the command that was asked to be quiet"
+
+
+def test_quiet_shows_no_bar_on_a_terminal(monkeypatch):
+    from rich.console import Console
+
+    from amt_export.cli.terminal import progress
+    from amt_export.cli.terminal.quiet import silenced
+
+    shown = io.StringIO()
+    monkeypatch.setattr(progress, "errors", lambda: Console(file=shown, force_terminal=True))
+    with silenced(), progress.bar("model") as report:
+        report("exporting", 0.5)
+    assert shown.getvalue() == ""
+    with progress.bar("model") as report:
+        report("exporting", 0.5)
+    assert "exporting" in shown.getvalue()
 
 
 # ---------------------------------------------------------------- completion
