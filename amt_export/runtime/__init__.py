@@ -19,6 +19,7 @@ from amt_export.manifest import Manifest, load_manifest, verify_files
 from amt_export.runtime.backends import OPENERS, Backend, check_choice
 from amt_export.runtime.frame_levels import frame_levels
 from amt_export.runtime.lookup import find_model, models
+from amt_export.runtime.loudness import percentile_loudness
 from amt_export.runtime.model import Model
 from amt_export.runtime.phon import phon
 from amt_export.runtime.stream import Stream
@@ -36,6 +37,7 @@ __all__ = [
     "load_stream",
     "models",
     "open_form",
+    "percentile_loudness",
     "phon",
 ]
 
