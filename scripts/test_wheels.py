@@ -207,10 +207,11 @@ def test_app() -> None:
         ("check", MODEL, "--vectors-only"),
         ("report", "--output", "parity.html"),
         ("run", MODEL, "speech.wav", "-o", "speech.npz"),
-        ("live", MODEL, "speech.wav"),
         ("bench", MODEL, "--repeats", "1"),
     ):
         user.amt(*arguments)
+    if "live draws on a terminal" not in user.amt("live", MODEL, "speech.wav", code=1):
+        raise WheelError("live: does not get as far as its terminal")
     if "no numbers compared" not in user.amt("check", MODEL):
         raise WheelError("check: does not say that the wheel holds no test vectors")
     for command in (

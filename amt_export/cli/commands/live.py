@@ -14,6 +14,7 @@ from amt_export.cli.terminal.tables import output
 from amt_export.errors import AmtExportError, InputError
 from amt_export.manifest import load_manifest
 from amt_export.runtime.backends import OPENERS
+from amt_export.runtime.lookup import find_model
 
 DESCRIPTION = """\
 Draw what an ear model hears, as it hears it, in this terminal: a cochleagram,
@@ -25,10 +26,10 @@ microphone is used, which needs the sounddevice package. Ctrl-C ends it.
 
 EPILOG = """\
 examples:
-  amt-export live artifacts/gammatone_speech_16k speech.wav
-  amt-export live artifacts/gammatone_music_44k
-  amt-export live artifacts/gammatone_music_44k --device 3 --seconds 8
-  amt-export live artifacts/moore2016_loudness_32k street.wav --diotic --level 70
+  amt-export live gammatone_speech_16k speech.wav
+  amt-export live gammatone_music_44k
+  amt-export live gammatone_music_44k --device 3 --seconds 8
+  amt-export live moore2016_loudness_32k street.wav --diotic --level 70
 
 frequency is spaced as along the cochlea (ERB-number scale); the colours span
 60 dB below the loudest that is to be seen, or begin at no loudness at all. Bars
@@ -46,7 +47,7 @@ def add(commands: Commands) -> None:
         epilog=EPILOG,
     )
     parser.add_argument(
-        "folder", type=Path, metavar="DIR", help="a published folder with a streaming form"
+        "model", metavar="MODEL", help="a model with a streaming form: name or published folder"
     )
     parser.add_argument(
         "input",
@@ -106,11 +107,12 @@ def run(arguments: Namespace) -> int:
         If standard output is no terminal, or anything that is needed is missing.
     """
     console = output()
-    manifest = load_manifest(arguments.folder)
+    folder = find_model(arguments.model)
+    manifest = load_manifest(folder)
     check_audio_model(manifest)
     if not console.is_terminal:
         raise AmtExportError("live draws on a terminal; `amt-export run` writes files")
-    with runtime.load_stream(arguments.folder, arguments.backend, on_nonfinite="reset") as stream:
+    with runtime.load_stream(folder, arguments.backend, on_nonfinite="reset") as stream:
         if stream.manifest.streaming().inputs[0].shape[0] != 1:
             raise InputError(f"{manifest.name}: was built for several signals at once")
         source: File | Microphone
