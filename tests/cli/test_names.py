@@ -71,6 +71,7 @@ def test_bench_answers_in_json(here, capsys, tmp_path):
     assert artifact["bytes"] == manifest.entry("onnx").bytes
     assert 0 < artifact["seconds"] < 10
     assert artifact["peak_memory"] > 10e6
+    assert artifact["parity"]["worst"] <= artifact["parity"]["tolerance"]
     assert (measured["streams"], measured["torch_amt"]) == ([], None)
 
 

@@ -288,9 +288,7 @@ def test_models_agree_with_their_vectors_and_damage_is_seen(node, name):
 
 
 def test_other_files_are_refused_in_one_line(node):
-    found = node(
-        task="refused", folder=app_model(SAMPLES), spoilt=f"{SAMPLES}.stream.onnx"
-    )
+    found = node(task="refused", folder=app_model(SAMPLES), spoilt=f"{SAMPLES}.stream.onnx")
     assert found["good"] is None
     assert "is not the file that was published" in found["altered"]
     assert "/no/such/folder/manifest.json: cannot be read" in found["none"]
@@ -327,7 +325,11 @@ def test_units_are_converted_as_in_python(node, tmp_path):
         sones=sones,
         subbands=tmp_path / "subbands.f32",
         hop=96,
-        manifests=[*zip(plain, options, strict=True), (velocity, {}), (plain[0], {"fullScale": 300})],
+        manifests=[
+            *zip(plain, options, strict=True),
+            (velocity, {}),
+            (plain[0], {"fullScale": 300}),
+        ],
     )
     np.testing.assert_allclose(found["phon"], runtime.phon(np.array(sones)), atol=1e-4)
     levels = runtime.frame_levels(subbands, 96)
@@ -342,9 +344,7 @@ def test_units_are_converted_as_in_python(node, tmp_path):
 
 def test_an_empty_vite_project_compiles_strictly_builds_and_runs(tarball, tmp_path):
     chromium = program("chromium", "chromium-browser", "google-chrome")
-    folder = project(
-        tmp_path, tarball, "onnxruntime-web", "vite", "typescript", "playwright-core"
-    )
+    folder = project(tmp_path, tarball, "onnxruntime-web", "vite", "typescript", "playwright-core")
     options = {
         "target": "ES2022",
         "module": "ESNext",

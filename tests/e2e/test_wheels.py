@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
 from types import ModuleType
 
@@ -191,6 +192,10 @@ def test_citation_and_workflow_fit_the_package():
 
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert citation["version"] == __version__
+    for path in ("pyproject.toml", "packages/models/pyproject.toml"):
+        project = tomllib.loads((ROOT / path).read_text(encoding="utf-8"))["project"]
+        assert project["urls"]["Source"] == citation["repository-code"]
+        assert project["license"] == " AND ".join(citation["license"])
     workflow = yaml.safe_load((ROOT / ".github/workflows/release.yml").read_text(encoding="utf-8"))
     steps = [step.get("run", "") for job in workflow["jobs"].values() for step in job["steps"]]
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")

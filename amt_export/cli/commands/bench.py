@@ -24,7 +24,7 @@ from amt_export.cli.terminal.tables import (
 )
 from amt_export.cli.timing import Contender
 from amt_export.errors import ArtifactError
-from amt_export.manifest import FileEntry, Manifest
+from amt_export.manifest import FileEntry, Manifest, ParityRow
 from amt_export.runtime.lookup import ARTIFACTS, find_model, places, published_names
 
 DESCRIPTION = """\
@@ -150,6 +150,7 @@ def _record(found: Measured) -> dict[str, Any]:
                 "bytes": entry.bytes,
                 "seconds": timed.median,
                 "peak_memory": found.memory[entry],
+                "parity": _nearest(found.manifest, entry),
             }
             for entry, timed in found.artifacts.items()
         ),
@@ -196,10 +197,15 @@ def _table(
 
 def _error(manifest: Manifest, entry: FileEntry) -> str:
     """Return the difference that comes closest to its tolerance."""
+    row = _nearest(manifest, entry)
+    return difference(row.worst, row.kind) if row else "-"
+
+
+def _nearest(manifest: Manifest, entry: FileEntry) -> ParityRow | None:
+    """Return the row of the difference that comes closest to its tolerance; None where none was measured."""
     rows = [
         row
         for row in manifest.parity
         if (row.format, row.form) == (entry.format, entry.form) and row.worst is not None
     ]
-    row = max(rows, key=lambda row: (row.worst or 0.0) / (row.tolerance or 1.0), default=None)
-    return difference(row.worst, row.kind) if row else "-"
+    return max(rows, key=lambda row: (row.worst or 0.0) / (row.tolerance or 1.0), default=None)
