@@ -9,12 +9,13 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from amt_export.cli.main import main
 from amt_export.errors import MissingDependencyError
 from amt_export.manifest import MANIFEST_NAME, load_manifest
-from support.cli import SMALL, amt, environment, refused, without
+from support.cli import SMALL, amt, environment, noise, refused, without
 
 
 @pytest.fixture
@@ -41,6 +42,16 @@ def test_lint_and_report_take_what_is_published(here, capsys, tmp_path):
     page = tmp_path / "parity.html"
     assert main(["report", "-o", str(page)]) == 0
     assert "small" in page.read_text(encoding="utf-8")
+
+
+def test_run_takes_a_name(here, wav, tmp_path, capsys):
+    recording, result = wav(noise(500)), tmp_path / "result.npz"
+    assert main(["run", "small", str(recording), "-o", str(result), "--quiet"]) == 0
+    assert capsys.readouterr().out == ""
+    assert np.load(result)["subbands"].shape[-1] == 500
+    for command in ("run", "live"):
+        assert main([command, "samll", str(recording)]) == 1
+        assert "samll: no such model; did you mean 'small'?" in capsys.readouterr().err
 
 
 def test_check_takes_a_name_and_answers_in_json(here, capsys):

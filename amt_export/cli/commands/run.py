@@ -161,15 +161,6 @@ def _picture(text: str) -> Path:
 
 def run(parser: Parser, arguments: Namespace) -> int:
     """Run the model, write what was asked for, and say what was done."""
-    settings = Settings(
-        find_model(arguments.model),
-        arguments.backend,
-        arguments.level,
-        arguments.full_scale,
-        arguments.diotic,
-        arguments.raw,
-        arguments.truncated,
-    )
     out: Path | None = arguments.output
     into_folder = out is not None and out.suffix.lower() not in SINKS
     if out is None or not into_folder:
@@ -183,6 +174,15 @@ def run(parser: Parser, arguments: Namespace) -> int:
         parser.error("argument --plot: takes no name where results go into a folder")
     if arguments.plot is not None:
         require("matplotlib", "plot", "Drawing pictures")
+    settings = Settings(
+        find_model(arguments.model),
+        arguments.backend,
+        arguments.level,
+        arguments.full_scale,
+        arguments.diotic,
+        arguments.raw,
+        arguments.truncated,
+    )
     if out is None or not into_folder:
         return _run_one(settings, _one_task(arguments, out))
     suffix = f".{arguments.format or 'npz'}"
