@@ -15,6 +15,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 
+export NO_MKDOCS_2_WARNING := 1  # a remark about the future of mkdocs, in colours
+
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
