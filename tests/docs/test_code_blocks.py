@@ -1,0 +1,116 @@
+"""Every code block of README and of the documentation runs, or the page says why it does not."""
+
+from __future__ import annotations
+
+import glob
+import json
+import shlex
+import tomllib
+import warnings
+from pathlib import Path
+
+import pytest
+
+from amt_export.cli.main import main
+from amt_export.model_file import load_spec
+from amt_export.publish import publish
+from support.docs import PAGES, ROOT, Block, blocks, write_recordings
+from support.filters import model_file
+
+MODELS = {
+    "gammatone_speech_16k": 4000,
+    "cochleagram_speech_16k": 3200,
+    "casp_44k": 4410,
+    "moore2016_loudness_32k": 3200,
+}
+"""What the pages run, and of how many samples an artifact is enough."""
+
+SHOWN = {"", "text", "bibtex"}
+"""Languages of what is read and not run."""
+
+ELSEWHERE = {"js", "ts", "cpp", "swift", "kotlin"}
+"""Languages of which a page shows a file of this repository, which has tests of its own."""
+
+
+def page_name(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+WITH_CODE = [page for page in PAGES if any(b.reason is None for b in blocks(page))]
+
+
+@pytest.fixture(scope="session")
+def workplace(shared) -> Path:
+    """A folder with published models and recordings, as a reader has it."""
+    from filelock import FileLock
+
+    folder = shared / "docs"
+    with FileLock(shared / "docs.lock"):
+        if not folder.exists():
+            folder.mkdir()
+            write_recordings(folder)
+            for name, samples in MODELS.items():
+                spec = load_spec(model_file(name)).resized(samples=samples)
+                publish(spec, folder / "artifacts", formats=["onnx"])
+    return folder
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_name)
+def test_a_block_is_run_or_the_page_says_why_not(page):
+    for block in blocks(page):
+        known = {"python", "bash", "toml", "json"} | ELSEWHERE | SHOWN
+        assert block.language in known, f"{block.place}: nothing runs {block.language}"
+        if block.language in ELSEWHERE and block.reason is None:
+            assert included(block).is_file(), block.place
+        if block.language == "bash" and block.reason is None:
+            for line in commands(block):
+                assert line.startswith("amt-export "), f"{block.place}: nothing runs {line!r}"
+
+
+@pytest.mark.parametrize("page", WITH_CODE, ids=page_name)
+def test_blocks_run(page, workplace, tmp_path, monkeypatch):
+    folder = workplace
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    names: dict[str, object] = {}
+    for block in blocks(page):
+        if block.reason is not None:
+            continue
+        if block.language == "python":
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # remarks about the short recording
+                exec(compile(block.code, block.place, "exec"), names)
+        elif block.language == "bash":
+            for line in commands(block):
+                assert main(arguments(line)) == 0, f"{block.place}: {line}"
+        elif block.language == "toml":
+            run_toml(block)
+        elif block.language == "json":
+            json.loads(block.code)
+
+
+def included(block: Block) -> Path:
+    """The file that a block shows."""
+    (line,) = block.code.splitlines()
+    return ROOT / line.removeprefix('--8<-- "').removesuffix('"')
+
+
+def commands(block: Block) -> list[str]:
+    """Lines of a block, comments left out, continued lines joined."""
+    lines = block.code.replace("\\\n", " ").splitlines()
+    return [line.split("  #")[0].strip() for line in lines if line and not line.startswith("#")]
+
+
+def arguments(line: str) -> list[str]:
+    """Words of a command line, patterns of files expanded as a shell does."""
+    words = shlex.split(line)[1:]
+    return [name for word in words for name in (sorted(glob.glob(word)) or [word])]
+
+
+def run_toml(block: Block) -> None:
+    """A whole model file is read and checked; a part of one is TOML."""
+    document = tomllib.loads(block.code)
+    if "model" in document:
+        path = Path(f"{document['model']['name']}.toml")
+        path.write_text(block.code, encoding="utf-8")
+        load_spec(path)
