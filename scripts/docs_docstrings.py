@@ -7,6 +7,8 @@ from typing import Any
 
 from griffe import Extension
 
+# Several parameters under one description: "f_min, f_max : float" and the indented lines below.
+SHARED = re.compile(r"^((?:\w+, )+\w+)( : .*\n)((?: {4}.*\n|\n(?= {4}))*)", re.MULTILINE)
 FOOTNOTE = re.compile(r"^\.\. \[(\d+)\] ", re.MULTILINE)
 
 
@@ -17,7 +19,11 @@ class Docstrings(Extension):
         """Rewrite the docstring of one function, class or module."""
         if obj.docstring is None:
             return
-        text: str = obj.docstring.value
+        # One entry for each name, or all would have the default of the first.
+        text = SHARED.sub(
+            lambda found: "".join(f"{name}{found[2]}{found[3]}" for name in found[1].split(", ")),
+            obj.docstring.value + "\n",
+        )
         if FOOTNOTE.search(text):
             # Markdown wants the lines of a list's entry four columns in, and a blank line above the list.
             text = re.sub(r"^ {3}(?=\S)", "    ", FOOTNOTE.sub(r"\1. ", text), flags=re.MULTILINE)

@@ -82,9 +82,10 @@ def speed(model: dict[str, Any]) -> str:
     found = model.get("speed")
     if not found:
         return "not measured"
-    of = "a second of audio" if found["seconds"] else "a call"
     value = found["ms"] / (found["seconds"] or 1)
-    return f"{value:.2g} ms for {of}" if value < 100 else f"{value:.0f} ms for {of}"
+    return (f"{value:.2g} ms" if value < 100 else f"{value:.0f} ms") + (
+        "" if found["seconds"] else " a call"
+    )
 
 
 def facts(names: list[str]) -> str:
@@ -117,7 +118,10 @@ def one_model(name: str) -> str:
             "ONNX from eager torch",
             "<br>".join(f"`{o}`: {error(e)}" for o, e in model["onnx"].items()),
         ),
-        ("time, one thread", speed(model)),
+        (
+            "time, one thread",
+            speed(model) + (" for a second of audio" if model["sampling_rate"] else ""),
+        ),
     ]
     table = "\n".join(f"| {key} | {value} |" for key, value in rows)
     toml = (ROOT / "models" / f"{name}.toml").read_text(encoding="utf-8").rstrip()
@@ -130,7 +134,7 @@ def one_model(name: str) -> str:
 
 def models(_: list[str]) -> str:
     """All models in one table."""
-    rows = ["| model | computes | takes | ONNX | time of one thread |", "|---|---|---|---|---|"]
+    rows = ["| model | computes | takes | ONNX | one thread |", "|---|---|---|---|---|"]
     for name, model in sorted(all_models()["models"].items()):
         rate = f" at {model['sampling_rate']:g} Hz" if model["sampling_rate"] else ""
         cells = (
@@ -252,7 +256,7 @@ MACROS: dict[str, Macro] = {
     "gallery": gallery,
     "help": help_of_commands,
 }
-MACRO = re.compile(rf"^<!-- ({'|'.join(MACROS)})(?:: (.*?))? -->$", re.MULTILINE)
+MACRO = re.compile(rf"<!-- ({'|'.join(MACROS)})(?:: (.*?))? -->")
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
@@ -272,7 +276,8 @@ def on_page_content(html: str, **_: Any) -> str:
         return convert(unescape(found[1]))
 
     def block(found: re.Match[str]) -> str:
-        return convert(unescape(found[1]), display="block")
+        math = convert(unescape(found[1]), display="block")
+        return f'<div class="arithmatex">{math}</div>'
 
     html = re.sub(r'<span class="arithmatex">\\\((.*?)\\\)</span>', inline, html, flags=re.DOTALL)
     return re.sub(

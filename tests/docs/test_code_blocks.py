@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import json
 import shlex
 import tomllib
@@ -104,7 +103,11 @@ def commands(block: Block) -> list[str]:
 def arguments(line: str) -> list[str]:
     """Words of a command line, patterns of files expanded as a shell does."""
     words = shlex.split(line)[1:]
-    return [name for word in words for name in (sorted(glob.glob(word)) or [word])]
+    return [
+        name
+        for word in words
+        for name in (sorted(map(str, Path().glob(word))) or [word] if "*" in word else [word])
+    ]
 
 
 def run_toml(block: Block) -> None:
