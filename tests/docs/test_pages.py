@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from importlib.util import module_from_spec, spec_from_file_location
 
 import pytest
 
@@ -18,7 +19,8 @@ TEXTS = {page: page.read_text(encoding="utf-8") for page in PAGES}
 
 def named(macro: str) -> list[str]:
     """Every name that pages give to a macro."""
-    found = [m for text in TEXTS.values() for m in MACRO.findall(text)]
+    pages = [text for page, text in TEXTS.items() if page.is_relative_to(DOCS)]
+    found = [macro for text in pages for macro in MACRO.findall(text)]
     return [name for kind, names in found if kind == macro for name in names.split()]
 
 
@@ -54,6 +56,16 @@ def test_a_page_about_a_model_has_all_parts(page):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_pages_name_no_place_of_one_machine(page):
     assert not re.search(r"/(work|home|root|tmp)/", TEXTS[page])
+
+
+@pytest.mark.parametrize("name", ["moore2016_excitation", "moore2016_spectrum", "excitation"])
+def test_tables_of_references_are_what_is_computed(name):
+    path = ROOT / "scripts" / "measure_references.py"
+    loader = spec_from_file_location("measure_references", path)
+    script = module_from_spec(loader)
+    loader.loader.exec_module(script)
+    table = script.markdown(script.TABLES[name](None, []))
+    assert table == script.place(name).search(TEXTS[DOCS / "references.md"])[0]
 
 
 def test_links_of_the_front_page_lead_somewhere():
