@@ -22,7 +22,13 @@ from support import runtime as runtime_support
 from support import streams as streams_support
 from support.cli import BLOCK, SMALL, amt
 from support.divergence import short_specs
-from support.filters import Golden, load_golden, resized_specs, small_specs
+from support.filters import (
+    Golden,
+    load_golden,
+    resized_specs,
+    resized_to_onnx,
+    small_specs,
+)
 
 # Two test processes with all cores each would only wait for each other; and sums keep their order.
 torch.set_num_threads(1)
@@ -74,6 +80,12 @@ def published_short(shared) -> Callable[[str], Path]:
 def folder(request, published) -> Path:
     """A published folder of each of `small_specs`, one after the other."""
     return published(request.param)
+
+
+@pytest.fixture(scope="session")
+def published_onnx(shared) -> Callable[[str], Path]:
+    """Folder of a model file of `resized_to_onnx`, ONNX only, whole and stream, built when first asked for."""
+    return publisher(resized_to_onnx(), shared / "artifacts", formats=["onnx"])
 
 
 @pytest.fixture

@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import tomllib
 import warnings
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from amt_export.cli.main import main
 from amt_export.model_file import load_spec
-from amt_export.publish import publish
 from support.docs import PAGES, ROOT, Block, blocks, write_recordings
-from support.filters import model_file
-
-MODELS = {
-    "gammatone_speech_16k": 4000,
-    "cochleagram_speech_16k": 3200,
-    "casp_44k": 4410,
-    "moore2016_loudness_32k": 3200,
-}
-"""What the pages run, and of how many samples an artifact is enough."""
+from support.filters import SHORT
 
 SHOWN = {"text"}
 """Languages of what is read and not run."""
@@ -39,19 +32,15 @@ WITH_CODE = [page for page in PAGES if any(b.reason is None for b in blocks(page
 
 
 @pytest.fixture(scope="session")
-def workplace(shared) -> Path:
+def workplace(shared, published_onnx) -> Path:
     """A folder with published models and recordings, as a reader has it."""
-    from filelock import FileLock
-
     folder = shared / "docs"
     with FileLock(shared / "docs.lock"):
         if not folder.exists():
-            folder.mkdir()
+            (folder / "artifacts").mkdir(parents=True)
             write_recordings(folder)
-            for name, samples in MODELS.items():
-                spec = load_spec(model_file(name)).resized(samples=samples)
-                publish(spec, folder / "artifacts", formats=["onnx"])
-                (folder / name).symlink_to(folder / "artifacts" / name)  # TEMPORARY
+            for name in SHORT:
+                shutil.copytree(published_onnx(name), folder / "artifacts" / name)
     return folder
 
 

@@ -6,22 +6,19 @@ import torch
 
 from amt_export import runtime
 from amt_export.errors import InputError
-from amt_export.model_file import load_spec
 from amt_export.modules import Moore2016Loudness
 from amt_export.publish import publish
 from amt_export.runtime import phon
 from amt_export.runtime.model import Model
-from support.filters import ROOT
+from support.filters import SHORT
 
-NAME, SAMPLES = "moore2016_loudness_32k", 3200
+NAME = "moore2016_loudness_32k"
+SAMPLES = SHORT[NAME]
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    out = tmp_path_factory.mktemp("loudness")
-    spec = load_spec(ROOT / "models" / f"{NAME}.toml").resized(samples=SAMPLES)
-    publish(spec, out, formats=["onnx"])
-    return runtime.load(out / NAME)
+def model(published_onnx):
+    return runtime.load(published_onnx(NAME))
 
 
 def tone(level, samples, frequency=1000.0):
