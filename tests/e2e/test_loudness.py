@@ -7,7 +7,6 @@ import torch
 from amt_export import runtime
 from amt_export.errors import InputError
 from amt_export.modules import Moore2016Loudness
-from amt_export.publish import publish
 from amt_export.runtime import phon
 from amt_export.runtime.model import Model
 from support.filters import SHORT
