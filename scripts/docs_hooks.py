@@ -145,7 +145,7 @@ def models(_: list[str]) -> str:
             speed(model),
         )
         rows.append("| " + " | ".join(cells) + " |")
-    return "\n".join(rows)
+    return '<div class="models" markdown>\n\n' + "\n".join(rows) + "\n\n</div>"
 
 
 def machine(_: list[str]) -> str:
@@ -200,7 +200,7 @@ def cite(keys: list[str]) -> str:
 
 def title_of(program: Path) -> str:
     """First line of a program's docstring, without markup: what its picture shows."""
-    said = re.match(r'\s*"""(.*)', program.read_text(encoding="utf-8"))
+    said = re.match(r'\s*"""(.*?)(?:"""|$)', program.read_text(encoding="utf-8"), re.MULTILINE)
     return re.sub(r'[\[\]"`]', "", said[1] if said else program.stem).strip().rstrip(".")
 
 
@@ -238,8 +238,10 @@ def gallery(_: list[str]) -> str:
         said = re.match(r'\s*""".*?"""\s*', code, re.DOTALL)
         body = code[said.end() :] if said else code
         title = title_of(program)
+        heading, _, rest = title.partition(": ")
+        about = f"{rest[0].upper()}{rest[1:]}.\n\n" if rest else ""
         pieces.append(
-            f"## {title} {{ #{program.stem} }}\n\n"
+            f"## {heading} {{ #{program.stem} }}\n\n{about}"
             f"![{title}](pictures/{program.stem}.png){{ loading=lazy }}\n\n"
             f'```python title="docs/gallery/{program.name}"\n{body.rstrip()}\n```\n'
         )
