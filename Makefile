@@ -1,8 +1,8 @@
 # make artifacts   build and check every model, run one on the sample recording
 # make test        run the tests, two at a time with one thread each
 # make test-slow   run those that take minutes: every entry of every checkpoint, exported and run
-# make test-apps   build and test the example apps; needs node 20, npm and chromium, for C++ also g++ and
-#                  nlohmann-json3-dev, and skips what is missing
+# make test-apps   build and test packages/js and the example apps; needs node 20, npm and chromium, for C++ also
+#                  g++, cmake and nlohmann-json3-dev, for Kotlin kotlinc, and skips what is missing
 # make lint        ruff and mypy
 # make docs        build the documentation into build/site; warnings are errors
 # make test-runtimes  check published folders (or a few short models) with the oldest and the newest
@@ -42,16 +42,20 @@ test-runtimes: $(INSTALLED)
 test-engines:
 	$(PYTHON) scripts/test_engines.py
 
-# What the example apps are tried with, and where it goes: beside the artifacts, which have all formats.
-APP_MODELS := gammatone_speech_16k gammatone_music_44k
+# What packages/js and the example apps are tried with, and where it goes: beside the artifacts, which have all
+# formats. One model of each kind, of short signals: they are built faster, and longer ones need several windows.
+APP_MODELS := gammatone_speech_16k cochleagram_casp_44k glasberg2002_frontend_32k moore2016_loudness_32k
 APPS := build/apps
+APP_SAMPLES := 8820
+APP_TESTS := $(addprefix tests/e2e/test_,js_package.py web.py node.py cpp.py kotlin.py)
 
 test-apps: $(APP_MODELS:%=$(APPS)/%/manifest.json)
+	(cd packages/js && npm ci --silent && npm run --silent build)
 	for example in web node cpp; do (cd examples/$$example && npm ci --silent) || exit 1; done
-	$(BIN)/python -m pytest -rs -s tests/e2e/test_web.py tests/e2e/test_node.py tests/e2e/test_cpp.py
+	$(BIN)/python -m pytest -rs -s $(APP_TESTS)
 
 $(APPS)/%/manifest.json: models/%.toml | $(INSTALLED)
-	$(BIN)/amt-export build $* --format onnx --out $(APPS)
+	$(BIN)/amt-export build $* --format onnx --samples $(APP_SAMPLES) --out $(APPS)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check
@@ -76,6 +80,6 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 clean:
 	rm -rf $(VENV) .venv-runtimes .venv-engines build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	rm -rf examples/*/node_modules examples/web/dist examples/web/public/models examples/web/public/speech_22k.wav
+	rm -rf packages/js/node_modules packages/js/dist examples/*/node_modules examples/web/dist examples/web/public/models examples/web/public/speech_22k.wav
 	find artifacts -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
 	find amt_export scripts tests -name __pycache__ -prune -exec rm -rf {} +

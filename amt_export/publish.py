@@ -35,7 +35,8 @@ from amt_export.manifest.safe_files import NAME_RULE, is_safe_name
 from amt_export.model_file import ModelSpec
 from amt_export.model_file.building import build_module, build_stream, input_length
 from amt_export.modules.forms import WholeForm
-from amt_export.report import Pictures, draw, measure_response, parity_markdown
+from amt_export.report import Pictures, dois, draw, measure_response, model_card
+from amt_export.report.about import about
 from amt_export.verify.independent import check_filters
 from amt_export.verify.parity.compare import failing, parity_error
 from amt_export.verify.parity.load import open_artifact
@@ -105,7 +106,8 @@ def publish(
         manifest = _describe(spec, forms)
         if checkpoint is not None:
             values = Checkpoint(sha256_of(checkpoint), checkpoint_prefix, module.learnable)
-            manifest = replace(manifest, checkpoint=values)
+            # Whose values they are is not known, nor under which licence.
+            manifest = replace(manifest, checkpoint=values, license="")
         steps = len(programs) * len(chosen) + 2
         files: list[FileEntry] = []
         for form in programs:
@@ -120,8 +122,8 @@ def publish(
         manifest = replace(manifest, parity=proof.rows)
         if failing(manifest.parity):
             raise parity_error(spec.name, manifest.parity)
-        text = parity_markdown(manifest, _picture(forms, manifest, folder, proof).captions)
-        (folder / "parity.md").write_text(text, encoding="utf-8")
+        text = model_card(manifest, _picture(forms, manifest, folder, proof).captions)
+        (folder / "README.md").write_text(text, encoding="utf-8")
         manifest = replace(manifest, other_files=describe_others(folder, manifest.files))
         (folder / MANIFEST_NAME).write_text(manifest.to_json(), encoding="utf-8")
         progress(spec.name, 1.0)
@@ -183,6 +185,8 @@ def _describe(spec: ModelSpec, forms: Forms) -> Manifest:
         ),
         outputs=_outputs(module.output_ports, results, free),
         stream=_describe_stream(forms, free),
+        license=about(spec.module).license,
+        references=dois(spec.module),
         versions={"amt_export": __version__} | {name: metadata.version(name) for name in VERSIONED},
     )
 

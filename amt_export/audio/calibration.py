@@ -21,9 +21,6 @@ FULL_SCALE_DB = 93.98
 LEVELS = (-100, 200)
 """dB SPL one may ask for: from far below the quietest converter to above one atmosphere (194)."""
 
-PRESSURES = ("Pa", "full scale")
-"""Units of inputs that a recording can be converted to."""
-
 
 def check_audio_model(manifest: Manifest) -> Port:
     """Return the audio input of a model that takes nothing else.
@@ -58,6 +55,14 @@ def full_scale_db(manifest: Manifest) -> float:
     return float(parameters.get("db_max", first_stage.get("db_max", FULL_SCALE_DB)))
 
 
+def pascals_per_unit(manifest: Manifest) -> float | None:
+    """Return the pressure in Pa of an input of 1 to a model; None where inputs are no pressure."""
+    unit = manifest.inputs[0].unit
+    if unit == "Pa":
+        return 1.0
+    return _sine_amplitude(full_scale_db(manifest)) if unit == "full scale" else None
+
+
 def calibration(
     manifest: Manifest,
     *,
@@ -74,7 +79,7 @@ def calibration(
     manifest : Manifest
         Of a model with one audio input.
     level : float, optional
-        dB SPL RMS that the recording shall have.
+        dB SPL RMS that the recording shall have, at the model's input.
     rms : float, optional
         Of the model's channels of the recording, relative to full scale; needed with a level.
     full_scale : float, optional
@@ -95,7 +100,8 @@ def calibration(
         if level is not None or full_scale is not None:
             raise AudioError("raw samples are taken as they are; give either raw or a level")
         return 1.0, f"raw: samples as they are, in {unit}"
-    if unit not in PRESSURES:
+    pascals = pascals_per_unit(manifest)
+    if pascals is None:
         remedy = "choose a model that takes Pa"
         if unit == "m/s":
             remedy = "take casp_44k, which has the ears in front of its DRNL"
@@ -103,22 +109,20 @@ def calibration(
             f"{manifest.name} takes {unit}, and a recording is sound pressure: {remedy}, "
             "or feed samples as they are with --raw (raw=True)"
         )
-    own = full_scale_db(manifest)
-    sine_db = own if full_scale is None else _level("full scale", full_scale)
-    # Amplitude, in the model's unit, of a sine at full scale.
-    peak = (
-        math.sqrt(2) * P0 * 10 ** (sine_db / 20) if unit == "Pa" else 10 ** ((sine_db - own) / 20)
-    )
+    sine_db = full_scale_db(manifest) if full_scale is None else _level("full scale", full_scale)
     if level is None or rms is None:
-        return peak, f"full-scale sine = {sine_db:g} dB SPL"
+        return _sine_amplitude(sine_db) / pascals, f"full-scale sine = {sine_db:g} dB SPL"
     if full_scale is not None:
         raise AudioError("give either the level of the recording or that of full scale")
     _level("level", level)
     if rms == 0:
         raise AudioError(f"{name}: is silent, so it cannot be brought to {level:g} dB SPL")
-    return peak * math.sqrt(0.5) / rms * 10 ** (
-        (level - sine_db) / 20
-    ), f"file = {level:g} dB SPL RMS"
+    return P0 * 10 ** (level / 20) / rms / pascals, f"file = {level:g} dB SPL RMS"
+
+
+def _sine_amplitude(level: float) -> float:
+    """Return the amplitude in Pa of a sine of so many dB SPL RMS."""
+    return math.sqrt(2) * P0 * 10 ** (level / 20)
 
 
 def _level(what: str, value: float) -> float:

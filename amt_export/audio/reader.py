@@ -10,7 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from amt_export.audio.calibration import calibration, check_audio_model
+from amt_export.audio.calibration import (
+    P0,
+    calibration,
+    check_audio_model,
+    pascals_per_unit,
+)
 from amt_export.audio.container import missing
 from amt_export.errors import AudioError, require
 from amt_export.manifest import Manifest
@@ -51,6 +56,8 @@ class AudioReader:
 
     Attributes
     ----------
+    path : Path
+        The file.
     name : str
         File name.
     channels, file_fs : int
@@ -61,6 +68,8 @@ class AudioReader:
         At the model's rate.
     calibration : str
         How full scale became the model's unit, for the terminal.
+    pascals_per_full_scale : float or None
+        Pressure of a sample of 1; None where samples are taken as they are and the model takes no pressure.
     remarks : list of str
         What a user should know of this file: samples that are missing, channels that stay empty.
 
@@ -87,20 +96,20 @@ class AudioReader:
     ) -> None:
         port = check_audio_model(manifest)
         calibration(manifest, full_scale=full_scale, raw=raw)  # refuses before anything is read
-        self._path = Path(path)
+        self.path = Path(path)
         self._sf = require("soundfile", "audio", "Reading audio")
         self._truncated = truncated
         self._two_ears = "ear" in port.axes
-        self.name = self._path.name
+        self.name = self.path.name
         self.remarks: list[str] = []
         with self._opened() as file:
             self.channels, self.file_fs, self._frames = file.channels, file.samplerate, file.frames
         self._check_complete()
         if not self._frames:
-            raise AudioError(f"{self._path}: holds no samples")
+            raise AudioError(f"{self.path}: holds no samples")
         if self.file_fs < LOWEST_RATE:
             raise AudioError(
-                f"{self._path}: has {self.file_fs} Hz; give a file of {LOWEST_RATE} Hz or more"
+                f"{self.path}: has {self.file_fs} Hz; give a file of {LOWEST_RATE} Hz or more"
             )
         if self._two_ears and self.channels != 2 and not (diotic and self.channels == 1):
             hint = ", or --diotic to play it to both ears" if self.channels == 1 else ""
@@ -114,16 +123,28 @@ class AudioReader:
         self.samples = int(self._frames * self.fs / self.file_fs + 0.5)
         if not self.samples:
             raise AudioError(f"{self.name}: too short for a single sample at {self.fs} Hz")
-        rms = None if level is None else self._rms()
+        self._rms = None if level is None else self._measured()
         self._gain, self.calibration = calibration(
-            manifest, level=level, rms=rms, full_scale=full_scale, raw=raw, name=self.name
+            manifest, level=level, rms=self._rms, full_scale=full_scale, raw=raw, name=self.name
         )
+        pascals = pascals_per_unit(manifest)
+        self.pascals_per_full_scale = None if pascals is None else self._gain * pascals
         self._remark_empty_channels(manifest)
 
     @property
     def seconds(self) -> float:
         """Duration at the model's rate in s."""
         return self.samples / self.fs
+
+    @property
+    def level(self) -> float | None:
+        """Level in dB SPL RMS over the model's channels, as the model is given the recording.
+
+        None until the recording was read once, for silence, and where `pascals_per_full_scale` is None.
+        """
+        if not self._rms or self.pascals_per_full_scale is None:
+            return None
+        return 20 * math.log10(self._rms * self.pascals_per_full_scale / P0)
 
     def read(self) -> Samples:
         """Read the whole recording, (1, T) or (1, 2, T); see `pieces`."""
@@ -156,10 +177,11 @@ class AudioReader:
                 self.file_fs, self.fs, count, dtype="float64", quality="VHQ"
             )
         left = self.samples
-        read = 0
+        read, energy = 0, 0.0
         for heard in self._model_channels(size or PIECE):
             read += heard.shape[-1]
             last = read == self._frames
+            energy += float(np.sum(heard**2))
             piece = self._gain * heard
             if resampler is not None:
                 piece = resampler.resample_chunk(np.ascontiguousarray(piece.T), last=last).T
@@ -168,18 +190,20 @@ class AudioReader:
             left -= piece.shape[-1]
             if last and left:
                 piece = np.pad(piece, ((0, 0), (0, left)))
+            if last:
+                self._rms = math.sqrt(energy / (read * len(heard)))
             yield piece[None] if self._two_ears else piece
 
     def _opened(self) -> Any:
-        if not self._path.is_file():
-            what = "is a folder" if self._path.is_dir() else "no such file"
-            raise AudioError(f"{self._path}: {what}; give a WAV, FLAC, AIFF or OGG file")
+        if not self.path.is_file():
+            what = "is a folder" if self.path.is_dir() else "no such file"
+            raise AudioError(f"{self.path}: {what}; give a WAV, FLAC, AIFF or OGG file")
         try:
-            return self._sf.SoundFile(str(self._path))
+            return self._sf.SoundFile(str(self.path))
         except self._sf.LibsndfileError as error:
             reason = error.error_string.rstrip(".")
             raise AudioError(
-                f"{self._path}: {reason}; give a WAV, FLAC, AIFF or OGG file"
+                f"{self.path}: {reason}; give a WAV, FLAC, AIFF or OGG file"
             ) from error
 
     def _check_complete(self) -> None:
@@ -190,11 +214,11 @@ class AudioReader:
         AudioError
             If something is missing, or nothing can be read of it.
         """
-        gone = missing(self._path)
+        gone = missing(self.path)
         if not self._truncated:
             if gone:
                 raise AudioError(
-                    f"{self._path}: is truncated, {gone} missing; "
+                    f"{self.path}: is truncated, {gone} missing; "
                     "--truncated (truncated=True) takes what is there"
                 )
             return
@@ -222,24 +246,24 @@ class AudioReader:
                         return
                     reason = error.error_string.rstrip(".")
                     raise AudioError(
-                        f"{self._path}: damaged behind {at:.3f} s of {whole:.3f} s ({reason})"
+                        f"{self.path}: damaged behind {at:.3f} s of {whole:.3f} s ({reason})"
                     ) from error
                 if not len(frames):
                     if until_damaged:
                         return
-                    raise AudioError(f"{self._path}: ends at {at:.3f} s of {whole:.3f} s")
+                    raise AudioError(f"{self.path}: ends at {at:.3f} s of {whole:.3f} s")
                 bad = np.flatnonzero(~np.isfinite(frames).all(axis=1))
                 if len(bad):
                     at = (read + bad[0]) / self.file_fs
-                    raise AudioError(f"{self._path}: a sample is NaN or infinite at {at:.3f} s")
+                    raise AudioError(f"{self.path}: a sample is NaN or infinite at {at:.3f} s")
                 read += len(frames)
                 heard = frames.T if self._two_ears else frames.mean(axis=1)[None]
                 if self._two_ears and len(heard) == 1:
                     heard = np.repeat(heard, 2, axis=0)
                 yield np.ascontiguousarray(heard)
 
-    def _rms(self) -> float:
-        """Measure the whole file, relative to full scale."""
+    def _measured(self) -> float:
+        """Return the RMS of the whole file, relative to full scale."""
         total, count = 0.0, 0
         for heard in self._model_channels(PIECE):
             total += float(np.sum(heard**2))

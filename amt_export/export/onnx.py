@@ -100,6 +100,7 @@ def export_onnx(program: Program, path: Path, metadata: dict[str, str]) -> None:
         count_axes_from_front,
         drop_allowzero,
         name_batch,
+        pool_maxima,
         select_truth_values,
         slice_splits,
         write_out_fills,
@@ -110,6 +111,7 @@ def export_onnx(program: Program, path: Path, metadata: dict[str, str]) -> None:
         optimizer.fold_constants(model, input_size_limit=FOLD_LIMIT, output_size_limit=FOLD_LIMIT)
         slice_splits(model)
         select_truth_values(model)
+        pool_maxima(model)
         for tidy in (
             passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0),
             passes.IdentityEliminationPass(),

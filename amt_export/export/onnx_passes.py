@@ -11,6 +11,9 @@ import onnx_ir as ir
 
 from amt_export.export.capture import BATCH
 
+# Batch, channel and three axes of space: what engines have pooling for.
+MAX_POOLED_RANK = 5
+
 
 def slice_splits(model: ir.Model) -> None:
     """Write every Split as a Slice for each piece: Split has changed with many opsets, Slice has not.
@@ -55,6 +58,45 @@ def select_truth_values(model: ir.Model) -> None:
         ir.convenience.replace_nodes_and_values(
             graph, node, [node], [chosen], node.outputs, chosen.outputs
         )
+
+
+def pool_maxima(model: ir.Model) -> None:
+    """Write the maximum over one axis as MaxPool with a window as long as the axis.
+
+    ReduceMax takes its axes as an input since opset 18, and onnx2torch knows it with an attribute only. MaxPool
+    counts the first two axes as batch and channel; a maximum over one of these stays as it is.
+    """
+    graph = model.graph
+    for node in list(graph):
+        axis, given = _single_axis(node), node.inputs[0] if node.inputs else None
+        shape = None if given is None else given.shape
+        if axis is None or shape is None or not 3 <= shape.rank() <= MAX_POOLED_RANK:
+            continue
+        axis = axis % shape.rank()
+        length = shape[axis]
+        if axis < 2 or not isinstance(length, int):
+            continue
+        window = [1] * (shape.rank() - 2)
+        attributes = [
+            ir.AttrInt64s(
+                "kernel_shape", [length if i == axis - 2 else 1 for i in range(len(window))]
+            ),
+            ir.AttrInt64s("strides", window),
+        ]
+        name = node.outputs[0].name
+        pooled = ir.Node("", "MaxPool", node.inputs[:1], attributes, name=f"node_{name}")
+        ir.convenience.replace_nodes_and_values(
+            graph, node, [node], [pooled], node.outputs, pooled.outputs
+        )
+
+
+def _single_axis(node: ir.Node) -> int | None:
+    """The axis of a ReduceMax over one that stays in the shape."""
+    if node.op_type != "ReduceMax" or node.attributes.get_int("keepdims", 1) != 1:
+        return None
+    given = node.inputs[1] if len(node.inputs) > 1 else None
+    axes = None if given is None else ir.convenience.get_const_tensor(given)
+    return int(axes.numpy().item()) if axes is not None and axes.size == 1 else None
 
 
 def _piece_sizes(split: ir.Node, axis: int) -> list[Any]:

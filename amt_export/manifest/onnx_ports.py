@@ -14,7 +14,7 @@ TYPES = {"float32": "tensor(float)", "float64": "tensor(double)"}
 
 
 def check_ports(path: Path, session: Any, inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
-    """Compare names, dtypes and the sizes that are fixed on both sides.
+    """Compare names, dtypes and sizes.
 
     Parameters
     ----------
@@ -52,9 +52,10 @@ def check_ports(path: Path, session: Any, inputs: Sequence[Any], outputs: Sequen
 
 
 def _agree(found: Sequence[Any], said: Sequence[int | None]) -> bool:
-    """Whether two shapes are equal where both are numbers."""
+    """Whether a file's shape holds what the manifest says: the same numbers, and free sizes where those are.
+
+    A file may leave more sizes free than its manifest does.
+    """
     return len(found) == len(said) and all(
-        one == other
-        for one, other in zip(found, said, strict=True)
-        if isinstance(one, int) and isinstance(other, int)
+        not isinstance(one, int) or one == other for one, other in zip(found, said, strict=True)
     )

@@ -1,103 +1,21 @@
-"""What every module shares: precise parameters under the published names, and a frozen form."""
+"""What every module has: named inputs and outputs, a frozen form, a stream, and a description of its frames."""
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar, List, Self, Tuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from amt_export.manifest.ports import Port, State
+from amt_export.modules.inputs import as_batch, reject_autocast
+from amt_export.modules.parameters import DesignedModule, checked_dtype, unrounded
 
-# What modules compute in. float16 and bfloat16 keep 11 and 8 of 24 bits, and faint powers are 0 in float16.
-DTYPES = (torch.float32, torch.float64)
-
-
-def checked_dtype(dtype: torch.dtype, module: nn.Module) -> torch.dtype:
-    """`dtype`, if modules compute in it.
-
-    Raises
-    ------
-    TypeError
-        Otherwise.
-    """
-    if dtype not in DTYPES:
-        raise TypeError(f"{type(module).__name__} computes in float32 or float64, not in {dtype}")
-    return dtype
+# What a new module needs, from one place.
+__all__ = ["AuditoryModule", "as_batch", "checked_dtype", "reject_autocast", "unrounded"]
 
 
-def reject_autocast(value: Tensor) -> None:
-    """Refuse to run scripted code under `torch.autocast`, which it cannot turn off.
-
-    Modules in eager torch turn it off themselves, see `AuditoryModule`.
-
-    Parameters
-    ----------
-    value : Tensor
-        Any input.
-
-    Raises
-    ------
-    RuntimeError
-        If a product of float32 numbers comes out in another dtype.
-    """
-    if torch.jit.is_scripting():  # type: ignore[attr-defined]
-        one = value.new_ones([1, 1], dtype=torch.float32)
-        if (one @ one).dtype != torch.float32:
-            raise RuntimeError(
-                "a scripted module cannot turn torch.autocast off; call it outside, or under "
-                "torch.autocast(..., enabled=False)"
-            )
-
-
-def as_batch(value: Tensor, rank: int, like: Tensor, name: str) -> Tensor:
-    """Check an input and bring it into the form that forward computes in.
-
-    Parameters
-    ----------
-    value : Tensor [rank `rank`, or `rank - 1` without the batch], any real dtype
-    rank : int
-        Number of dimensions, the batch included.
-    like : Tensor
-        Gives the dtype to compute in. Integers are not rescaled.
-    name : str
-        For the error.
-
-    Raises
-    ------
-    TypeError
-        For complex input.
-    ValueError
-        For another rank.
-    """
-    reject_autocast(value)
-    if value.is_complex():
-        raise TypeError(name + " is complex; a real tensor is needed")
-    if value.dim() == rank - 1:
-        value = value.unsqueeze(0)
-    if value.dim() != rank:
-        raise ValueError(
-            "{} has {} dimensions; {} or {} (with a batch) are needed".format(
-                name, value.dim(), rank - 1, rank
-            )
-        )
-    return value.to(like.dtype)
-
-
-def unrounded(value: Tensor, designed: Tensor) -> Tensor:
-    """A stored parameter in float64, without the rounding of the dtype it is stored in.
-
-    Entries that still are the rounded design value stand for the design value itself; entries
-    that were trained or loaded stand for themselves. Differentiable with respect to `value`.
-    """
-    designed = designed.to(value.device)
-    wide = value.to(designed.dtype)
-    untouched = value == designed.to(value.dtype)
-    lost = torch.where(untouched, designed - wide, torch.zeros_like(wide))
-    return wide + lost.detach()
-
-
-class AuditoryModule(nn.Module):
+class AuditoryModule(DesignedModule):
     """Base of all modules.
 
     A module keeps torch_amt's names in its `state_dict` (see `register_design_value`). What `forward`
@@ -107,45 +25,28 @@ class AuditoryModule(nn.Module):
 
     It computes in its own dtype, float32 or float64, whatever surrounds it: `torch.autocast` is off inside
     a call.
+
+    Attributes
+    ----------
+    input_ports, output_ports : tuple of Port
+        Names, axes and units of what `forward` takes and returns, in order.
+    baked_inputs : tuple of str
+        Inputs of `forward` that an artifact bakes in.
+    states : tuple of State
+        What `step` takes and returns besides, in order; none where a module does not stream.
+    learnable : bool
+        Whether `forward` designs from its parameters, so that gradients reach them.
+    fs : float
+        Sampling rate in Hz.
     """
 
     input_ports: ClassVar[tuple[Port, ...]]
     output_ports: ClassVar[tuple[Port, ...]]
-    # Inputs of forward that an artifact bakes in, by name.
     baked_inputs: ClassVar[tuple[str, ...]] = ()
-    # What `step` hands on from block to block, in order; nothing where a module does not stream.
     states: ClassVar[tuple[State, ...]] = ()
 
     learnable: bool
     fs: float
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.is_frozen = False
-        self._designed: dict[str, Tensor] = {}
-
-    def register_design_value(
-        self, name: str, value: Tensor, learnable: bool, dtype: torch.dtype
-    ) -> None:
-        """Register a float64 (or complex128) design value under a published name, cast to `dtype`.
-
-        It becomes a parameter if `learnable`, else a saved buffer. Complex values get the complex
-        dtype of the same precision.
-
-        Raises
-        ------
-        TypeError
-            For another dtype than float32 and float64.
-        """
-        value = value.detach()
-        dtype = checked_dtype(dtype, self)
-        if value.is_complex():
-            dtype = dtype.to_complex()
-        if learnable:
-            self.register_parameter(name, nn.Parameter(value.to(dtype)))
-        else:
-            self.register_buffer(name, value.to(dtype))
-        self._designed[name] = value.clone()  # what is registered may be written to
 
     def __call__(self, *inputs: Any, **named: Any) -> Any:
         """Run `forward` on tensors, with `torch.autocast` off.
@@ -167,9 +68,6 @@ class AuditoryModule(nn.Module):
                 with torch.autocast(device, enabled=False):
                     return super().__call__(*inputs, **named)
         return super().__call__(*inputs, **named)
-
-    def update_coefficients(self) -> None:
-        """Recompute what `forward` uses from the published parameters. Called when they change."""
 
     def set_output_ports(self, ports: tuple[Port, ...]) -> None:
         """Give other outputs than those of the class."""
@@ -288,46 +186,3 @@ class AuditoryModule(nn.Module):
     def frame_length(self) -> int:
         """Samples without which there is no frame: T samples have 1 + (T - this) // hop of them."""
         return 1
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        """Move or cast; complex parameters follow real ones, and design values stay exact.
-
-        On the meta device there are shapes only; behind `to_empty` come the design values again.
-        """
-        checked_dtype(fn(torch.zeros(1)).dtype, self)  # before anything is cast
-
-        def by_parts(tensor: Tensor) -> Tensor:
-            if tensor.is_complex():
-                return torch.view_as_complex(fn(torch.view_as_real(tensor)))
-            return fn(tensor)
-
-        stored = {name: getattr(self, name) for name in self._designed if hasattr(self, name)}
-        untouched = {
-            name: torch.ones(()) > 0.0
-            if value.is_meta
-            else value.detach() == self._designed[name].to(value)
-            for name, value in stored.items()
-        }
-        super()._apply(by_parts, recurse)  # type: ignore[no-untyped-call]
-        if any(value.is_meta for value in self.buffers()):
-            return self
-        with torch.no_grad():
-            for name, same in untouched.items():
-                value = getattr(self, name)
-                design = self._designed[name].to(value)
-                value.data = torch.where(same.to(value.device), design, value.data)
-        if not self.is_frozen:
-            self.update_coefficients()
-        return self
-
-    def _load_from_state_dict(
-        self, state_dict: Mapping[str, Any], prefix: str, *args: Any, **kwargs: Any
-    ) -> None:
-        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
-        if "fc" in self._designed:
-            # Centre frequencies describe filters that have parameters of their own: a checkpoint's are
-            # what these are called now.
-            with torch.no_grad():
-                fc = unrounded(self.get_buffer("fc"), self._designed["fc"])
-            self._designed["fc"] = fc.to(self._designed["fc"].device)
-        self.update_coefficients()

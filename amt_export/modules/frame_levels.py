@@ -42,6 +42,11 @@ class FrameLevels(AuditoryModule):
     ValueError
         For a module that is no such filterbank, and a hop below 1.
 
+    References
+    ----------
+    .. [1] IEC 61672-1:2013, "Electroacoustics - Sound level meters": time-averaged sound level, here without
+       frequency weighting.
+
     Examples
     --------
     >>> import torch

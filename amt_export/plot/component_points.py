@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from amt_export.manifest import Manifest, Port
+from amt_export.plot.panels import Cloud, cams, frame_times
 
 Array = NDArray[np.float64]
 
@@ -41,7 +45,7 @@ class Dots:
         self._pieces: list[tuple[Array, Array, Array]] = []
 
     def add(self, freqs: NDArray[Any], levels: NDArray[Any]) -> None:
-        """Go on with the list.
+        """Continue with the list.
 
         Parameters
         ----------
@@ -53,8 +57,7 @@ class Dots:
         frame, slot = np.nonzero((hertz > 0) & np.isfinite(decibels))
         f, level = hertz[frame, slot], decibels[frame, slot]
         column = (self.count + frame) // self.width
-        # The same scale as `amt_export.plot`'s.
-        row = np.floor(9.2645 * np.log(1 + 0.00437 * f) / CELL).astype(np.int64)
+        row = np.floor(cams(f) / CELL).astype(np.int64)
         order = np.lexsort((level, row, column))
         last = np.ones(len(order), bool)
         last[:-1] = (np.diff(row[order]) != 0) | (np.diff(column[order]) != 0)
@@ -69,3 +72,65 @@ class Dots:
             return np.empty(0), np.empty(0), np.empty(0)
         frames, hertz, levels = (np.concatenate(part) for part in zip(*self._pieces, strict=True))
         return frames, hertz, levels
+
+
+class ComponentClouds:
+    """Gathers the dots of all lists of components among the outputs.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        Of the model.
+    lists : list of Dots
+        One for each list.
+    fs : float
+        The model's sampling rate in Hz.
+    """
+
+    def __init__(self, manifest: Manifest, lists: list[Dots], fs: float) -> None:
+        self._manifest, self.lists, self._fs = manifest, lists, fs
+
+    @classmethod
+    def of(cls, manifest: Manifest, frames: Mapping[str, int], fs: float) -> ComponentClouds | None:
+        """See `amt_export.plot.kinds.Kind`."""
+        names = dict.fromkeys(
+            port.components
+            for port in manifest.outputs
+            if port.components is not None and port.name in frames
+        )
+        lists = [
+            Dots(name, levels.unit, frames[levels.name])
+            for name in names
+            for _, levels in [_list(manifest, name)]
+        ]
+        return cls(manifest, lists, fs) if lists else None
+
+    def add(self, outputs: Mapping[str, NDArray[Any]]) -> None:
+        """Continue with the outputs."""
+        for dots in self.lists:
+            freqs, levels = _list(self._manifest, dots.name)
+            dots.add(outputs[freqs.name], outputs[levels.name])
+
+    def panels(self) -> list[Cloud]:
+        """Return one panel for each list."""
+        return [self._cloud(dots) for dots in self.lists]
+
+    def _cloud(self, dots: Dots) -> Cloud:
+        frames, hertz, levels = dots.points()
+        times = frame_times(dots.count, self._manifest, self._fs)
+        order = np.argsort(levels)
+        return Cloud(
+            f"components {dots.name}",
+            times,
+            np.sort(np.asarray(self._manifest.centre_frequencies, np.float64)),
+            times[0] + (frames[order] + 0.5) * self._manifest.hop / self._fs,
+            hertz[order],
+            levels[order],
+            dots.unit,
+        )
+
+
+def _list(manifest: Manifest, name: str) -> tuple[Port, Port]:
+    """Return the outputs with the frequencies and with the levels of a list of components."""
+    first, second = (port for port in manifest.outputs if port.components == name)
+    return (first, second) if first.unit == "Hz" else (second, first)

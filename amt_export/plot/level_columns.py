@@ -1,16 +1,15 @@
-"""Columns of a picture from outputs that come piece by piece: a few thousand numbers, however long it is."""
+"""Images of levels from outputs that come piece by piece: a few thousand columns, however long they are."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from amt_export.errors import InputError
 from amt_export.manifest import Manifest, Port
-from amt_export.plot.component_points import Dots
+from amt_export.plot.panels import Panel, frame_times
 
 Array = NDArray[np.float64]
 
@@ -19,6 +18,15 @@ COLUMN_SECONDS = 0.002
 
 MAX_COLUMNS = 2400
 """More than the pixels of a row; longer signals get wider columns."""
+
+P0 = 2e-5
+"""Pa; the reference of dB SPL."""
+
+FLOOR = 1e-30
+"""Energy that stands for none, far below every dynamic range, so that silence has a level."""
+
+SMOOTHING = np.array([1.0, 2.0, 3.0, 2.0, 1.0]) / 9
+"""Over five columns of 2 ms: 10 ms, a period of 100 Hz, so that low channels do not ripple."""
 
 WAVES = ("batch", "channel", "time")
 CELLS = ("batch", "channel", "frame")
@@ -133,8 +141,8 @@ class Outline:
         return np.concatenate(lowest), np.concatenate(highest)
 
 
-class Columns:
-    """What a picture of a model's outputs needs, gathered piece by piece.
+class LevelImages:
+    """Gathers the images of all outputs that are levels, or have one, in every channel.
 
     Parameters
     ----------
@@ -144,96 +152,63 @@ class Columns:
         The outputs to gather.
     widths : mapping of int
         Samples or frames of a column, by output.
-    outline : int
-        Samples of a step of the audio's outline.
-    lists : sequence of Dots
-        One for each list of components among the outputs.
+    fs : float
+        The model's sampling rate in Hz.
     """
 
     def __init__(
-        self,
-        manifest: Manifest,
-        ports: list[Port],
-        widths: Mapping[str, int],
-        outline: int,
-        lists: Sequence[Dots] = (),
+        self, manifest: Manifest, ports: list[Port], widths: Mapping[str, int], fs: float
     ) -> None:
-        self.manifest = manifest
-        self.lists = tuple(lists)
+        self._manifest, self._fs = manifest, fs
         self.meters = {port.name: Meter(port, widths[port.name]) for port in ports}
-        self.outline = Outline(outline)
-        self.samples = 0
         self._done: dict[str, list[Array]] = {port.name: [] for port in ports}
 
-    def add(self, audio: NDArray[Any], outputs: Mapping[str, NDArray[Any]]) -> None:
-        """Go on with both; they need not be of the same stretch of time."""
-        self.samples += audio.shape[-1]
-        self.outline.add(audio)
+    @classmethod
+    def of(cls, manifest: Manifest, frames: Mapping[str, int], fs: float) -> LevelImages | None:
+        """See `amt_export.plot.kinds.Kind`."""
+        ports = [
+            port
+            for port in manifest.outputs
+            if port.name in frames and port.axes in (*DRAWN, DENSITIES)
+        ]
+        widths = {}
+        for port in ports:
+            shortest = round(COLUMN_SECONDS * fs) if port.axes == WAVES else 1
+            widths[port.name] = max(shortest, -(-frames[port.name] // MAX_COLUMNS))
+        return cls(manifest, ports, widths, fs) if ports else None
+
+    def add(self, outputs: Mapping[str, NDArray[Any]]) -> None:
+        """Continue with the outputs."""
         for name, meter in self.meters.items():
             self._done[name].append(meter.add(outputs[name]))
-        for dots in self.lists:
-            freqs, levels = _list(self.manifest, dots.name)
-            dots.add(outputs[freqs.name], outputs[levels.name])
 
-    def means(self, name: str) -> Array:
-        """Return all columns of an output, (F, k), the last one included."""
-        return np.concatenate([*self._done[name], self.meters[name].rest()], axis=1)
+    def panels(self) -> list[Panel]:
+        """Return one image for each output."""
+        return [self._panel(name, meter) for name, meter in self.meters.items()]
 
-
-def columns_for(manifest: Manifest, fs: float, frames: Mapping[str, int], samples: int) -> Columns:
-    """Return the columns to gather for a picture of outputs of known length.
-
-    Parameters
-    ----------
-    manifest : Manifest
-        Of the model.
-    fs : float
-        The model's sampling rate in Hz.
-    frames : mapping of int
-        Samples or frames of each output.
-    samples : int
-        Of the audio.
-
-    Raises
-    ------
-    InputError
-        If no output runs over time and frequency.
-    """
-    known = [port for port in manifest.outputs if port.name in frames]
-    ports = [port for port in known if port.axes in (*DRAWN, DENSITIES)]
-    names = dict.fromkeys(port.components for port in known if port.components is not None)
-    lists = [
-        Dots(name, levels.unit, frames[levels.name])
-        for name in names
-        for _, levels in [_list(manifest, name)]
-    ]
-    if not ports and not lists:
-        raise InputError(f"{manifest.name}: no output over time and frequency to draw")
-    widths = {}
-    for port in ports:
-        shortest = round(COLUMN_SECONDS * fs) if port.axes == WAVES else 1
-        widths[port.name] = max(shortest, -(-frames[port.name] // MAX_COLUMNS))
-    return Columns(manifest, ports, widths, max(1, samples // MAX_COLUMNS), lists)
+    def _panel(self, name: str, meter: Meter) -> Panel:
+        manifest, port = self._manifest, meter.port
+        means = np.concatenate([*self._done[name], meter.rest()], axis=1)
+        times = frame_times(meter.count, manifest, self._fs)
+        if port.axes == WAVES:
+            levels, unit = _levels(means, port)
+            times = (0.0, meter.count / self._fs)
+        elif port.axes == DENSITIES:
+            # Of one-sided spectra of pressure: what a band of 1 Hz has.
+            levels, unit = 10 * np.log10(np.maximum(means, FLOOR) / P0**2), "dB SPL in 1 Hz"
+        else:
+            levels, unit = means, port.unit
+            if port.axes == CELLS:  # frames side by side, from the first sample on
+                times = (0.0, meter.count * manifest.hop / self._fs)
+        order = np.argsort(manifest.centre_frequencies)
+        frequencies = np.asarray(manifest.centre_frequencies, np.float64)[order]
+        return Panel(port.name, times, frequencies, levels[order], unit)
 
 
-def _list(manifest: Manifest, name: str) -> tuple[Port, Port]:
-    """Return the outputs with the frequencies and with the levels of a list of components."""
-    first, second = (port for port in manifest.outputs if port.components == name)
-    return (first, second) if first.unit == "Hz" else (second, first)
-
-
-def gathered(
-    outputs: Mapping[str, NDArray[Any]], manifest: Manifest, fs: float, audio: NDArray[Any]
-) -> Columns:
-    """Return the columns of outputs that are there as a whole."""
-    arrays = {name: np.asarray(value) for name, value in outputs.items()}
-    frames = {
-        port.name: arrays[port.name].shape[port.axes.index("frame") - len(port.axes)]
-        if "frame" in port.axes
-        else arrays[port.name].shape[-1]
-        for port in manifest.outputs
-        if port.name in arrays
-    }
-    columns = columns_for(manifest, fs, frames, audio.shape[-1])
-    columns.add(audio, arrays)
-    return columns
+def _levels(means: Array, port: Port) -> tuple[Array, str]:
+    """Return short-time levels of waveforms from mean squares (F, k), and their unit."""
+    energy = np.stack([np.convolve(row, SMOOTHING)[2:-2] for row in means])
+    energy /= np.convolve(np.ones(means.shape[1]), SMOOTHING)[2:-2]  # fewer at the ends
+    # Only pressure has a reference of its own; a velocity's zero is the picture's maximum.
+    reference, unit = (P0**2, "dB SPL") if port.unit == "Pa" else (energy.max(), "dB re maximum")
+    return 10 * np.log10(np.maximum(energy, FLOOR) / max(reference, FLOOR)), unit

@@ -1,33 +1,76 @@
-"""Levels over time and frequency from what was gathered of a model's outputs."""
+"""Panels of a picture over time and frequency: images, and dots of components."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from amt_export.manifest import Manifest, Port
-from amt_export.plot.component_points import Dots
-from amt_export.plot.level_columns import CELLS, DENSITIES, WAVES, Columns, Meter, gathered
+from amt_export.manifest import Manifest
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.cm import ScalarMappable
 
 Array = NDArray[np.float64]
 
-P0 = 2e-5
-"""Pa; the reference of dB SPL."""
+ROWS = 480
+"""Rows of an image: channels are interpolated to about the pixels of a panel."""
 
-FLOOR = 1e-30
-"""Energy that stands for none, far below every dynamic range, so that silence has a level."""
+DOT = 2.5
+"""Points; the diameter of a component's dot, one and a half cells of `plot.component_points`: no gaps
+between neighbours that are not there, and below 500 Hz room between components."""
 
-SMOOTHING = np.array([1.0, 2.0, 3.0, 2.0, 1.0]) / 9
-"""Over five columns of 2 ms: 10 ms, a period of 100 Hz, so that low channels do not ripple."""
+TICKS = (20, 50, 100, 200, 500, 1000, 2000, 4000, 8000, 16000)
+"""Hz; those inside the picture are labelled, from above, as long as there is room."""
+
+ROOM = 0.035
+"""Share of a panel's height that a label needs."""
+
+COLOURS = "magma"
+"""Dark is soft, bright is loud, in print and for the colour-blind too."""
+
+
+class Drawable(Protocol):
+    """One panel of a picture, below the waveform.
+
+    Attributes
+    ----------
+    name : str
+        Its title.
+    times : tuple of two float
+        Where it begins and ends, in s.
+    height : float
+        In inches.
+    unit : str
+        What its colours mean. Panels of one unit share a colour bar; without colours it is empty.
+    bottom : float or None
+        Where its colours begin; None for `DYNAMIC_RANGE` below the loudest.
+    """
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def times(self) -> tuple[float, float]: ...  # noqa: D102
+    @property
+    def height(self) -> float: ...  # noqa: D102
+    @property
+    def unit(self) -> str: ...  # noqa: D102
+    @property
+    def bottom(self) -> float | None: ...  # noqa: D102
+
+    def loudest(self) -> float:
+        """Return the largest value that has a colour; -inf if there is none."""
+
+    def draw(self, ax: Axes, bottom: float, top: float) -> ScalarMappable | None:
+        """Draw the panel, its colours from bottom to top."""
 
 
 @dataclass(frozen=True)
 class Panel:
-    """Levels over time and frequency.
+    """An image over time and frequency.
 
     Parameters
     ----------
@@ -41,6 +84,8 @@ class Panel:
         In ``unit``.
     unit : str
         As the colour bar says it, e.g. ``"dB SPL"``.
+    bottom : float or None
+        See `Drawable`.
     """
 
     name: str
@@ -48,6 +93,31 @@ class Panel:
     frequencies: Array
     levels: Array
     unit: str
+    bottom: float | None = None
+
+    height: ClassVar[float] = 3.6
+
+    def loudest(self) -> float:
+        """See `Drawable`."""
+        return float(self.levels.max(initial=-np.inf))
+
+    def draw(self, ax: Axes, bottom: float, top: float) -> ScalarMappable:
+        """See `Drawable`."""
+        places = cams(self.frequencies)
+        low, high = _edges(places)
+        rows = np.asarray(low + (high - low) / ROWS * (np.arange(ROWS) + 0.5), np.float64)
+        drawn = ax.imshow(
+            _interpolated(rows, places, self.levels),
+            extent=(*self.times, low, high),
+            origin="lower",
+            aspect="auto",
+            interpolation="antialiased",
+            cmap=COLOURS,
+            vmin=bottom,
+            vmax=top,
+        )
+        _frequency_axis(ax, low, high)
+        return drawn
 
 
 @dataclass(frozen=True)
@@ -76,6 +146,31 @@ class Cloud:
     levels: Array
     unit: str
 
+    height: ClassVar[float] = 3.6
+    bottom: ClassVar[float | None] = None
+
+    def loudest(self) -> float:
+        """See `Drawable`."""
+        return float(self.levels.max(initial=-np.inf))
+
+    def draw(self, ax: Axes, bottom: float, top: float) -> ScalarMappable:
+        """See `Drawable`."""
+        ax.set_facecolor("black")
+        drawn: ScalarMappable = ax.scatter(
+            self.seconds,
+            cams(self.hertz),
+            c=self.levels,
+            s=DOT**2,
+            marker="o",
+            linewidths=0,
+            cmap=COLOURS,
+            vmin=bottom,
+            vmax=top,
+        )
+        ax.set_xlim(*self.times)
+        _frequency_axis(ax, *_edges(cams(self.frequencies)))
+        return drawn
+
 
 def cams(frequency: ArrayLike) -> Array:
     """Return the place on the ERB-rate scale, in Cams, of a frequency in Hz.
@@ -88,81 +183,48 @@ def cams(frequency: ArrayLike) -> Array:
     return 9.2645 * np.log(1 + 0.00437 * np.asarray(frequency, np.float64))
 
 
-def panels(
-    outputs: Mapping[str, NDArray[Any]], manifest: Manifest, fs: float
-) -> list[Panel | Cloud]:
-    """Return one panel for each output, or list of components, that runs over time and frequency.
-
-    Parameters
-    ----------
-    outputs : mapping of ndarray
-        By name, with or without the batch axis; of a batch, the first is taken.
-    manifest : Manifest
-        Of the model.
-    fs : float
-        The model's sampling rate in Hz.
-
-    Raises
-    ------
-    InputError
-        If there is no such output.
-    """
-    return column_panels(gathered(outputs, manifest, fs, np.empty(0)), fs)
-
-
-def column_panels(columns: Columns, fs: float) -> list[Panel | Cloud]:
-    """Return one panel for each output, or list of components, that was gathered."""
-    images = [
-        _panel(columns.means(name), meter, columns.manifest, fs)
-        for name, meter in columns.meters.items()
-    ]
-    return [*images, *(_cloud(dots, columns.manifest, fs) for dots in columns.lists)]
-
-
-def _panel(means: Array, meter: Meter, manifest: Manifest, fs: float) -> Panel:
-    port, times = meter.port, _frame_times(meter.count, manifest, fs)
-    if port.axes == WAVES:
-        levels, unit = _levels(means, port)
-        times = (0.0, meter.count / fs)
-    elif port.axes == DENSITIES:
-        # Of one-sided spectra of pressure: what a band of 1 Hz has.
-        levels, unit = 10 * np.log10(np.maximum(means, FLOOR) / P0**2), "dB SPL in 1 Hz"
-    else:
-        levels, unit = means, port.unit
-        if port.axes == CELLS:  # frames side by side, from the first sample on
-            times = (0.0, meter.count * manifest.hop / fs)
-    order = np.argsort(manifest.centre_frequencies)
-    frequencies = np.asarray(manifest.centre_frequencies, np.float64)[order]
-    return Panel(port.name, times, frequencies, levels[order], unit)
-
-
-def _cloud(dots: Dots, manifest: Manifest, fs: float) -> Cloud:
-    frames, hertz, levels = dots.points()
-    times = _frame_times(dots.count, manifest, fs)
-    order = np.argsort(levels)
-    return Cloud(
-        f"components {dots.name}",
-        times,
-        np.sort(np.asarray(manifest.centre_frequencies, np.float64)),
-        times[0] + (frames[order] + 0.5) * manifest.hop / fs,
-        hertz[order],
-        levels[order],
-        dots.unit,
-    )
-
-
-def _levels(means: Array, port: Port) -> tuple[Array, str]:
-    """Return short-time levels of waveforms from mean squares (F, k), and their unit."""
-    energy = np.stack([np.convolve(row, SMOOTHING)[2:-2] for row in means])
-    energy /= np.convolve(np.ones(means.shape[1]), SMOOTHING)[2:-2]  # fewer at the ends
-    # Only pressure has a reference of its own; a velocity's zero is the picture's maximum.
-    reference, unit = (P0**2, "dB SPL") if port.unit == "Pa" else (energy.max(), "dB re maximum")
-    return 10 * np.log10(np.maximum(energy, FLOOR) / max(reference, FLOOR)), unit
-
-
-def _frame_times(frames: int, manifest: Manifest, fs: float) -> tuple[float, float]:
+def frame_times(frames: int, manifest: Manifest, fs: float) -> tuple[float, float]:
     """Return where the first frame begins and the last ends, in s, each as wide as the hop."""
-    # A frame stands for the middle of the samples that it depends on.
-    middle = (manifest.look_ahead - manifest.warm_up) / 2
+    # A frame stands for the middle of the samples that it depends on; a centred one, of frame_length 0,
+    # has it at its place (what it remembers of the past, as loudness does for seconds, does not count).
+    middle = (manifest.look_ahead - manifest.warm_up) / 2 if manifest.frame_length else 0.0
     first = (middle - manifest.hop / 2) / fs
     return first, first + frames * manifest.hop / fs
+
+
+def _edges(places: Array) -> tuple[float, float]:
+    """Return half a channel (or, for a single one, half a Cam) beyond the outermost centres."""
+    gaps = np.diff(places) if len(places) > 1 else np.ones(1)
+    return float(places[0] - gaps[0] / 2), float(places[-1] + gaps[-1] / 2)
+
+
+def _frequency_axis(ax: Axes, low: float, high: float) -> None:
+    """Label frequencies on the left, ERB numbers on the right."""
+    ax.set_ylim(low, high)
+    inside = [hz for hz in TICKS if low <= cams(hz) <= high]
+    ticks = spaced([float(cams(hz)) for hz in inside], ROOM * (high - low))
+    hertz = [hz for hz in inside if float(cams(hz)) in ticks]
+    ax.set_yticks(ticks, [f"{hz // 1000}k" if hz >= 1000 else str(hz) for hz in hertz])
+    ax.set_ylabel("frequency (Hz)")
+    numbers = ax.secondary_yaxis(1.0)
+    numbers.set_ylabel("ERB number (Cam)")
+    numbers.set_yticks(np.arange(np.ceil(low / 5) * 5, high, 5))
+
+
+def spaced(ticks: list[float], room: float) -> list[float]:
+    """Return ascending ticks without those that would be nearer than `room` to the next one above."""
+    kept: list[float] = []
+    for tick in reversed(ticks):
+        if not kept or kept[0] - tick >= room:
+            kept.insert(0, tick)
+    return kept
+
+
+def _interpolated(rows: Array, places: Array, levels: Array) -> Array:
+    """Return levels (F, columns) linearly interpolated from ``places`` to ``rows``."""
+    position = np.interp(rows, places, np.arange(len(places)))
+    below = np.floor(position).astype(int)
+    above = np.minimum(below + 1, len(places) - 1)
+    weight = (position - below)[:, None]
+    blended: Array = (1 - weight) * levels[below] + weight * levels[above]
+    return blended

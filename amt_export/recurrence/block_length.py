@@ -1,5 +1,9 @@
 """Which block length a filter takes."""
 
+from typing import NamedTuple
+
+from amt_export.numerics.blocks import block_count
+
 # Longer blocks cost more in the impulse matrix, shorter ones more in the states. From 32 to 64 samples is a
 # flat optimum of ONNX Runtime (30-channel gammatone at 16 kHz, 50-channel DRNL at 44.1 kHz).
 BLOCK = 32
@@ -9,28 +13,55 @@ LANES = 16
 LONGEST = 256
 
 
-def whole_block(samples: int) -> int:
-    """The cheapest block of 32 to 64 samples that divides `samples`; 32 if there is none.
+class Blocks(NamedTuple):
+    """A signal in blocks.
 
-    The cheapest one leaves the smallest share of its groups of `LANES` empty: 45 samples cost what 48 do.
+    length : samples of a block
+    number : of blocks that hold the signal, the last one perhaps in part
     """
-    blocks = [block for block in range(BLOCK, 2 * BLOCK + 1) if samples % block == 0]
-    return min(blocks, key=lambda block: (-(-block // LANES) / block, block), default=BLOCK)
+
+    length: int
+    number: int
 
 
-def stream_block(samples: int) -> int:
-    """The filter's own block for a stream in blocks of `samples`: it must divide them.
+def whole_blocks(samples: int) -> Blocks:
+    """The cheapest blocks of 32 to 64 samples that divide `samples`; 32 if there are none.
+
+    The cheapest ones leave the smallest share of their groups of `LANES` empty: 45 samples cost what 48 do.
+
+    Parameters
+    ----------
+    samples : int
+        Of the signal.
+
+    Examples
+    --------
+    >>> whole_blocks(16000)
+    Blocks(length=32, number=500)
+    """
+    lengths = [length for length in range(BLOCK, 2 * BLOCK + 1) if samples % length == 0]
+    length = min(lengths, key=lambda length: (-(-length // LANES) / length, length), default=BLOCK)
+    return Blocks(length, block_count(samples, length))
+
+
+def stream_blocks(samples: int) -> Blocks:
+    """The filter's own blocks inside a stream's block of `samples`: they must divide it.
+
+    Parameters
+    ----------
+    samples : int
+        Of the stream's block.
 
     Raises
     ------
     ValueError
-        If no block of 32 to 256 samples does.
+        If no length of 32 to 256 samples does.
     """
     if samples <= 2 * BLOCK:
-        return samples
-    for block in range(BLOCK, LONGEST + 1):
-        if samples % block == 0:
-            return block
+        return Blocks(samples, 1)
+    for length in range(BLOCK, LONGEST + 1):
+        if samples % length == 0:
+            return Blocks(length, samples // length)
     raise ValueError(
         f"no divisor from {BLOCK} to {LONGEST}; take a multiple of {BLOCK}, or at most {2 * BLOCK}"
     )

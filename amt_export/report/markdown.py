@@ -1,4 +1,4 @@
-"""`parity.md`: the manifest's numbers for a reader."""
+"""How far each artifact is from eager torch, as markdown: the section "Error" of a model card."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from amt_export.manifest import BEYOND, Manifest, ParityRow
 MARKUP = re.compile(r"[\\`*{}\[\]<>|#&~]|\b_|_\b")
 
 INTRODUCTION = """\
-Every artifact was opened from disk and compared with eager torch on the signal suite; the row
-`reference` compares eager torch in the exported dtype with float64. Relative differences are per
-channel, over the larger of the channel's peak and 1 % of the whole output's. A `stream` is joined
-from its blocks and compared like the whole form. ONNX files run on the full suite as ONNX Runtime opens
-them by default, and in the other settings below on {few}; `worst` is the worst of all of them.
+Each file was opened from disk and compared with the same module in eager torch, on eleven signals: noise from
+20 to 120 dB SPL, a click, tones, a sweep, silence, speech. A relative difference is per channel: the largest
+difference over the larger of the channel's peak and 1 % of the whole output's. The rows `float64` are no
+files: they compare the module in {precision} with itself in float64, and say what rounding costs. A `stream`
+is joined from its blocks and compared like the whole form. ONNX files run on all signals as ONNX Runtime
+opens them by default, and in the other settings below on {few}; `worst` is the worst of all of them.
 """
 
 NARROW = """\
@@ -32,8 +33,8 @@ LEFT_OUT = """\
 """
 
 
-def parity_markdown(manifest: Manifest, captions: Mapping[str, str] | None = None) -> str:
-    """`parity.md` of a published folder.
+def error_section(manifest: Manifest, captions: Mapping[str, str] | None = None) -> list[str]:
+    """Return the paragraphs, without a heading.
 
     Parameters
     ----------
@@ -43,12 +44,8 @@ def parity_markdown(manifest: Manifest, captions: Mapping[str, str] | None = Non
     """
     rows = [parity_line(row, manifest) for row in manifest.parity]
     header = ["format", "output", "worst", "on", "where", "allowed", "verified by"]
-    paragraphs = [
-        f"# {manifest.name}",
-        plain(manifest.description),
-        INTRODUCTION.format(few=_reduced(manifest)).strip(),
-        _table(header, rows),
-    ]
+    introduction = INTRODUCTION.format(few=_reduced(manifest), precision=manifest.precision)
+    paragraphs = [introduction.strip(), table(header, rows)]
     if sentence := left_out_sentence(manifest):
         paragraphs.append(sentence)
     if any(row.provider == "float32" for row in manifest.parity):
@@ -58,20 +55,11 @@ def parity_markdown(manifest: Manifest, captions: Mapping[str, str] | None = Non
     paragraphs += _not_run(manifest)
     for file, caption in (captions or {}).items():
         paragraphs += [f"![{caption}]({file})", caption]
-    settings = list(_settings(manifest))
-    if settings:
+    if settings := list(_settings(manifest)):
         paragraphs.append(
-            _table(["format", "output", "setting", "signals", "worst", "on"], settings)
+            table(["format", "output", "setting", "signals", "worst", "on"], settings)
         )
-    paragraphs.append(
-        _table(
-            ["file", "bytes", "SHA-256"],
-            [[e.path, str(e.bytes), e.sha256] for e in manifest.files],
-        )
-    )
-    versions = ", ".join(plain(f"{name} {version}") for name, version in manifest.versions.items())
-    paragraphs.append(f"Built with {versions}.")
-    return "\n\n".join(paragraphs) + "\n"
+    return paragraphs
 
 
 def left_out_sentence(manifest: Manifest) -> str:
@@ -127,7 +115,8 @@ def place(row: ParityRow, manifest: Manifest) -> str:
     return f"{kind} {row.channel}"
 
 
-def _table(header: list[str], rows: list[list[str]]) -> str:
+def table(header: list[str], rows: list[list[str]]) -> str:
+    """A table of plain texts."""
     lines = ["| " + " | ".join(header) + " |", "|---" * len(header) + "|"]
     escaped = (map(plain, cells) for cells in rows)
     return "\n".join(lines + ["| " + " | ".join(cells) + " |" for cells in escaped])

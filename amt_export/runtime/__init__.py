@@ -18,6 +18,7 @@ from typing import Any
 from amt_export.manifest import Manifest, load_manifest, verify_files
 from amt_export.runtime.backends import OPENERS, Backend, check_choice
 from amt_export.runtime.frame_levels import frame_levels
+from amt_export.runtime.loudness import percentile_loudness
 from amt_export.runtime.model import Model
 from amt_export.runtime.phon import phon
 from amt_export.runtime.stream import Stream
@@ -26,7 +27,16 @@ STREAM_THREADS = 1
 """Of ONNX Runtime for a stream, unless asked otherwise: a block is too little work to share out, and threads
 that wait for the next one keep a processor busy."""
 
-__all__ = ["Model", "Stream", "frame_levels", "load", "load_stream", "open_form", "phon"]
+__all__ = [
+    "Model",
+    "Stream",
+    "frame_levels",
+    "load",
+    "load_stream",
+    "open_form",
+    "percentile_loudness",
+    "phon",
+]
 
 
 def load(

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from amt_export.errors import SpecError
 from amt_export.modules.base import AuditoryModule, unrounded
-from amt_export.modules.filterbanks.drnl import DRNLFilterbank, DRNLParameters
+from amt_export.modules.filterbanks.drnl import DRNLFilterbank
+from amt_export.modules.filterbanks.drnl_parameters import DRNLParameters
 from amt_export.modules.filterbanks.fast_drnl import RESPONSES, FastDRNLFilterbank
 from amt_export.modules.filterbanks.gammatone import MAX_POLY_RADIUS, GammatoneFilterbank
 

@@ -1,6 +1,6 @@
 /** Read a WAV file in pieces: 16, 24 or 32 bit integers, or 32 bit floats. */
 
-import { openSync, readSync } from "node:fs";
+import { fstatSync, openSync, readSync } from "node:fs";
 
 /** Sample formats by code and bits: full scale is 1. */
 const READERS = {
@@ -29,6 +29,8 @@ export class Wav {
       if (kind === "data") {
         if (!this.read) throw new Error(`${path}: holds samples before their format`);
         this.start = at + 8;
+        const there = fstatSync(this.file).size - this.start;
+        if (size > there) throw new Error(`${path}: is truncated, ${size - there} of ${size} bytes of samples missing`);
         this.samples = Math.floor(size / this.frame);
         return;
       }
@@ -47,17 +49,22 @@ export class Wav {
     if (!this.read) throw new Error(`${this.path}: format ${code} with ${bits} bits cannot be read`);
   }
 
-  /** Pieces of at most `size` samples, the channels averaged: Float32Array, relative to full scale. */
-  *pieces(size) {
+  /**
+   * Pieces of at most `size` samples, relative to full scale: the channels averaged for one ear, left and right for two.
+   */
+  *pieces(size, ears) {
     for (let done = 0; done < this.samples; done += size) {
       const bytes = this.bytes(this.start + done * this.frame, Math.min(size, this.samples - done) * this.frame);
-      const piece = new Float32Array(Math.floor(bytes.length / this.frame));
-      for (let i = 0; i < piece.length; i++) {
+      const length = Math.floor(bytes.length / this.frame);
+      const sample = (i, channel) => this.read(bytes, i * this.frame + Math.min(channel, this.channels - 1) * this.width);
+      const mean = (i) => {
         let sum = 0;
-        for (let c = 0; c < this.channels; c++) sum += this.read(bytes, i * this.frame + c * this.width);
-        piece[i] = sum / this.channels;
-      }
-      yield piece;
+        for (let channel = 0; channel < this.channels; channel++) sum += sample(i, channel);
+        return sum / this.channels;
+      };
+      yield Array.from({ length: ears }, (_, ear) =>
+        Float32Array.from({ length }, (_, i) => (ears === 1 ? mean(i) : sample(i, ear))),
+      );
     }
   }
 

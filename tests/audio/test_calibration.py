@@ -186,3 +186,30 @@ def test_a_microphone_is_calibrated_as_a_file():
     assert calibration(manifest())[0] == pytest.approx(np.sqrt(2) * 2e-5 * 10 ** (93.98 / 20))
     with pytest.raises(AudioError, match="takes m/s"):
         calibration(manifest(unit="m/s"))
+
+
+def test_the_pressure_of_full_scale_and_the_level_that_was_read(reader):
+    full_scale = np.sqrt(2) * 2e-5 * 10 ** (FULL_SCALE_DB / 20)
+    for unit in ("Pa", "full scale"):
+        heard = reader(0.1 * sine(48000), manifest(unit=unit), fs=48000)
+        assert heard.pascals_per_full_scale == pytest.approx(full_scale)
+        assert heard.level is None  # nobody has listened yet
+        heard.read()
+        assert heard.level == pytest.approx(FULL_SCALE_DB - 20, abs=1e-9)
+        brought = reader(0.1 * sine(), manifest(unit=unit), 70.0)
+        assert brought.level == pytest.approx(70.0)
+        assert brought.pascals_per_full_scale == pytest.approx(
+            2e-5 * 10**3.5 / (0.1 * np.sqrt(0.5))
+        )
+    raw = reader(sine(), manifest(), raw=True)
+    assert raw.pascals_per_full_scale == 1.0
+
+
+def test_silence_and_velocities_have_no_level(reader):
+    silent = reader(np.zeros(FS))
+    silent.read()
+    assert silent.level is None
+    velocity = reader(sine(), manifest(unit="m/s"), raw=True)
+    velocity.read()
+    assert velocity.level is None
+    assert velocity.pascals_per_full_scale is None

@@ -73,7 +73,7 @@ def test_the_interpreter_says_that_it_was_it(published, capsys):
     assert (row.verified_by, row.provider) == how
     assert 0.0 < row.worst <= row.tolerance == 1e-5
     assert (freqs.output, freqs.worst, freqs.tolerance) == ("freqs", 0.0, 0.0)
-    assert how[0] in (published / "parity.md").read_text()
+    assert how[0] in (published / "README.md").read_text()
     assert main(["check", str(published)]) == 0
     output = capsys.readouterr().out
     assert "coreml" in output

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from amt_export.cli.terminal.cochlea import INK, LABELS, SCALE, Picture
+from amt_export.cli.terminal.cochlea import INK, Picture
+from amt_export.cli.terminal.time_axis import LABELS, SCALE
 
 
 def picture(columns=40, rows=10, colours=True) -> Picture:
@@ -44,16 +45,16 @@ def test_time_moves_to_the_left():
 def test_the_scale_moves_by_whole_steps_and_not_for_silence():
     shown = picture()
     shown.add(np.full((5, 1), -np.inf))
-    assert shown.top is None
+    assert shown.scale.top is None
     shown.lines()
     shown.add(np.full((5, 1), 61.0))
-    assert shown.top == 70.0
+    assert shown.scale.top == 70.0
     shown.add(np.full((5, 40), 45.0))
-    assert shown.top == 70.0
+    assert shown.scale.top == 70.0
     shown.add(np.full((5, 40), 31.0))
-    assert shown.top == 40.0
+    assert shown.scale.top == 40.0
     shown.add(np.full((5, 2), np.nan))
-    assert shown.top == 40.0
+    assert shown.scale.top == 40.0
     assert all(len(line) <= 40 + LABELS + SCALE for line in text_of(shown.lines()))
 
 

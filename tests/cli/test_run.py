@@ -28,7 +28,8 @@ def test_run_writes_numbers_and_a_picture(small, tmp_path):
     assert "times real time" in done.stdout
     assert (tmp_path / "out.png").read_bytes().startswith(b"\x89PNG")
     with np.load(tmp_path / "out.npz") as data:
-        assert set(data.files) == {"subbands", "fs", "centre_frequencies", "manifest"}
+        made = {"source", "sha256", "fs", "level", "pascals_per_full_scale", "hop", "time"}
+        assert set(data.files) == {"subbands", *made, "centre_frequencies", "manifest"}
         assert data["fs"] == 16000
         assert data["subbands"].shape == (1, 3, round(soundfile.info(SPEECH).duration * 16000))
         np.testing.assert_allclose(data["centre_frequencies"], [500, 1000, 4000], rtol=1e-6)

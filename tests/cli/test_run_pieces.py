@@ -14,8 +14,8 @@ import soundfile
 from amt_export import runtime
 from amt_export.audio import reader as recording
 from amt_export.audio.reader import AudioReader
-from amt_export.cli import sinks
 from amt_export.cli.main import main
+from amt_export.cli.sinks import arrays
 from support.cli import SPEECH, environment, failed, noise
 from support.streams import publish_fir, publish_frames
 
@@ -85,13 +85,13 @@ def test_frames_of_two_ears(tmp_path, wav):
 def test_what_does_not_fit_is_said_before_anything_is_done(
     small_stream, tmp_path, monkeypatch, capsys
 ):
-    monkeypatch.setattr(sinks, "free_memory", lambda: 1000)
+    monkeypatch.setattr(arrays, "free_memory", lambda: 1000)
     out = tmp_path / "out"
     out.mkdir()
     error = failed(capsys, "run", small_stream, SPEECH, "-o", out / "x.npz")
     assert "an .npz of 1.29 MB is made in memory, of which 1 kB are free; give -o x.npy" in error
     usage = type("Usage", (), {"free": 1000})
-    monkeypatch.setattr(sinks.shutil, "disk_usage", lambda _path: usage)
+    monkeypatch.setattr(arrays.shutil, "disk_usage", lambda _path: usage)
     error = failed(capsys, "run", small_stream, SPEECH, "-o", out / "x.npy")
     assert "x.npy: needs 1.29 MB, the disk has 1 kB free" in error
     assert not list(out.iterdir())

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from amt_export.design.drnl import MODELS
 from amt_export.modules import DRNLFilterbank, GammatoneFilterbank
-from amt_export.modules.filterbanks.drnl import MODELS
 from amt_export.verify.parity.metric import difference
 from amt_export.verify.parity.signals import suite, tones
 

@@ -82,7 +82,7 @@ def test_the_whole_folder_is_the_same(name, published, elsewhere):
         manifest["files"] = [entry for entry in manifest["files"] if entry["reproducible"]]
         assert len(manifest["files"]) == 3
         # It holds the manifest's own figures of TorchScript.
-        manifest["other_files"] = [e for e in manifest["other_files"] if e["path"] != "parity.md"]
+        manifest["other_files"] = [e for e in manifest["other_files"] if e["path"] != "README.md"]
     assert one == two
     for picture in folder.glob("*.svg"):
         assert picture.read_bytes() == (elsewhere / folder.name / picture.name).read_bytes()

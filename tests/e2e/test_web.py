@@ -8,9 +8,19 @@ import numpy as np
 import pytest
 
 from amt_export.manifest import load_manifest
-from support.apps import EXAMPLES, answer, app_models, installed, program, worst
+from support.apps import (
+    EXAMPLES,
+    FRAMES,
+    LOUDNESS,
+    SAMPLES,
+    answer,
+    app_model,
+    installed,
+    program,
+)
 
 WEB = EXAMPLES / "web"
+NAMES = (FRAMES, SAMPLES, LOUDNESS)
 
 
 @pytest.fixture(scope="module")
@@ -18,8 +28,8 @@ def visit(tmp_path_factory):
     """Build the page with the models, visit it; what was seen, and the folder of what was computed."""
     if "PYTEST_XDIST_WORKER" in os.environ:
         pytest.skip("two processes would build one page: run `make test-apps`")
-    folders = app_models()
-    for package in ("vite", "typescript", "onnxruntime-web", "playwright-core"):
+    folders = [app_model(name) for name in NAMES]
+    for package in ("vite", "typescript", "onnxruntime-web", "playwright-core", "amt-export"):
         installed("web", package)
     chromium = program("chromium", "chromium-browser", "google-chrome")
     node, npm = program("node"), program("npm")
@@ -52,45 +62,61 @@ def test_nothing_goes_wrong_and_nothing_comes_from_elsewhere(visit):
 
 def test_each_model_is_verified_on_the_page(visit):
     seen, _, _ = visit
-    for model in seen["models"].values():
+    for name, model in seen["models"].items():
         assert model["verdict"] == "good"
-        assert 0 < float(model["worst"]) < 4e-6
-        assert f"worst difference {model['worst']} of peak" in model["status"]
+        assert 0 < float(model["worst"]) < (1e-3 if name == FRAMES else 4e-6)
+        assert f"worst difference {model['worst']} " in model["status"]
 
 
-def test_a_picture_appears_pauses_and_stands_still(visit):
+@pytest.mark.parametrize("name", NAMES)
+def test_a_picture_appears_and_pauses(visit, name):
     seen, _, _ = visit
-    for model in seen["models"].values():
-        assert model["before"]["colours"] < 50
-        assert model["playing"]["status"].startswith("Listening to the sample")
-        assert model["playing"]["colours"] > 1000
-        assert 0.02 < model["playing"]["bright"] < 0.8
-        assert " Hz: " in model["reading"]
-        assert (model["paused"], model["stands"]) == ("Paused.", True)
+    model = seen["models"][name]
+    assert model["before"]["colours"] < 50
+    assert model["playing"]["status"].startswith("Listening to the sample")
+    assert model["playing"]["colours"] > 100
+    assert 0.002 < model["playing"]["bright"] < 0.8
+    assert " Hz: " in model["reading"]
+    unit = {SAMPLES: "dB SPL", FRAMES: "dB re 1 m/s", LOUDNESS: "sone/Cam"}[name]
+    assert model["reading"].endswith(unit)
+    assert model["paused"] == "Paused."
+    assert model["loudness"] == (name == LOUDNESS)
+
+
+def test_loudness_is_shown_in_sone_and_phon(visit):
+    seen, _, _ = visit
+    model = seen["models"][LOUDNESS]
+    assert 5 < model["sone"] <= model["maximum-sone"] < 60  # loud speech, at 94 dB SPL of full scale
+    assert 60 < model["phon"] <= model["maximum-phon"] < 105
+
+
+def test_the_level_of_full_scale_is_kept_and_heard(visit):
+    seen, _, _ = visit
+    assert seen["level"] == "113.98"
+    assert seen["gain"] / seen["usual"] == pytest.approx(10.0, rel=1e-6)
 
 
 def test_the_microphone_is_heard(visit):
     seen, _, _ = visit
     assert seen["microphone"]["status"] == "Listening to the microphone."
-    assert seen["microphone"]["colours"] > 200  # beeps, once a second
+    assert seen["microphone"]["colours"] > 100  # beeps, once a second
 
 
-def test_numbers_are_those_of_python(visit):
-    seen, out, folders = visit
-    for name, folder in folders.items():
-        manifest = load_manifest(folder)
-        audio = np.fromfile(out / f"{name}.audio.f32", np.float32)
-        channels = len(manifest.centre_frequencies)
-        found = np.fromfile(out / f"{name}.output.f32", np.float32).reshape(channels, -1)
-        # Whole blocks only: nobody flushes a microphone.
-        expected = answer(folder, audio)[:, : found.shape[1]]
-        assert len(audio) == pytest.approx(6.698 * manifest.sampling_rate, rel=1e-3)
-        assert len(audio) - found.shape[1] < manifest.stream.block
-        difference = worst(found, expected)
-        speed = len(audio) / manifest.sampling_rate / seen["models"][name]["seconds"]
-        print(f"{name}: {difference:.1e} of peak off Python, {speed:.1f} times real time")
-        assert difference < 1e-5  # the promise is 1e-4
-        assert speed > 0.2  # a machine that does other things, too, says nothing about speed
+@pytest.mark.parametrize("name", NAMES)
+def test_numbers_are_those_of_python(visit, name):
+    _, out, folders = visit
+    manifest = load_manifest(folders[name])
+    audio = np.fromfile(out / f"{name}.audio.f32", np.float32)
+    if "ear" in manifest.inputs[0].axes:
+        audio = audio.reshape(2, -1)
+    assert audio.shape[-1] == pytest.approx(manifest.sampling_rate, rel=1e-3)
+    expected = answer(folders[name], audio)[manifest.outputs[0].name]
+    found = np.fromfile(out / f"{name}.output.f32", np.float32).reshape(expected.shape)
+    difference = np.abs(found - expected).max()
+    if manifest.outputs[0].kind == "db":
+        assert difference < 1e-3
+    else:
+        assert difference < 2e-6 * np.abs(expected).max()
 
 
 def test_files_are_read_or_complained_about(visit):
@@ -105,16 +131,16 @@ def test_files_are_read_or_complained_about(visit):
 def test_a_wrong_model_is_told(visit):
     seen, _, _ = visit
     assert seen["wrong"]["verdict"] == "bad"
-    assert "do not trust the picture" in seen["wrong"]["status"]
-    assert seen["foreigner"]["verdict"] == "bad"
-    assert "not the one that was published" in seen["foreigner"]["status"]
+    assert "do not trust what is shown" in seen["wrong"]["status"]
+    assert "is not the file that was published" in seen["foreigner"]["status"]
 
 
 def test_all_is_reached_by_keyboard_in_the_order_of_the_page(visit):
     seen, _, _ = visit
     assert seen["key"] == "Paused."  # by the space bar
     order = [name for name in seen["order"] if name != "BODY"]
-    assert order[:7] == ["model", "sample", "open", "microphone", "loud", "channel", "SUMMARY"]
+    expected = ["model", "sample", "open", "microphone", "loud", "channel", "level", "SUMMARY"]
+    assert order[:8] == expected
 
 
 def test_it_works_offline_once_loaded(visit):

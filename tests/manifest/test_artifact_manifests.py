@@ -23,7 +23,7 @@ def test_a_folder_holds_what_its_manifest_says(folder):
     assert files == {artifact(folder, kind).name for kind in FORMATS}
     assert {p.name for p in folder.iterdir()} == files | {
         "manifest.json",
-        "parity.md",
+        "README.md",
         "vectors.npz",
         "error.svg",
         "response.svg",

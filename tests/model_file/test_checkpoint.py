@@ -239,6 +239,7 @@ def test_a_single_precision_checkpoint_can_be_published(name, tmp_path):
     path = save(state, tmp_path / "a.pt")
     manifest = publish(spec, tmp_path / "out", formats=["torchscript"], checkpoint=path)
     assert manifest.parity[0].worst < {"fast_drnl": 2e-5}.get(name, 1e-5)
+    assert manifest.license == "", "whose values they are is not known"
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from amt_export.manifest.ports import Port
-from amt_export.plot.panels import panels
+from amt_export.plot import panels
 
 
 def test_levels_are_drawn_where_their_samples_are():
@@ -19,6 +19,7 @@ def test_levels_are_drawn_where_their_samples_are():
         hop=100,
         warm_up=5000,
         look_ahead=99,
+        frame_length=100,
     )
     levels = np.arange(12.0).reshape(1, 3, 4)
     (panel,) = panels({"levels": levels}, manifest, 1000.0)

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from amt_export.errors import InputError
 from amt_export.manifest import Port
-from amt_export.plot import column_panels, panels
-from amt_export.plot.level_columns import MAX_COLUMNS, Meter, Outline, columns_for, gathered
+from amt_export.plot import panels
+from amt_export.plot.columns import columns_for, gathered
+from amt_export.plot.level_columns import MAX_COLUMNS, Meter, Outline
 from support.plot import FRAMES, FS, SAMPLES, SUBBANDS, manifest, ridge
 
 WAVE = Port("y", SAMPLES, "Pa", shape=(1, 3, 1))
@@ -76,7 +77,7 @@ def test_panels_from_pieces_are_those_of_the_whole():
     columns = columns_for(SUBBANDS, FS, {"subbands": samples}, samples)
     for part in np.array_split(outputs["subbands"], 23, axis=-1):
         columns.add(np.zeros((1, part.shape[-1])), {"subbands": part})
-    (found,) = column_panels(columns, FS)
+    (found,) = columns.panels()
     np.testing.assert_allclose(found.levels, whole.levels, atol=1e-9)
     assert found.times == whole.times
     assert found.unit == whole.unit
@@ -85,7 +86,7 @@ def test_panels_from_pieces_are_those_of_the_whole():
 def test_the_number_of_columns_is_bounded():
     hours = 10 * 3600 * FS
     columns = columns_for(SUBBANDS, FS, {"subbands": hours}, hours)
-    assert hours / columns.meters["subbands"].width <= MAX_COLUMNS
+    assert hours / columns.gatherers[0].meters["subbands"].width <= MAX_COLUMNS
     assert hours / columns.outline.width <= MAX_COLUMNS + 1
 
 

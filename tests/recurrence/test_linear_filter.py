@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amt_export.numerics.blocks import block_count, to_blocks, trim
-from amt_export.recurrence.block_length import BLOCK, stream_block, whole_block
+from amt_export.recurrence.block_length import BLOCK, stream_blocks, whole_blocks
 from amt_export.recurrence.linear_filter import (
     LinearFilter,
     differentiable_tables,
@@ -168,7 +168,7 @@ def test_what_is_not_remembered_is_below_the_tolerance(radius, tolerance):
 @given(samples=st.integers(1, 200000))
 @settings(max_examples=100, deadline=None)
 def test_the_block_divides_the_audio_where_one_can(samples):
-    block = whole_block(samples)
+    block, _ = whole_blocks(samples)
     fitting = [b for b in range(32, 65) if samples % b == 0]
     assert block in (fitting or [BLOCK])
     # No other one leaves a smaller share of its groups of 16 empty.
@@ -177,9 +177,9 @@ def test_the_block_divides_the_audio_where_one_can(samples):
 
 @pytest.mark.parametrize(("samples", "block"), [(1, 1), (64, 64), (128, 32), (512, 32), (441, 49)])
 def test_the_block_of_a_stream_divides_it(samples, block):
-    assert stream_block(samples) == block
+    assert stream_blocks(samples).length == block
 
 
 def test_a_stream_that_no_block_divides_is_refused():
     with pytest.raises(ValueError, match="no divisor from 32 to 256; take a multiple of 32"):
-        stream_block(2 * 509)
+        stream_blocks(2 * 509)

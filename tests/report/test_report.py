@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import platform
 import re
 import shutil
 import xml.etree.ElementTree as ET
@@ -14,14 +15,17 @@ import numpy as np
 import pytest
 import torch
 
+import amt_export
 from amt_export.cli.main import main
 from amt_export.errors import ArtifactError
 from amt_export.manifest import BEYOND, ParityRow, describe_others, load_manifest
 from amt_export.manifest.parity_row import Setting, Skip
 from amt_export.model_file.building import build_module
 from amt_export.modules import DRNLFilterbank, FastDRNLFilterbank, GammatoneFilterbank
-from amt_export.report import draw, measure_response, parity_markdown, read_published
+from amt_export.report import draw, measure_response, model_card, read_published
 from amt_export.report.chart import Axis, Chart, decade_axis, frequency_axis
+from amt_export.report.html import HEADINGS, difference
+from amt_export.report.origin import Origin, origin
 from amt_export.report.page import Published, parity_page
 from amt_export.verify.parity.cases import eager_runner
 from amt_export.verify.parity.compare import Worst
@@ -151,7 +155,7 @@ def test_pictures_of_a_folder(published):
     for name in ("gammatone", "drnl", "fast_drnl"):
         folder = published(name)
         assert {p.name for p in folder.glob("*.svg")} == {"error.svg", "response.svg"}
-        text = (folder / "parity.md").read_text()
+        text = (folder / "README.md").read_text()
         for picture in folder.glob("*.svg"):
             svg = picture.read_text()
             ET.fromstring(svg)
@@ -214,7 +218,7 @@ def rows_of(manifest) -> list[ParityRow]:
 def test_markdown_says_what_the_manifest_says(published):
     manifest = load_manifest(published("gammatone"))
     manifest = replace(manifest, parity=tuple(rows_of(manifest)))
-    text = parity_markdown(manifest, {"error.svg": "about"})
+    text = model_card(manifest, {"error.svg": "about"})
     centre, signal = manifest.centre_frequencies[1], manifest.parity[0].signal
     assert f"| subbands | 3.0e-3 | {signal} | channel 1, {centre:.0f} Hz |" in text
     assert "| onnx (CUDA) | subbands |" in text
@@ -230,8 +234,8 @@ def test_markdown_says_what_the_manifest_says(published):
 class Page(HTMLParser):
     """Tags, links and texts, with a check that tags close."""
 
-    VOID = ("meta", "link", "img", "br")
-    OPTIONAL = ("th", "td", "tr", "li", "dt", "dd", "tbody", "thead")
+    VOID = ("meta", "link", "img", "br", "wbr")
+    OPTIONAL = ("th", "td", "tr", "li", "dt", "dd", "tbody", "thead", "option")
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -260,9 +264,12 @@ class Page(HTMLParser):
         self.words += data.split()
 
 
+WRITTEN = Origin("2026-01-02 03:04 UTC", "1.2.3, commit <abc>", "Linux & 2 cores")
+
+
 def test_the_page_stands_alone_and_is_well_formed(published):
     models = [read_published(published(name)) for name in ("gammatone", "drnl")]
-    text = parity_page(models)
+    text = parity_page(models, WRITTEN)
     page = Page(text)
     assert not page.open
     assert len(page.ids) == len(set(page.ids)), "ids are unique"
@@ -281,16 +288,67 @@ def test_the_page_stands_alone_and_is_well_formed(published):
 def test_the_page_says_what_failed_and_what_was_not_run(published):
     manifest = load_manifest(published("gammatone"))
     manifest = replace(manifest, parity=tuple(rows_of(manifest)), description="a <b> & c")
-    text = parity_page([Published(manifest, {})])
+    text = parity_page([Published(manifest, {})], WRITTEN)
     Page(text)
     words = re.sub(r"<[^>]+>", " ", text)
     assert "2 beyond their tolerance" in words
     assert text.count("too much") == 3  # both rows, and the overview
-    assert "not run" in words
+    assert words.count("Not run") == 2, "the section, and the link to it"
+    assert "not run" not in words
+    assert "interface only" in words
     assert "infinite" in words
     assert "no &lt;CUDA&gt; &amp; so" in text
     assert "a &lt;b&gt; &amp; c" in text
     assert "3 of 70" in words
+
+
+def test_the_page_says_when_and_where_it_was_written(published):
+    words = parity_page([read_published(published("gammatone"))], WRITTEN)
+    assert "Written 2026-01-02 03:04 UTC by amt_export 1.2.3, commit &lt;abc&gt;" in words
+    assert "on Linux &amp; 2 cores." in words
+    here = origin()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", here.date)
+    assert here.version.startswith(amt_export.__version__)
+    assert platform.machine() in here.machine
+    assert platform.node() not in here.machine.split()
+
+
+def test_a_bar_is_as_long_as_the_share_of_the_tolerance(published):
+    row = load_manifest(published("gammatone")).parity[0]
+    for worst, width, words in (
+        (0.0, 0, "0 %"),
+        (1e-9, 1, "&lt; 1 %"),
+        (2.5e-6, 25, "25 %"),
+        (1e-5, 100, "100 %"),
+        (4e-5, 100, "400 %"),
+    ):
+        text = difference(replace(row, worst=worst, tolerance=1e-5))
+        assert f"width:{width}%" in text
+        assert words in text
+        assert ("too much" in text) == (worst > 1e-5)
+
+
+def test_contents_and_filters_name_every_model_and_format(published):
+    models = [read_published(published(name)) for name in ("gammatone", "drnl")]
+    text = parity_page(models, WRITTEN)
+    contents = text[text.index("<nav") : text.index("</nav>")]
+    for place, name in enumerate(("gammatone", "drnl")):
+        assert f'href="#{name}"' in contents
+        assert f"<option value=m{place}>{name}" in text
+        assert f'class="model m{place}"' in contents
+        assert f'<section id="{name}" class="model m{place}"' in text
+        assert f"option[value=m{place}]:checked) .model:not(.m{place}){{display:none}}" in text
+    for name in HEADINGS:
+        assert f"<option value={name}>" in text
+        assert f'data-format="{name}"' in text
+        assert f"[data-format]:not([data-format={name}]){{display:none}}" in text
+
+
+def test_float64_is_explained(published):
+    page = Page(parity_page([read_published(published("gammatone"))], WRITTEN))
+    words = " ".join(page.words)
+    assert "float64 No file. The module in its own precision" in words
+    assert "linear scale" in words
 
 
 def test_nothing_in_a_folder_becomes_part_of_the_page(published, tmp_path):
@@ -315,11 +373,11 @@ def test_nothing_in_a_folder_becomes_part_of_the_page(published, tmp_path):
     manifest = replace(manifest, other_files=others)
     (folder / "manifest.json").write_text(manifest.to_json(), encoding="utf-8")
     read = read_published(folder)
-    text = parity_page([read])
+    text = parity_page([read], WRITTEN)
     assert "script" not in Page(text).tags
     assert "<script" not in text
     assert not {"\x1b", "\u202e"} & set(text)
-    markdown = parity_markdown(read.manifest)
+    markdown = model_card(read.manifest)
     assert not re.search(r"(?<!\\)<", markdown)
     assert not {"\x1b", "\u202e"} & set(markdown)
 

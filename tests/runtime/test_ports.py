@@ -20,6 +20,7 @@ STATE = ("stream", "states", 0)
         (("inputs", 0), "name", "sound"),
         (("inputs", 0), "dtype", "float64"),
         (("inputs", 0), "shape", [1, 1999]),
+        (("inputs", 0), "shape", [None, 2000]),
         (("outputs", 0), "name", "bands"),
         (("outputs", 0), "dtype", "float64"),
         (("stream", "inputs", 0), "name", "sound"),

@@ -16,17 +16,20 @@ EXAMPLES = ROOT / "examples"
 MODELS = ROOT / "build" / "apps"
 """Where `make test-apps` builds the models that the apps are tried with."""
 
-NAMES = ("gammatone_speech_16k", "gammatone_music_44k")
-SPEECH = ROOT / "tests" / "data" / "speech_22k.wav"
+SAMPLES = "gammatone_speech_16k"
+FRAMES = "cochleagram_casp_44k"
+MIRRORED = "glasberg2002_frontend_32k"
+LOUDNESS = "moore2016_loudness_32k"
+"""One of each kind: samples in windows, levels per frame, centred frames of a mirrored signal, and a memory longer
+than the artifact with two ears and look-ahead."""
 
 
-def app_models() -> list[Path]:
-    """Folders of the models; skip where they were not built."""
-    folders = [MODELS / name for name in NAMES]
-    for folder in folders:
-        if not (folder / "manifest.json").exists() or load_manifest(folder).stream is None:
-            pytest.skip(f"no streaming {folder.name} in build/apps: run `make test-apps`")
-    return folders
+def app_model(name: str) -> Path:
+    """Folder of a model; skip where it was not built."""
+    folder = MODELS / name
+    if not (folder / "manifest.json").exists() or load_manifest(folder).stream is None:
+        pytest.skip(f"no streaming {name} in build/apps: run `make test-apps`")
+    return folder
 
 
 def program(*names: str) -> str:
@@ -45,17 +48,13 @@ def installed(example: str, package: str) -> Path:
     return folder
 
 
-def answer(folder: Path, audio: np.ndarray) -> np.ndarray:
-    """Python's output for a signal in the model's unit: channels x samples."""
-    manifest = load_manifest(folder)
-    with runtime.load_stream(folder, intra_op_num_threads=1) as stream:
-        first, last = stream.push(audio), stream.flush()
-    name = manifest.outputs[0].name
-    return np.concatenate([first[name], last[name]], axis=-1)
+def answer(folder: Path, audio: np.ndarray) -> dict[str, np.ndarray]:
+    """Python's outputs for a signal in the model's unit, (T,) or (2, T)."""
+    return runtime.load(folder, intra_op_num_threads=1).process(audio)
 
 
 def worst(found: np.ndarray, expected: np.ndarray) -> float:
-    """Largest difference as a share of its channel's peak, or of 1 % of the loudest channel's."""
+    """Largest difference as a share of its channel's peak (time last), or of 1 % of the loudest channel's."""
     assert found.shape == expected.shape
     peak = np.abs(expected).max(-1)
     scale = np.maximum(peak, 0.01 * peak.max())

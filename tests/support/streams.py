@@ -76,14 +76,13 @@ def publish(folder: Path, nodes, inputs, outputs, states, constants, **fields) -
         description="a tiny model",
         parameters={},
         sampling_rate=16000,
-        centre_frequencies=(),
         warm_up=9,
         inputs=tuple(inputs),
         outputs=tuple(outputs),
         stream=StreamInfo(BLOCK, latency, tuple(info), skip, tuple(inputs), tuple(outputs)),
         files=tuple(entries),
         versions={},
-        **{"hop": 1, "frame_length": 1, **fields},
+        **{"hop": 1, "frame_length": 1, "centre_frequencies": (), **fields},
     )
     (folder / MANIFEST_NAME).write_text(manifest.to_json(), encoding="utf-8")
     return folder
@@ -140,6 +139,27 @@ def publish_frames(folder: Path) -> Path:
         latency=LONG,
         skip=skip,
     )
+
+
+def publish_levels(folder: Path) -> Path:
+    """Means of 4 |samples| in three channels, 10, 20 and 40 times, as if they were levels in dB."""
+    audio = Port("audio", ("batch", "time"), "Pa", shape=(1, BLOCK))
+    shape = (1, 3, BLOCK // HOP)
+    out = Port("levels", ("batch", "channel", "frame"), "dB SPL", "db", floor=-60.0, shape=shape)
+    nodes = [
+        helper.make_node("Abs", ["audio"], ["magnitude"]),
+        helper.make_node("Reshape", ["magnitude", "by_frame"], ["framed"]),
+        helper.make_node("ReduceMean", ["framed", "last"], ["means"], keepdims=0),
+        helper.make_node("Mul", ["means", "weights"], ["levels"]),
+        helper.make_node("Identity", ["state_age"], ["next_state_age"]),
+    ]
+    constants = {
+        "by_frame": np.array([1, 1, BLOCK // HOP, HOP]),
+        "last": np.array([3]),
+        "weights": np.float32([10, 20, 40])[:, None],
+    }
+    fields = {"hop": HOP, "frame_length": HOP, "centre_frequencies": (500.0, 1000.0, 4000.0)}
+    return publish(folder, nodes, [audio], [out], [("age", (1, 1))], constants, **fields)
 
 
 def noise(*shape: int, seed: int = 0) -> np.ndarray:

@@ -28,7 +28,7 @@ DESCRIPTION = """\
 Verify published folders: size and hash of every artifact, the manifest and
 the interface in it, and its outputs on the folder's own test vectors, which
 the float64 module answered. With torch installed they are compared with the
-eager module on the whole signal suite, too. (Pictures and parity.md are for
+eager module on the whole signal suite, too. (Pictures and README.md are for
 readers, and not looked at.)
 
 Needs numpy, and onnxruntime for ONNX; a format whose runtime is not installed

@@ -1,79 +1,114 @@
-"""``amt-export run``: a recording through a published model, to numbers and a picture."""
+"""``amt-export run``: recordings through a published model, to numbers and pictures."""
 
 from __future__ import annotations
 
-import time
-from argparse import Namespace
-from collections.abc import Iterator
-from contextlib import ExitStack
+from argparse import ArgumentTypeError, Namespace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from amt_export import runtime
-from amt_export.audio.reader import AudioReader
-from amt_export.cli.arguments import Commands, decibel, file_ending_in, one_of
-from amt_export.cli.sinks import DiskSink, MemorySink, Outputs, PictureSink, Sink, npy_paths
+from amt_export.cli.arguments import Commands, Parser, decibel, one_of, positive
+from amt_export.cli.batch import plan, run_all
+from amt_export.cli.convert import Converter, Settings, Task, files_of
+from amt_export.cli.inputs import is_several
+from amt_export.cli.sinks.files import SINKS
 from amt_export.cli.terminal.files import refuse
-from amt_export.cli.terminal.progress import Report, bar
+from amt_export.cli.terminal.loudness import loudness_lines
+from amt_export.cli.terminal.progress import bar
 from amt_export.cli.terminal.tables import count, output, size
-from amt_export.errors import InputError, require
-from amt_export.manifest import Manifest, load_manifest
+from amt_export.errors import require
 from amt_export.runtime.backends import OPENERS
-from amt_export.runtime.joining import reduce_courses
-from amt_export.runtime.windows import Framing
 
 DESCRIPTION = """\
-Run a recording of any length and sampling rate through a published model.
+Run recordings of any length and sampling rate through a published model.
 
-It is resampled to the model's rate when needed. Files know no sound pressure:
-unless --level says how loud the recording was, a full-scale sine is taken to be
-93.98 dB SPL. Nonlinear models answer differently at another level. A model that
-takes no sound pressure (a DRNL takes stapes velocity, in m/s) refuses a
-recording; --raw feeds it all the same, one unit of full scale as 1 m/s.
+A recording is resampled to the model's rate when needed. Files know no sound
+pressure: --level says how loud the recording was (dB SPL RMS), --full-scale how
+loud a full-scale sine would have been; without either, this is 93.98 dB SPL.
+Nonlinear models answer differently at another level. A model that takes no
+sound pressure (a DRNL takes stapes velocity in m/s) refuses recordings, unless
+--raw says that the samples are what it takes.
 
-Models that were published with a streaming form run in constant memory, read
-and written piece by piece: an .npy may be as long as the disk is large.
+One INPUT makes one result. Several make one each in the folder OUT, where
+summary.csv has a row for each; a bad recording is reported and skipped, and the
+exit code is 3.
+
+With a streaming form in the folder, memory does not grow with the recording.
 """
 
 EPILOG = """\
 examples:
-  amt-export run artifacts/gammatone_speech_16k speech.wav
-  amt-export run artifacts/gammatone_speech_16k speech.wav --plot speech.png
-  amt-export run artifacts/gammatone_music_44k music.flac -o out.npz --level 65
+  amt-export run artifacts/gammatone_speech_16k speech.wav --plot
+  amt-export run artifacts/moore2016_loudness_32k street.wav --diotic \\
+      --level 70 --plot
+  amt-export run artifacts/cochleagram_casp_44k speech.wav -o speech.csv
   amt-export run artifacts/gammatone_speech_16k night.flac -o night.npy
-  amt-export run artifacts/moore2016_frontend_32k street.wav --plot street.png
+  amt-export run artifacts/casp_44k a.wav b.flac day/ -o results --jobs 4
+
+formats of a result:
+  .npz      all outputs in one file (default)
+  .npy      one array in a file, as long as the disk is large:
+            numpy.load("night.npy", mmap_mode="r")
+  .csv      a row for each frame: time in s, then channels by frequency in Hz
+  .parquet  the same as a table for data frames
+Only models with frames have .csv and .parquet: loudness, cochleagrams,
+excitation. A model of several outputs writes several files, OUT.<output>.npy.
 
 reading the result:
   data = numpy.load("speech.npz")
-  data["subbands"]             one array per output, axes as `info DIR` tells
-  data["fs"], data["centre_frequencies"]
-  json.loads(str(data["manifest"]))
-  numpy.load("night.npy", mmap_mode="r")   the same array, read as it is used;
-                               night.json has the rest; models with several
-                               outputs write night.<output>.npy
+  data["subbands"]                 outputs, with axes as `info DIR` tells
+  data["time"]                     of each sample or frame, in s
+  data["centre_frequencies"]       of each channel, in Hz
+  data["level"], data["source"]    how it was made; manifest is JSON
+.npy and .csv have this in OUT.json, .parquet in its footer, key amt_export.
 """
+
+NAMED_LIKE_INPUT = Path()
+"""Stands for --plot without a name."""
 
 
 def add(commands: Commands) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser(
-        "run", help="a recording through a published model", description=DESCRIPTION, epilog=EPILOG
+        "run",
+        help="recordings through a published model",
+        description=DESCRIPTION,
+        epilog=EPILOG,
     )
     parser.add_argument("folder", type=Path, metavar="DIR", help="a published folder")
-    parser.add_argument("input", type=Path, metavar="INPUT", help="a WAV, FLAC, AIFF or OGG file")
+    parser.add_argument(
+        "inputs",
+        nargs="+",
+        metavar="INPUT",
+        help="a WAV, FLAC, AIFF, OGG or MP3 file, a folder of such files, or a pattern ('**/*.wav')",
+    )
     parser.add_argument(
         "-o",
         "--output",
-        type=file_ending_in(".npz", ".npy"),
+        type=_result,
         metavar="OUT",
-        help="write the outputs here: .npz for all in one file, made in memory, or .npy "
-        "(default without --plot: INPUT's name in this folder, .npz)",
+        help=f"the result of one recording ({', '.join(SINKS)}; default without --plot: INPUT's name "
+        "in this folder, .npz), or a folder for those of many",
     )
     parser.add_argument(
-        "--plot", type=file_ending_in(".png"), metavar="OUT.png", help="draw the outputs"
+        "--format",
+        type=one_of([suffix.removeprefix(".") for suffix in SINKS], "format"),
+        metavar="F",
+        help="of the results in a folder (default: npz)",
+    )
+    parser.add_argument(
+        "--plot",
+        type=_picture,
+        nargs="?",
+        const=NAMED_LIKE_INPUT,
+        metavar="OUT.png",
+        help="draw the outputs (default name: INPUT's)",
+    )
+    parser.add_argument(
+        "--jobs",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="processes for many recordings, of one thread each (default: 1)",
     )
     parser.add_argument(
         "--backend",
@@ -82,14 +117,20 @@ def add(commands: Commands) -> None:
         metavar="B",
         help=f"{', '.join(OPENERS)} (default: onnx)",
     )
-    parser.add_argument(
-        "--level", type=decibel, metavar="DB", help="RMS level of the recording in dB SPL"
+    calibration = parser.add_mutually_exclusive_group()
+    calibration.add_argument(
+        "--level", type=decibel, metavar="DB", help="RMS level of each recording in dB SPL"
     )
-    parser.add_argument(
+    calibration.add_argument(
         "--full-scale",
         type=decibel,
         metavar="DB",
         help="level of a full-scale sine in dB SPL, where that of the recording is not known",
+    )
+    calibration.add_argument(
+        "--raw",
+        action="store_true",
+        help="feed the samples as they are, in whatever unit the model takes",
     )
     parser.add_argument(
         "--diotic",
@@ -97,43 +138,73 @@ def add(commands: Commands) -> None:
         help="play a file of one channel to both ears of a model that has two",
     )
     parser.add_argument(
-        "--raw",
-        action="store_true",
-        help="feed the samples as they are, in whatever unit the model takes",
-    )
-    parser.add_argument(
         "--truncated", action="store_true", help="take what there is of a file that ends early"
     )
-    parser.set_defaults(command=run)
+    parser.set_defaults(command=partial(run, parser))
 
 
-def run(arguments: Namespace) -> int:
+def _result(text: str) -> Path:
+    path = Path(text)
+    if path.suffix and path.suffix.lower() not in SINKS and not path.is_dir() and text[-1] != "/":
+        raise ArgumentTypeError(f"{text!r} must end in {' or '.join(SINKS)}, or be a folder")
+    return path
+
+
+def _picture(text: str) -> Path:
+    if Path(text).suffix.lower() != ".png":
+        raise ArgumentTypeError(f"{text!r} must end in .png; give the recording in front of --plot")
+    return Path(text)
+
+
+def run(parser: Parser, arguments: Namespace) -> int:
     """Run the model, write what was asked for, and say what was done."""
-    manifest = load_manifest(arguments.folder)
-    if arguments.output is None and arguments.plot is None:
-        arguments.output = Path(f"{arguments.input.stem}.npz")
-    files = _files(arguments, manifest)
-    for path in files:
-        refuse(path, arguments.input)
-        refuse(path, arguments.folder)
-    if arguments.plot:
-        require("matplotlib", "plot", "Drawing pictures")
-
-    runner = _Runner(arguments.folder, manifest, arguments.backend)
-    recording = AudioReader(
-        arguments.input,
-        manifest,
+    settings = Settings(
+        arguments.folder,
+        arguments.backend,
         arguments.level,
-        full_scale=arguments.full_scale,
-        diotic=arguments.diotic,
-        raw=arguments.raw,
-        truncated=arguments.truncated,
+        arguments.full_scale,
+        arguments.diotic,
+        arguments.raw,
+        arguments.truncated,
     )
-    framing = Framing(manifest.hop, manifest.frame_length)
-    if framing.frames(recording.samples) < 1:
-        raise InputError(
-            f"audio: {recording.samples} samples; this model needs at least {framing.shortest()}"
-        )
+    out: Path | None = arguments.output
+    into_folder = out is not None and out.suffix.lower() not in SINKS
+    if out is None or not into_folder:
+        if is_several(arguments.inputs):
+            parser.error("argument -o: several recordings need a folder for their results")
+        if arguments.format:
+            parser.error(
+                "argument --format: is for results in a folder; -o OUT.csv makes one table"
+            )
+    elif arguments.plot not in (None, NAMED_LIKE_INPUT):
+        parser.error("argument --plot: takes no name where results go into a folder")
+    if arguments.plot is not None:
+        require("matplotlib", "plot", "Drawing pictures")
+    if out is None or not into_folder:
+        return _run_one(settings, _one_task(arguments, out))
+    suffix = f".{arguments.format or 'npz'}"
+    tasks = plan(arguments.inputs, out, suffix, picture=arguments.plot is not None)
+    return run_all(settings, tasks, out, arguments.jobs)
+
+
+def _one_task(arguments: Namespace, out: Path | None) -> Task:
+    source = Path(arguments.inputs[0])
+    if out is None and arguments.plot is None:
+        out = Path(f"{source.stem}.npz")
+    picture: Path | None = arguments.plot
+    if picture == NAMED_LIKE_INPUT:
+        picture = Path(f"{source.stem}.png") if out is None else out.with_suffix(".png")
+    return Task(source, out, picture)
+
+
+def _run_one(settings: Settings, task: Task) -> int:
+    converter = Converter(settings)
+    files = files_of(task, converter)
+    for path in files:
+        refuse(path, task.source)
+        refuse(path, settings.folder)
+
+    recording = converter.read(task.source)
     console = output()
     rate = f"{recording.file_fs} Hz"
     if recording.file_fs != recording.fs:
@@ -145,81 +216,16 @@ def run(arguments: Namespace) -> int:
     console.print(f"calibration: {recording.calibration}", soft_wrap=True)
     for remark in recording.remarks:
         console.print(f"warning: {remark}", soft_wrap=True)
-
-    with ExitStack() as stack:
-        sinks = [stack.enter_context(sink) for sink in _sinks(arguments, manifest, recording)]
-        started = time.perf_counter()
-        with bar(f"{manifest.name}, {arguments.backend}") as report:
-            for audio, outputs in runner.answers(recording, report):
-                for sink in sinks:
-                    sink.write(audio, outputs)
-        elapsed = time.perf_counter() - started
+    manifest = converter.manifest
+    with bar(f"{manifest.name}, {settings.backend}") as report:
+        outcome = converter.convert(task, recording, report)
     console.print(
-        f"{manifest.name}, {arguments.backend}: {1000 * elapsed:.1f} ms, "
-        f"{recording.seconds / elapsed:.1f} times real time",
+        f"{manifest.name}, {settings.backend}: {1000 * outcome.elapsed:.1f} ms, "
+        f"{outcome.seconds / outcome.elapsed:.1f} times real time",
         soft_wrap=True,
     )
+    for line in [] if outcome.loudness is None else loudness_lines(outcome.loudness):
+        console.print(line, soft_wrap=True)
     for path in files:
         console.print(f"wrote {path} ({size(path.stat().st_size)})", soft_wrap=True)
     return 0
-
-
-def _files(arguments: Namespace, manifest: Manifest) -> list[Path]:
-    """Return the files that will be written."""
-    out, png = arguments.output, arguments.plot
-    files = [] if out is None else [out]
-    if out and _is_npy(out):
-        files = [*npy_paths(out, manifest).values(), out.with_suffix(".json")]
-    return [*files, *([png] if png else [])]
-
-
-def _sinks(arguments: Namespace, manifest: Manifest, recording: AudioReader) -> list[Sink]:
-    """Return what takes the outputs."""
-    out, sinks = arguments.output, list[Sink]()
-    if out:
-        kind = DiskSink if _is_npy(out) else MemorySink
-        sinks.append(kind(out, manifest, recording.samples, recording.fs))
-    if arguments.plot:
-        sinks.append(PictureSink(arguments.plot, manifest, recording))
-    return sinks
-
-
-def _is_npy(path: Path) -> bool:
-    return path.suffix.lower() == ".npy"
-
-
-class _Runner:
-    """A model opened for one recording: its streaming form, or the whole form where there is no other."""
-
-    def __init__(self, folder: Path, manifest: Manifest, backend: str) -> None:
-        self._manifest = manifest
-        forms = {entry.form for entry in manifest.files if entry.format == backend}
-        stream = manifest.stream
-        # A batch of recordings is nothing that this command has.
-        self._streams = "stream" in forms and stream is not None and stream.inputs[0].shape[0] == 1
-        if self._streams:
-            self._stream = runtime.load_stream(folder, backend)
-        else:
-            self._model = runtime.load(folder, backend)
-
-    def answers(
-        self, recording: AudioReader, report: Report
-    ) -> Iterator[tuple[NDArray[Any], Outputs]]:
-        """Yield pieces of audio, and the outputs that are known by then, batch axis included."""
-        dtype = self._manifest.inputs[0].dtype
-        if not self._streams:
-            pieces = [piece.astype(dtype) for piece in recording.pieces()]
-            audio = np.concatenate(pieces, axis=-1)
-            yield audio, self._model.process(audio)
-            return
-        done = 0
-        with self._stream as stream:
-            outputs = None
-            for piece in recording.pieces():
-                audio = piece.astype(dtype)
-                outputs = reduce_courses(stream.push(audio), self._manifest, outputs)
-                yield audio, outputs
-                done += audio.shape[-1]
-                share = done / recording.samples
-                report(f"{done / recording.fs:.0f} of {recording.seconds:.0f} s", share)
-            yield audio[..., :0], reduce_courses(stream.flush(), self._manifest, outputs)

@@ -14,15 +14,11 @@ from rich.color import Color
 from rich.segment import Segment
 from rich.style import Style
 
+from amt_export.cli.terminal.scale import DecibelScale, Scale
+from amt_export.cli.terminal.time_axis import DIM, LABELS, SCALE, time_axis
 from amt_export.plot import TICKS, cams
 
 Array = NDArray[np.float64]
-
-RANGE = 60.0
-"""dB from the darkest to the brightest colour: what speech in a room fills."""
-
-STEP = 10.0
-"""dB; the top of the scale moves by whole steps, so that colours stay what they are."""
 
 SHADES = 64
 """Colours told apart; with more, a terminal gets more to read and the eye no more to see."""
@@ -34,14 +30,6 @@ MAGMA = (
 )
 INK = " .:-=+*#%@"
 """Levels where there are no colours."""
-
-LABELS = 6
-"""Characters to the left of the picture: five for a frequency, one for the axis."""
-
-SCALE = 10
-"""Characters to its right: a gap, the colours, a gap, six for a level, and below them the unit."""
-
-DIM = Style(dim=True)
 
 
 class Picture:
@@ -59,6 +47,8 @@ class Picture:
         Of the levels.
     colours : bool
         Whether the terminal has them.
+    scale : Scale, optional
+        From levels to colours; default: 60 dB.
     """
 
     def __init__(
@@ -69,6 +59,7 @@ class Picture:
         seconds: float,
         unit: str,
         colours: bool = True,
+        scale: Scale | None = None,
     ) -> None:
         self.columns = max(8, width - LABELS - SCALE)
         self.rows = max(4, height - 2)  # without the time axis and its labels
@@ -95,7 +86,7 @@ class Picture:
         self._above = np.minimum(self._below + 1, len(places) - 1)
         self._share = (position - self._below)[:, None]
         self._levels = np.full((pixels, self.columns), -np.inf)
-        self.top: float | None = None
+        self.scale = DecibelScale() if scale is None else scale
 
     def add(self, levels: Array) -> None:
         """Move on by some columns.
@@ -103,7 +94,7 @@ class Picture:
         Parameters
         ----------
         levels : ndarray [shape=(F, k)]
-            In dB; NaN is drawn as nothing.
+            In the unit; NaN is drawn as nothing.
         """
         if not levels.shape[1]:
             return
@@ -117,7 +108,9 @@ class Picture:
         self._levels = np.concatenate(
             [self._levels[:, self.columns - kept :], fresh[:, -self.columns :]], axis=1
         )
-        self._scale()
+        largest = float(self._levels.max())
+        if np.isfinite(largest) and largest > -1e3:
+            self.scale.follow(largest)
 
     def lines(self) -> list[list[Segment]]:
         """Return the picture, top line first, and the time axis below it."""
@@ -129,22 +122,10 @@ class Picture:
             line += [Segment(" "), *self._legend(row)]
             line.append(Segment(f" {legend.get(row, ''):<6}", DIM))
             lines.append(line)
-        return [*lines, *self._time_axis()]
-
-    def _scale(self) -> None:
-        """Let the top of the scale follow the loudest that is to be seen."""
-        loudest = float(self._levels.max())
-        if not np.isfinite(loudest) or loudest <= -1e3:
-            return
-        top = STEP * np.ceil(loudest / STEP)
-        # Downwards only when the picture has become too dark.
-        if self.top is None or top > self.top or top < self.top - 2 * STEP:
-            self.top = float(top)
+        return [*lines, *time_axis(self.columns, self.seconds, self.unit)]
 
     def _shades(self, levels: Array, count: int) -> NDArray[np.intp]:
-        top = 0.0 if self.top is None else self.top
-        share = np.clip((levels - top + RANGE) / RANGE, 0.0, 1.0)
-        return np.round(share * (count - 1)).astype(np.intp)
+        return np.round(self.scale.share(levels) * (count - 1)).astype(np.intp)
 
     def _pixels(self, row: int) -> list[Segment]:
         if not self._colours:
@@ -178,30 +159,8 @@ class Picture:
         return labels
 
     def _level_labels(self) -> dict[int, str]:
-        if self.top is None:
-            return {}
-        labels = {}
-        for level in np.arange(self.top, self.top - RANGE - 1, -2 * STEP):
-            share = (level - self.top + RANGE) / RANGE
-            labels[min(self.rows - 1, round((1 - share) * (self.rows - 1)))] = f"{level:.0f}"
-        return labels
-
-    def _time_axis(self) -> list[list[Segment]]:
-        """Return the axis with a tick each second (or two, or five ...), and its labels."""
-        step = next(s for s in (0.5, 1, 2, 5, 10, 30, 60, 600) if self.seconds / s <= 6)
-        axis, names = ["─"] * self.columns, [" "] * (self.columns + LABELS)
-        back = 0.0
-        while back <= self.seconds:
-            at = self.columns - 1 - round(back / self.seconds * self.columns)
-            name = "now" if not back else f"-{back:g} s"
-            first = LABELS + at + 1 - len(name) if not back else LABELS + at - len(name) // 2
-            if at >= 0 and first >= 0:
-                axis[at] = "┴"
-                names[first : first + len(name)] = name
-            back += step
-        line = " " * (LABELS - 1) + "└" + "".join(axis)
-        text = "".join(names[: self.columns + LABELS])
-        return [[Segment(line, DIM)], [Segment(f"{text} {self.unit}"[: len(line) + SCALE], DIM)]]
+        last = self.rows - 1
+        return {min(last, round((1 - at) * last)): text for at, text in self.scale.labels()}
 
 
 def _runs(pairs: Sequence[tuple[int, int]]) -> list[Segment]:

@@ -6,11 +6,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from amt_export.design.erb_bands import erb_numbers, erb_width, integration_table
-from amt_export.erb import erbrate2f
+from amt_export.design.erb_bands import erb_width, integration_table
 from amt_export.manifest.ports import Port
-from amt_export.modules.base import AuditoryModule, as_batch, unrounded
-from amt_export.modules.filterbanks.centre_frequencies import checked_rate
+from amt_export.modules.base import as_batch, unrounded
+from amt_export.modules.excitation.erb_channels import ERBChannels
 from amt_export.modules.levels import decibels
 
 LEAST_POWER = 1e-12  # Pa^2, stands for silence
@@ -22,7 +21,7 @@ DEFAULT_BINS = 1025
 MIN_SCALE, MAX_SCALE = 0.1, 10.0
 
 
-class ERBIntegration(AuditoryModule):
+class ERBIntegration(ERBChannels):
     """Power of a spectrum in overlapping bands, one equivalent rectangular bandwidth wide.
 
     E_i = 10 log10(max(P_i, 1e-12) / (2e-5)^2),  P_i = w_i sum_k psd_k df  over the bins with
@@ -64,6 +63,13 @@ class ERBIntegration(AuditoryModule):
     ----------
     .. [1] B. R. Glasberg and B. C. J. Moore, "A model of loudness applicable to time-varying
        sounds", J. Audio Eng. Soc. 50, 331-342 (2002).
+
+    Examples
+    --------
+    >>> white = torch.full((1, 1, 1025), 1e-8)  # Pa^2/Hz
+    >>> level = ERBIntegration()(white)
+    >>> level.shape, bool(level[0, 0, -1] > level[0, 0, 0])  # the bands get wider
+    (torch.Size([1, 1, 150]), True)
     """
 
     input_ports: ClassVar[tuple[Port, ...]] = (
@@ -74,7 +80,6 @@ class ERBIntegration(AuditoryModule):
     )
     baked_inputs: ClassVar[tuple[str, ...]] = ("freqs",)
 
-    fc_erb: Tensor
     bandwidth_scale: Tensor
     integration_weights: Tensor
     table: Tensor
@@ -87,25 +92,14 @@ class ERBIntegration(AuditoryModule):
         erb_step: float = 0.25,
         learnable: bool = False,
     ) -> None:
-        super().__init__()
-        self.fs = checked_rate(fs)
-        self.f_min = f_min
-        self.f_max = f_max
-        self.erb_step = erb_step
-        self.learnable = learnable
+        super().__init__(fs, f_min, f_max, erb_step, learnable)
         self.gaussian = learnable  # stays when the trained values are frozen
         self.bins = DEFAULT_BINS
         self.min_scale, self.max_scale = MIN_SCALE, MAX_SCALE  # TorchScript reads no globals
         self.least_power, self.reference_power = LEAST_POWER, REFERENCE_POWER
-        centres = erb_numbers(f_min, f_max, erb_step, fs)
-        self.n_erb_bands = len(centres)
-        self.register_design_value("fc_erb", erbrate2f(centres), False, torch.float32)
-        self.register_design_value(
-            "bandwidth_scale", torch.ones((), dtype=torch.float64), learnable, torch.float32
-        )
-        self.register_design_value(
-            "integration_weights", torch.ones_like(centres), learnable, torch.float32
-        )
+        ones = torch.ones(self.n_erb_bands, dtype=torch.float64)
+        self.register_design_value("bandwidth_scale", ones[0], learnable, torch.float32)
+        self.register_design_value("integration_weights", ones, learnable, torch.float32)
         self.update_coefficients()
 
     def update_coefficients(self) -> None:
@@ -191,15 +185,3 @@ class ERBIntegration(AuditoryModule):
         """Take the size of the last dimension, the number of bins, as the grid to bake in."""
         if samples is not None:
             self.bins = samples
-
-    def centre_frequencies(self) -> list[float]:
-        """In Hz."""
-        return self.centres
-
-    def extra_repr(self) -> str:
-        """Key parameters, as torch prints them."""
-        return (
-            f"fs={self.fs:g}, f_range=[{self.f_min:g}, {self.f_max:g}] Hz, "
-            f"erb_step={self.erb_step:g}, n_erb_bands={self.n_erb_bands}, "
-            f"learnable={self.learnable}"
-        )

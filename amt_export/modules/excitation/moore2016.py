@@ -18,6 +18,13 @@ from amt_export.design.moore_excitation import (
 from amt_export.erb import erbrate2f
 from amt_export.manifest.ports import Port
 from amt_export.modules.base import AuditoryModule, reject_autocast, unrounded
+from amt_export.modules.excitation.component_lines import (
+    lines_on_channel,
+    lines_on_component,
+    reach_parabolas,
+    upward_slope,
+)
+from amt_export.modules.excitation.excitation_from_erbs import excitation_from_erbs
 from amt_export.modules.excitation.excitation_sums import excitation_sums
 from amt_export.modules.levels import DB_PER_NEPER, propagate_nan
 from amt_export.modules.reference import AMT, DOCUMENTED, TORCH_AMT, checked_reference
@@ -33,8 +40,6 @@ LEAST_EXPONENT = -80.0
 LEAST_FREQUENCY = 1e-6  # Hz; a component at or below it is padding
 LEAST_LEVEL = -50.0  # dB; so is one at or below this
 LEAST_POWER = 1e-12  # added before the logarithm: -120 dB
-# What the MATLAB toolbox has instead: the largest g, the least power that a level is taken of, and -200 dB.
-FARTHEST, LEAST_AROUND, LEAST_TOTAL = 4.0, 1e-4, 1e-20
 REFERENCES = (DOCUMENTED, TORCH_AMT, AMT)
 DESIGN = {"level_dep_factor": 0.35, "reference_level": 51.0, "min_p_lower": 0.1}
 
@@ -87,6 +92,13 @@ class Moore2016ExcitationPattern(AuditoryModule):
     .. [1] B. C. J. Moore, B. R. Glasberg, A. Varathanathan and J. Schlittenlacher, "A loudness
        model for time-varying sounds incorporating binaural inhibition", Trends in Hearing 20
        (2016).
+
+    Examples
+    --------
+    >>> pattern = Moore2016ExcitationPattern()
+    >>> freqs, levels = torch.tensor([[[1000.0, 3000.0]]]), torch.tensor([[[60.0, 40.0]]])
+    >>> pattern(freqs, levels).shape
+    torch.Size([1, 1, 150])
     """
 
     input_ports: ClassVar[tuple[Port, ...]] = (
@@ -134,7 +146,6 @@ class Moore2016ExcitationPattern(AuditoryModule):
         self.steep, self.least_weight, self.least_power = STEEP, LEAST_WEIGHT, LEAST_POWER
         self.least_frequency, self.least_level = LEAST_FREQUENCY, LEAST_LEVEL
         self.least_exponent, self.db_per_neper = LEAST_EXPONENT, DB_PER_NEPER
-        self.farthest, self.least_around, self.least_total = FARTHEST, LEAST_AROUND, LEAST_TOTAL
         self.p1000 = float(sharpness(torch.tensor(1000.0, dtype=torch.float64)))
         for name, value in DESIGN.items():
             self.register_design_value(
@@ -172,8 +183,7 @@ class Moore2016ExcitationPattern(AuditoryModule):
 
     def upward_slope(self, levels: Tensor) -> Tensor:
         """Share of the sharpness that is left towards higher channels, for levels in dB."""
-        numbers = self.numbers()
-        return (levels - numbers[1]) * (-numbers[0] / self.p1000) + 1.0
+        return upward_slope(levels, self.numbers(), self.p1000)
 
     def lower_sharpness(self, p: Tensor, levels: Tensor) -> Tensor:
         """Sharpness on the side below the component.
@@ -217,11 +227,11 @@ class Moore2016ExcitationPattern(AuditoryModule):
             levels.to(self.powers.dtype).reshape(-1, frames, count),
         )
         if self.is_amt:
-            excitation = self.in_erbs(f, power)
+            excitation = excitation_from_erbs(f, power, self.powers[1], self.numbers(), self.p1000)
             return excitation.reshape(freqs.shape[:-1] + excitation.shape[2:])
         weighted, beyond = excitation_sums(
-            self.lines_on_component(f, x) if self.on_component else self.lines(f, x),
-            self.limits(f),
+            self.lines(f, x),
+            reach_parabolas(f, self.steep, self.reach),
             power,
             self.functions,
             self.powers,
@@ -257,71 +267,11 @@ class Moore2016ExcitationPattern(AuditoryModule):
         return freqs * kept + 1000.0 * left_out, levels, power.unsqueeze(2)
 
     def lines(self, f: Tensor, levels: Tensor) -> List[Tensor]:
-        """What each component (B, S, N) contributes to each channel, as factors of `channel_functions`.
-
-        Returns
-        -------
-        above, below, least : Tensor [shape=(B, S, N, 4)]
-            The exponent less 1: for components above the channel, for those below it, and for those below it
-            at the least sharpness. The minimum is right everywhere.
-        """
-        slope, least = self.upward_slope(levels), self.numbers()[2]
-        one, none = torch.ones_like(f), torch.zeros_like(f)
-        above = torch.stack([f, one, none, -one], dim=3)
-        below = torch.stack([-f * slope, -slope, none, -one], dim=3)
-        flat = torch.stack([none, none, f * least, -(one + least)], dim=3)
-        return [above, below, flat]
-
-    def lines_on_component(self, f: Tensor, levels: Tensor) -> List[Tensor]:
-        """The same for filters that stand on the components.
-
-        Returns
-        -------
-        above, below : Tensor [shape=(B, S, N, 2)]
-            Lines over fc (slope, offset).
-        """
-        p = sharpness(f)
-        lower = self.lower_sharpness(p, levels)
-        above = torch.stack([-p / f, p - 1.0], dim=3)
-        below = torch.stack([lower / f, -lower - 1.0], dim=3)
-        return [above, below]
-
-    def limits(self, f: Tensor) -> Tensor:
-        """Parabolas (B, S, N, 3) over fc, far below 0 where the channel is out of reach of the component."""
-        # (fc/f - 1/reach) (reach - fc/f)
-        # Not a scalar over f: coremltools makes that an inverse, which adds 1e-4 to f.
-        inverse = self.steep**0.5 * (torch.ones_like(f) / f)
-        both = self.steep**0.5 * (self.reach + 1.0 / self.reach)
-        return torch.stack(
-            [-inverse * inverse, both * inverse, torch.full_like(f, -self.steep)], dim=3
-        )
-
-    def in_erbs(self, f: Tensor, power: Tensor) -> Tensor:
-        """Excitation (B, S, C) in dB of components (B, S, N) with slopes by the level in an ERB around each.
-
-        Parameters
-        ----------
-        f : Tensor [shape=(B, S, N)], Hz
-        power : Tensor [shape=(B, S, 1, N)]
-            As `audible` gives it.
-        """
-        fc = self.powers[1]
-        frames: List[Tensor] = []
-        for i in range(f.shape[1]):  # N x N numbers at a time
-            source, intensity = f[:, i].unsqueeze(2), power[:, i] * (-1.0 / math.e)
-            away = (f[:, i].unsqueeze(1) - source) / source
-            y = sharpness(source) * torch.abs(away)
-            near = (away <= self.farthest).to(f.dtype)
-            around = intensity @ ((y + 1.0) * torch.exp(-y) * near)
-            level = self.db_per_neper * torch.log(torch.clamp(around, min=self.least_around))
-            slope = self.upward_slope(level).transpose(1, 2)
-            g = (source - fc) / fc
-            z = sharpness(fc) * torch.where(g < 0.0, -g * slope, g)
-            weight = (z + 1.0) * torch.exp(-z) * (g <= self.farthest).to(f.dtype)
-            frames.append(intensity @ weight)
-        total = torch.cat(frames, dim=1)
-        level = self.db_per_neper * torch.log(torch.clamp(total, min=self.least_total))
-        return propagate_nan(level, power.sum(3))
+        """What components (B, S, N) at f in Hz contribute to each channel; see `component_lines`."""
+        if self.on_component:
+            p = sharpness(f)
+            return lines_on_component(f, p, self.lower_sharpness(p, levels))
+        return lines_on_channel(f, self.upward_slope(levels), self.numbers()[2])
 
     def centre_frequencies(self) -> list[float]:
         """In Hz."""

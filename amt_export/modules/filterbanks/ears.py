@@ -14,7 +14,8 @@ from amt_export.design.ears import (
     outer_ear_response,
 )
 from amt_export.manifest.ports import Port, State
-from amt_export.modules.base import AuditoryModule, as_batch, checked_dtype
+from amt_export.modules.base import checked_dtype
+from amt_export.modules.filterbanks.audio_filter import AudioFilter
 from amt_export.modules.filterbanks.centre_frequencies import checked_rate
 from amt_export.numerics.blocks import block_count, pad_end
 from amt_export.numerics.double_float import split_matrix, split_rows
@@ -27,7 +28,7 @@ BLOCK = 64
 LOBE = 2.0**-5
 
 
-class EarFilter(AuditoryModule):
+class EarFilter(AudioFilter):
     """What the ears share: an FIR filter in block form.
 
     y = [past | x] C for a block x of L samples behind the M samples before it, with C (M + L, L) the Toeplitz
@@ -79,22 +80,9 @@ class EarFilter(AuditoryModule):
         self.rest = (convolution_matrix(taps, self.block) - head).to(self.rest)
         self.head = head[self.lobe_start : self.lobe_end].to(self.head)
 
-    def forward(self, audio: Tensor) -> Tensor:
-        """Filter from silence.
-
-        Parameters
-        ----------
-        audio : Tensor [shape=(B, T) or (T,)], Pa
-
-        Returns
-        -------
-        Tensor [shape of audio]
-        """
-        signal = as_batch(audio, 2, self.rest, "audio")
-        outputs, _ = self.step(signal, self.initial_states(signal.shape[0]))
-        if audio.dim() == 1:
-            return outputs[0].squeeze(0)
-        return outputs[0]
+    def like(self) -> Tensor:
+        """A tensor of the dtype that is computed in."""
+        return self.rest
 
     def initial_states(self, batch: int) -> List[Tensor]:
         """Silence before the first block."""

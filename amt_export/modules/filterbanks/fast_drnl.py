@@ -8,7 +8,7 @@ from torch import Tensor
 
 from amt_export.manifest.ports import State
 from amt_export.modules.base import as_batch, unrounded
-from amt_export.modules.filterbanks.drnl import DRNLParameters
+from amt_export.modules.filterbanks.drnl_parameters import DRNLParameters
 from amt_export.modules.filterbanks.fft_convolution import FilterSpectrum, TorusTransform
 from amt_export.modules.reference import DOCUMENTED
 from amt_export.numerics.good_thomas import (
@@ -37,7 +37,13 @@ class FastDRNLFilterbank(DRNLParameters):
 
     Parameters
     ----------
-    fc, fs, n_channels, subject, model
+    fc : Tensor [shape=(F,)] or tuple of two float
+        Centre frequencies in Hz, as in `DRNLFilterbank`.
+    fs : float
+        Sampling rate in Hz.
+    n_channels : int
+        Used with a tuple.
+    subject, model : str
         As in `DRNLFilterbank`.
     learnable : bool
         Make a, b and c parameters; the filters stay as they are.
@@ -68,6 +74,12 @@ class FastDRNLFilterbank(DRNLParameters):
     .. [1] I. J. Good, "The interaction algorithm and practical Fourier analysis", J. R. Stat. Soc. B
        20, 361-372 (1958).
     .. [2] `DRNLFilterbank`
+
+    Examples
+    --------
+    >>> fast = FastDRNLFilterbank((1000.0, 8000.0), 44100, n_channels=4, ir_length=2048)
+    >>> fast(torch.zeros(1, 441)).shape
+    torch.Size([1, 4, 441])
     """
 
     states: ClassVar[tuple[State, ...]] = (

@@ -1,7 +1,7 @@
 """All-pole gammatone filterbank."""
 
 from collections.abc import Sequence
-from typing import ClassVar, List, Tuple
+from typing import ClassVar, Final, List, Tuple
 
 import torch
 from torch import Tensor
@@ -10,10 +10,11 @@ from amt_export.design.gammatone import default_betamul, gammatone_bandwidth, ga
 from amt_export.design.polynomial import cascade_basis, expanded, from_coefficients
 from amt_export.design.rounding import LEFT, noise_gain, tone_error, tone_gain
 from amt_export.manifest.ports import Port, State
-from amt_export.modules.base import AuditoryModule, as_batch, unrounded
+from amt_export.modules.base import unrounded
+from amt_export.modules.filterbanks.audio_filter import AudioFilter
 from amt_export.modules.filterbanks.centre_frequencies import checked_rate, one_per_erb
-from amt_export.numerics.blocks import block_count, to_blocks, trim
-from amt_export.recurrence.block_length import BLOCK, stream_block, whole_block
+from amt_export.numerics.blocks import to_blocks, trim
+from amt_export.recurrence.block_length import BLOCK, stream_blocks, whole_blocks
 from amt_export.recurrence.linear_filter import LinearFilter, differentiable_tables, filter_blocks
 from amt_export.recurrence.memory import settling_time
 from amt_export.recurrence.state_space import StateSpace, one_pole_cascade
@@ -26,7 +27,7 @@ MAX_POLY_RADIUS = 0.9
 TAIL = 1e-9
 
 
-class GammatoneFilterbank(AuditoryModule):
+class GammatoneFilterbank(AudioFilter):
     """All-pole gammatone filterbank on the ERB scale.
 
     Per channel  H(z) = [(1 - e^-phi) / (1 - p z^-1)]^n,  p = e^(-phi - j theta),
@@ -75,6 +76,14 @@ class GammatoneFilterbank(AuditoryModule):
        (1997).
     .. [2] V. Hohmann, "Frequency analysis and synthesis using a Gammatone filterbank",
        Acta Acustica 88, 433-442 (2002). The complex one-pole cascade.
+
+    Examples
+    --------
+    >>> filterbank = GammatoneFilterbank((100.0, 8000.0), 16000)
+    >>> tone = torch.sin(2 * torch.pi * 1000 / 16000 * torch.arange(1600))
+    >>> loudest = filterbank(tone).abs().amax(-1).argmax()
+    >>> f"{float(filterbank.fc[loudest]):.0f} Hz"
+    '1017 Hz'
     """
 
     input_ports: ClassVar[tuple[Port, ...]] = (Port("audio", ("batch", "time"), "Pa"),)
@@ -85,6 +94,8 @@ class GammatoneFilterbank(AuditoryModule):
         State("gammatone", "the one-pole stages of each channel"),
     )
 
+    # Final, so that TorchScript compiles the branch of `system` that there are parameters for.
+    is_cascade: Final[bool]
     fc: Tensor
     poles: Tensor
     gains: Tensor
@@ -113,6 +124,7 @@ class GammatoneFilterbank(AuditoryModule):
         self.learnable = learnable
         self.dtype = dtype
         self.implementation = implementation
+        self.is_cascade = implementation == "sos"
         self.block, self.blocks = BLOCK, 0
         centre = one_per_erb(fc, fs)
         self.num_channels = centre.shape[0]
@@ -125,7 +137,7 @@ class GammatoneFilterbank(AuditoryModule):
         pole = gammatone_pole(centre, bandwidth, fs)
         radius = torch.linalg.vector_norm(pole, dim=-1)
         gain = torch.complex((1.0 - radius) ** n, torch.zeros_like(radius))
-        if implementation == "sos":
+        if self.is_cascade:
             self.register_design_value("poles", torch.view_as_complex(pole), learnable, dtype)
             self.register_design_value("gains", gain, learnable, dtype)
         else:
@@ -141,7 +153,7 @@ class GammatoneFilterbank(AuditoryModule):
 
     def system(self) -> StateSpace:
         """The filters in float64, from the current parameters."""
-        if hasattr(self, "poles"):  # a condition that TorchScript decides when it compiles
+        if self.is_cascade:
             pole = torch.view_as_real(unrounded(self.poles, self._designed["poles"]))
             gain = torch.view_as_real(unrounded(self.gains, self._designed["gains"]))
             return one_pole_cascade(pole, self.n, 2.0 * gain)
@@ -161,22 +173,9 @@ class GammatoneFilterbank(AuditoryModule):
             return differentiable_tables(self.system(), self.block, blocks, self.fc)
         return self.filter.tables()
 
-    def forward(self, audio: Tensor) -> Tensor:
-        """Filter from silence.
-
-        Parameters
-        ----------
-        audio : Tensor [shape=(B, T) or (T,)], Pa
-
-        Returns
-        -------
-        Tensor [shape=(B, F, T) or (F, T)], Pa
-        """
-        signal = as_batch(audio, 2, self.filter.values, "audio")
-        outputs, _ = self.step(signal, self.initial_states(signal.shape[0]))
-        if audio.dim() == 1:
-            return outputs[0].squeeze(0)
-        return outputs[0]
+    def like(self) -> Tensor:
+        """A tensor of the dtype that is computed in."""
+        return self.filter.values
 
     def initial_states(self, batch: int) -> List[Tensor]:
         """State of silence."""
@@ -190,14 +189,12 @@ class GammatoneFilterbank(AuditoryModule):
 
     def prepare_for_stream(self, block: int) -> None:
         """The filter's own blocks divide the stream's."""
-        self.block = stream_block(block)
-        self.blocks = block // self.block
+        self.block, self.blocks = stream_blocks(block)
 
     def prepare_for_length(self, samples: int | None) -> None:
         """A block that divides the audio spares padding and cutting."""
         if samples is not None:
-            self.block = whole_block(samples)
-            self.blocks = block_count(samples, self.block)
+            self.block, self.blocks = whole_blocks(samples)
 
     def centre_frequencies(self) -> list[float]:
         """In Hz."""

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from amt_export.manifest.ports import Port, State
 from amt_export.modules.base import AuditoryModule
-from amt_export.modules.filterbanks.drnl import DRNLFilterbank, DRNLParameters
+from amt_export.modules.filterbanks.drnl import DRNLFilterbank
 from amt_export.modules.filterbanks.ears import BothEars, MiddleEarFilter, OuterEarFilter
 from amt_export.modules.reference import AMT
 
@@ -72,7 +72,7 @@ class CASPFrontEnd(AuditoryModule):
         State("ears", "the last samples of the audio, in Pa"),
         *DRNLFilterbank.states,
     )
-    parity_defaults: ClassVar[dict[str, float]] = DRNLParameters.parity_defaults
+    parity_defaults: ClassVar[dict[str, float]] = DRNLFilterbank.parity_defaults
 
     def __init__(
         self,

@@ -8,11 +8,12 @@ from amt_export.manifest.ports import Port
 from amt_export.modules.centred import CentredModule
 from amt_export.modules.excitation.erb_integration import ERBIntegration
 from amt_export.modules.excitation.excitation_pattern import ExcitationPattern
+from amt_export.modules.front_ends.framing import StageFraming
 from amt_export.modules.reference import DOCUMENTED, TORCH_AMT, checked_reference
 from amt_export.modules.spectra.multires_fft import MultiResolutionFFT
 
 
-class Glasberg2002FrontEnd(CentredModule):
+class Glasberg2002FrontEnd(StageFraming, CentredModule):
     """Excitation pattern of Glasberg & Moore (2002): spectrum, ERB bands, spread.
 
     Parameters
@@ -39,6 +40,12 @@ class Glasberg2002FrontEnd(CentredModule):
     ----------
     .. [1] B. R. Glasberg and B. C. J. Moore, "A model of loudness applicable to time-varying
        sounds", J. Audio Eng. Soc. 50, 331-342 (2002).
+
+    Examples
+    --------
+    >>> import torch
+    >>> Glasberg2002FrontEnd()(torch.zeros(1, 3072)).shape
+    torch.Size([1, 4, 150])
     """
 
     input_ports: ClassVar[tuple[Port, ...]] = MultiResolutionFFT.input_ports
@@ -91,13 +98,9 @@ class Glasberg2002FrontEnd(CentredModule):
         excitation: Tensor = self.excitation_pattern(self.erb_integration(psd))
         return excitation
 
-    def prepare_for_stream(self, block: int) -> None:
-        """As `MultiResolutionFFT`."""
-        self.multi_fft.prepare_for_stream(block)
-
-    def history_samples(self) -> int:
-        """As `MultiResolutionFFT`."""
-        return self.multi_fft.history_samples()
+    def framing_stage(self) -> MultiResolutionFFT:
+        """The spectrum."""
+        return self.multi_fft
 
     def centred_frames(
         self, heard: Tensor, frames: int, before: Tensor, beyond: Tensor
@@ -121,31 +124,3 @@ class Glasberg2002FrontEnd(CentredModule):
     def extra_repr(self) -> str:
         """Key parameters, as torch prints them."""
         return f"fs={self.fs:g}, learnable={self.learnable}, reference={self.reference!r}"
-
-    def hop(self) -> int:
-        """Samples from one frame to the next."""
-        return self.multi_fft.hop()
-
-    def frame_length(self) -> int:
-        """As `MultiResolutionFFT`."""
-        return self.multi_fft.frame_length()
-
-    def look_ahead(self) -> int:
-        """As `MultiResolutionFFT`."""
-        return self.multi_fft.look_ahead()
-
-    def warm_up(self) -> int:
-        """As `MultiResolutionFFT`."""
-        return self.multi_fft.warm_up()
-
-    def padding(self) -> str:
-        """As `MultiResolutionFFT`."""
-        return self.multi_fft.padding()
-
-    def lead_frames(self) -> int:
-        """As `MultiResolutionFFT`."""
-        return self.multi_fft.lead_frames()
-
-    def latency(self) -> int:
-        """As `MultiResolutionFFT`."""
-        return self.multi_fft.latency()

@@ -13,13 +13,10 @@ from amt_export.design.moore_spectrum import BIN_WIDTH
 from amt_export.manifest.ports import Port
 from amt_export.modules.base import AuditoryModule, as_batch, unrounded
 from amt_export.modules.excitation.component_group import ComponentGroup, add_groups
-from amt_export.modules.excitation.moore2016 import (
-    LEAST_TOTAL,
-    REFERENCES,
-    Moore2016ExcitationPattern,
-)
+from amt_export.modules.excitation.excitation_from_erbs import LEAST_TOTAL
+from amt_export.modules.excitation.moore2016 import REFERENCES, Moore2016ExcitationPattern
 from amt_export.modules.excitation.row_chunk import row_chunk
-from amt_export.modules.framed import FramedModule
+from amt_export.modules.front_ends.framing import StageFraming
 from amt_export.modules.levels import propagate_nan
 from amt_export.modules.loudness.excitation import LoudnessExcitation
 from amt_export.modules.reference import AMT, DOCUMENTED, TORCH_AMT, checked_reference
@@ -36,7 +33,7 @@ def update_after_load(module: nn.Module, _: object) -> None:
     cast("AuditoryModule", module).update_coefficients()
 
 
-class Moore2016FrontEnd(FramedModule):
+class Moore2016FrontEnd(StageFraming):
     """Excitation patterns of both ears after Moore et al. (2016), every millisecond.
 
     The chain of `Moore2016Spectrum` and `Moore2016ExcitationPattern`, without packing: the bins
@@ -71,6 +68,12 @@ class Moore2016FrontEnd(FramedModule):
     .. [1] B. C. J. Moore, B. R. Glasberg, A. Varathanathan and J. Schlittenlacher, "A loudness
        model for time-varying sounds incorporating binaural inhibition", Trends in Hearing 20
        (2016).
+
+    Examples
+    --------
+    >>> left, right = Moore2016FrontEnd()(torch.zeros(1, 2, 2144))
+    >>> left.shape
+    torch.Size([1, 3, 150])
     """
 
     input_ports: ClassVar[tuple[Port, ...]] = Moore2016Spectrum.input_ports
@@ -237,26 +240,6 @@ class Moore2016FrontEnd(FramedModule):
         """In Hz."""
         return self.excitation.centre_frequencies()
 
-    def hop(self) -> int:
-        """Samples from one frame to the next."""
-        return self.spectrum.hop()
-
-    def frame_length(self) -> int:
-        """As `Moore2016Spectrum`."""
-        return self.spectrum.frame_length()
-
-    def look_ahead(self) -> int:
-        """As `Moore2016Spectrum`."""
-        return self.spectrum.look_ahead()
-
-    def history_samples(self) -> int:
-        """As `Moore2016Spectrum`."""
-        return self.spectrum.history_samples()
-
-    def lead_frames(self) -> int:
-        """As `Moore2016Spectrum`."""
-        return self.spectrum.lead_frames()
-
-    def latency(self) -> int:
-        """As `Moore2016Spectrum`."""
-        return self.spectrum.latency()
+    def framing_stage(self) -> Moore2016Spectrum:
+        """The spectrum."""
+        return self.spectrum

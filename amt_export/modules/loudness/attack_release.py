@@ -55,7 +55,7 @@ class AttackRelease(LoudnessStage):
         """Set the slopes of the lines."""
         m = torch.arange(self.block + 1, dtype=torch.float64)
         slopes = (1.0 - self.attack) ** m * (1.0 - self.release) ** (self.block - m)
-        self.set_table("slopes", slopes.reshape(-1, 1, 1, 1, 1))
+        self.set_table("slopes", slopes.reshape(-1, 1))
 
     def following(self, state: Tensor, x: Tensor) -> Tensor:
         """One frame later."""
@@ -81,22 +81,24 @@ class AttackRelease(LoudnessStage):
         return joined[:, :, :frames]
 
     def offsets(self, steps: List[Tensor]) -> Tensor:
-        """Offsets (K + 1, B, 2, count, C) of the lines of each block, from its frames."""
-        lines = torch.stack([self.release * steps[0], self.attack * steps[0]])
+        """Offsets (B, 2, count, K + 1, C) of the lines of each block, from its frames."""
+        lines = torch.stack([self.release * steps[0], self.attack * steps[0]], dim=3)
         for i in range(1, len(steps)):
-            attacked = lines * (1.0 - self.attack) + self.attack * steps[i]
-            released = lines * (1.0 - self.release) + self.release * steps[i]
-            between = torch.maximum(attacked[:-1], released[1:])
-            lines = torch.cat([released[:1], between, attacked[-1:]])
+            step = steps[i].unsqueeze(3)
+            attacked = lines * (1.0 - self.attack) + self.attack * step
+            released = lines * (1.0 - self.release) + self.release * step
+            between = torch.maximum(attacked[:, :, :, :-1], released[:, :, :, 1:])
+            lines = torch.cat([released[:, :, :, :1], between, attacked[:, :, :, -1:]], dim=3)
         return lines
 
     def block_starts(self, offsets: Tensor) -> List[Tensor]:
         """State (B, 2, 1, C) before each block."""
-        state = torch.zeros_like(offsets[0, :, :, :1])
+        state = torch.zeros_like(offsets[:, :, 0, :1])
         states: List[Tensor] = []
-        for k in range(offsets.shape[3]):
+        for k in range(offsets.shape[2]):
             states.append(state)
-            state = (self.slopes * state + offsets[:, :, :, k : k + 1]).amax(0)
+            # Over the third axis: ONNX engines know a maximum over the first two less well.
+            state = (self.slopes * state + offsets[:, :, k]).amax(2, keepdim=True)
         return states
 
     def step(self, x: Tensor, state: Tensor) -> Tuple[Tensor, Tensor]:  # type: ignore[override]

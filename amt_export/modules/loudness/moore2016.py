@@ -180,7 +180,8 @@ class Moore2016Loudness(LoudnessStage):
         smooth = self.short(self.instantaneous(self.ear_filter(signal)))
         short_term = self.binaural(smooth)
         long_term = self.long(short_term.transpose(1, 2).unsqueeze(3)).squeeze(3).transpose(1, 2)
-        loudness = long_term.sum(2).amax(1)
+        # Over the last axis, as engines know maxima best.
+        loudness = long_term.sum(2).unsqueeze(1).amax(2, keepdim=True).flatten()
         by_channel = smooth.transpose(1, 2)
         if audio.dim() == 2:
             short_term, long_term, loudness, by_channel = (

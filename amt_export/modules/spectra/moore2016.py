@@ -92,6 +92,13 @@ class Moore2016Spectrum(FramedModule):
     .. [1] B. C. J. Moore, B. R. Glasberg, A. Varathanathan and J. Schlittenlacher, "A loudness
        model for time-varying sounds incorporating binaural inhibition", Trends in Hearing 20
        (2016).
+
+    Examples
+    --------
+    >>> tone = torch.sin(2 * torch.pi * 1000 / 32000 * torch.arange(2080)).expand(1, 2, 2080)
+    >>> freqs, levels, _, _ = Moore2016Spectrum()(tone)
+    >>> float(freqs[0, 0, levels[0, 0].argmax()])
+    1000.0
     """
 
     input_ports: ClassVar[tuple[Port, ...]] = (

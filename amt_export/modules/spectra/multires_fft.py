@@ -67,6 +67,12 @@ class MultiResolutionFFT(CentredModule):
     ----------
     .. [1] B. R. Glasberg and B. C. J. Moore, "A model of loudness applicable to time-varying
        sounds", J. Audio Eng. Soc. 50, 331-342 (2002).
+
+    Examples
+    --------
+    >>> psd, freqs = MultiResolutionFFT()(torch.zeros(1, 3072))
+    >>> psd.shape, freqs[:3]
+    (torch.Size([1, 4, 1025]), tensor([ 0.0000, 15.6250, 31.2500]))
     """
 
     input_ports: ClassVar[tuple[Port, ...]] = (Port("audio", ("batch", "time"), "Pa"),)

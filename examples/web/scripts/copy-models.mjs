@@ -4,66 +4,25 @@
  *
  *     node scripts/copy-models.mjs [FOLDER ...]
  *
- * FOLDER is what `amt-export build` published; default: the two models below in ../../artifacts. Of each one the
+ * FOLDER is what `amt-export build` published; default: the four models below in ../../artifacts. Of each one the
  * streaming ONNX file and the manifest are copied, and `check.json` is made: excerpts of vectors.npz, which as a
  * whole would be most of the page.
  */
 
 import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { readNpz } from "./npz.mjs";
+import { excerpts, readNpz, vectorsToJson } from "amt-export/web";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = join(here, "../../..");
 const target = join(here, "../public");
-const DEFAULTS = ["gammatone_speech_16k", "gammatone_music_44k"].map((name) => join(root, "artifacts", name));
+const DEFAULTS = ["cochleagram_casp_44k", "casp_44k", "gammatone_speech_16k", "moore2016_loudness_32k"].map((name) =>
+  join(root, "artifacts", name),
+);
 
-/** Samples of each excerpt: several blocks of every model, and beyond the longest response of a channel. */
-const EXCERPT = 4096;
-
-/** Samples of silence before the first sound: that it is kept is checked, too. */
-const LEAD = 16;
-
-function base64(values) {
-  return Buffer.from(Float32Array.from(values).buffer).toString("base64");
-}
-
-/**
- * Excerpts of the test vectors that begin with the first sound: until then a causal model is at rest, so that
- * a stream from silence answers the same.
- */
-function excerpts(arrays, { stream }) {
-  const [input] = stream.inputs;
-  const [output] = stream.outputs;
-  const signals = {};
-  for (const [key, { data: audio }] of Object.entries(arrays)) {
-    const match = /^in\.(.+)\.([^.]+)$/.exec(key);
-    if (match?.[2] !== input.name) continue;
-    const expected = arrays[`out.${match[1]}.${output.name}`];
-    const [, channels, total] = expected.shape;
-    const onset = audio.findIndex((sample) => sample !== 0);
-    const start = Math.max(0, onset - LEAD);
-    const samples = Math.floor(Math.min(EXCERPT, total - start) / stream.block) * stream.block;
-    const rows = Array.from({ length: channels }, (_, channel) => {
-      const first = channel * total + start;
-      return [...expected.data.subarray(first, first + samples)];
-    });
-    signals[match[1]] = {
-      samples,
-      audio: base64(audio.subarray(start, start + samples)),
-      output: base64(rows.flat()),
-    };
-  }
-  return { signals };
-}
-
-/** Whether the page can draw it: a causal filterbank of one signal. */
-function drawable({ latency, skip, inputs, outputs }) {
-  const [input] = inputs;
-  const mono = inputs.length === 1 && input.axes.join() === "batch,time" && input.shape[0] === 1;
-  return mono && outputs[0].axes.join() === "batch,channel,time" && !latency && !skip;
-}
+/** Seconds of each excerpt: beyond the longest response of a channel, and little to download. */
+const SECONDS = 0.05;
 
 function fail(message) {
   console.error(message);
@@ -80,19 +39,18 @@ for (const folder of folders) {
   } catch (error) {
     fail(`${folder}: no published model (${error.code ?? error.message}); run amt-export build first`);
   }
-  const { name, description } = manifest;
+  const { name, description, outputs } = manifest;
   const file = manifest.files.find((entry) => entry.format === "onnx" && entry.form === "stream");
   if (!file) {
     fail(`${name}: no streaming ONNX file; give the model file a [stream] block and build it again`);
   }
-  if (!drawable(manifest.stream)) fail(`${name}: is no filterbank of one signal; the page cannot draw it`);
   const destination = join(target, "models", name);
   mkdirSync(destination, { recursive: true });
-  copyFileSync(join(folder, file.path), join(destination, basename(file.path)));
-  copyFileSync(join(folder, "manifest.json"), join(destination, "manifest.json"));
-  const arrays = readNpz(readFileSync(join(folder, "vectors.npz")));
-  writeFileSync(join(destination, "check.json"), JSON.stringify(excerpts(arrays, manifest)));
-  index.push({ name, description });
+  for (const path of [file.path, "manifest.json"]) copyFileSync(join(folder, path), join(destination, path));
+  const vectors = await readNpz(readFileSync(join(folder, "vectors.npz")));
+  writeFileSync(join(destination, "check.json"), JSON.stringify(vectorsToJson(excerpts(manifest, vectors, SECONDS))));
+  const group = outputs.some((port) => port.unit === "sone") ? "Loudness" : "Cochleagram";
+  index.push({ name, group, description });
   console.log(`${name}: copied`);
 }
 writeFileSync(join(target, "models/index.json"), JSON.stringify(index));

@@ -1,9 +1,6 @@
 /** The last seconds of levels, as numbers and as an image that is coloured when they arrive. */
 
-import { COLOURS, SHADES, cams } from "./scale";
-
-/** dB; the top of the scale moves by whole steps, so that colours stay what they are. */
-export const STEP = 10;
+import { COLOURS, SHADES, type Scale, cams } from "./scale";
 
 /** Rows of the image for each channel, between which levels are interpolated. */
 const ROWS = 4;
@@ -27,12 +24,14 @@ export class History {
   /**
    * @param frequencies centre frequencies in Hz, ascending
    * @param columns that are kept
-   * @param range dB from the darkest to the brightest colour
+   * @param seconds of a column
+   * @param scale from numbers to colours
    */
   constructor(
-    readonly frequencies: number[],
+    readonly frequencies: readonly number[],
     readonly columns: number,
-    private range: number,
+    readonly seconds: number,
+    private scale: Scale,
   ) {
     const channels = frequencies.length;
     const places = frequencies.map(cams);
@@ -69,8 +68,8 @@ export class History {
     this.context.clearRect(0, 0, this.image.width, this.image.height);
   }
 
-  setRange(range: number): void {
-    this.range = range;
+  setScale(scale: Scale): void {
+    this.scale = scale;
     this.paint(0, this.columns);
   }
 
@@ -81,7 +80,7 @@ export class History {
     return this.levels[column * this.frequencies.length + channel];
   }
 
-  /** Take columns x channels, in dB. */
+  /** Take columns x channels, in the unit of the scale. */
   add(levels: Float32Array): void {
     const channels = this.frequencies.length;
     const fresh = levels.length / channels;
@@ -99,13 +98,10 @@ export class History {
   /** Let the top of the scale follow the loudest that is to be seen; tell whether it moved. */
   private rescale(): boolean {
     const loudest = this.loudest.reduce((a, b) => Math.max(a, b), -Infinity);
-    // Digital silence has no level, and moves nothing.
-    if (loudest < -250) return false;
-    const top = STEP * Math.ceil(loudest / STEP);
-    // Downwards only when the picture has become too dark.
-    const kept = this.top !== null && top <= this.top && top >= this.top - 2 * STEP;
-    if (!kept) this.top = top;
-    return !kept;
+    const wanted = this.scale.topFor(loudest);
+    if (wanted === null || (this.top !== null && this.scale.keeps(this.top, wanted))) return false;
+    this.top = wanted;
+    return true;
   }
 
   private paint(start: number, count: number): void {
@@ -114,8 +110,9 @@ export class History {
     const image = this.context.createImageData(count, height);
     const pixels = new Uint32Array(image.data.buffer);
     const shades = new Uint32Array(COLOURS.buffer);
-    const scale = (SHADES - 1) / this.range;
-    const bottom = (this.top ?? 0) - this.range;
+    const top = this.top ?? 0;
+    const bottom = this.scale.bottom(top);
+    const scale = (SHADES - 1) / (top - bottom || 1);
     const written = Math.min(this.count, this.columns);
     for (let i = 0; i < count && start + i < written; i++) {
       const offset = (start + i) * channels;

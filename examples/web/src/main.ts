@@ -1,59 +1,69 @@
 /** The page: what is pressed, and what is said. */
 
+import { type Manifest, calibration, decodeAudio, scaled } from "amt-export";
 import { Source } from "./audio";
-import { gainOf } from "./calibration";
-import type { Manifest } from "./manifest";
-import type { FromWorker, Progress } from "./messages";
-import { Model } from "./model";
+import type { View } from "./columns";
+import { describe, showProgress } from "./facts";
 import { onDrop, onKeys } from "./gestures";
+import { LevelField } from "./level_field";
+import { LoudnessView } from "./loudness";
+import { listModels } from "./menu";
+import type { Progress } from "./messages";
+import { Model } from "./model";
+import { complain, element, say, write } from "./page";
 import { Picture } from "./picture";
-import { digits, scientific } from "./words";
+import { decibels, linear } from "./scale";
+import { digits } from "./words";
 
 /** Milliseconds between readings that are written out: as fast as one can read them. */
 const READING = 250;
 
-function element<T extends HTMLElement>(id: string): T {
-  return document.getElementById(id) as T;
-}
+/** Milliseconds after the end of a recording in which its last pieces arrive. */
+const TAIL = 150;
+
+/** Seconds of a recording that may wait before the page says that it is behind. */
+const BEHIND = 1;
 
 const [sampleButton, openButton, microphoneButton, pauseButton] = ["sample", "open", "microphone", "pause"].map(
   (id) => element<HTMLButtonElement>(id),
 );
 const picker = element<HTMLSelectElement>("model");
 const channel = element<HTMLInputElement>("channel");
-const level = element<HTMLInputElement>("level");
+const range = element<HTMLSelectElement>("range");
 const loud = element<HTMLInputElement>("loud");
 const canvas = element<HTMLCanvasElement>("picture");
 
 const model = new Model();
+const level = new LevelField();
 const picture = new Picture(canvas, matchMedia("(prefers-reduced-motion: reduce)"));
+const loudness = new LoudnessView();
 let manifest: Manifest | null = null;
+let view: View | null = null;
 let source: Source | null = null;
-/** What starts the current sound again, for another model or level. */
+/** What starts the current sound again, for another level. */
 let again: (() => Promise<void>) | null = null;
+let words = "";
 let listening = false;
 /** Whether it was said that sound was lost. */
 let warned = false;
+/** Seconds of sound that wait for the model. */
+let behind = 0;
 let turn = 0;
 let ready = Promise.resolve();
 
-function say(text: string, bad = false): void {
-  const status = element("status");
-  status.textContent = text;
-  status.classList.toggle("bad", bad);
-}
-
-function write(id: string, text: string): void {
-  element(id).textContent = text;
-}
-
-function decibels(value: number): string {
-  return `${value.toFixed(0).replace("-", "−")} ${picture.unit}`;
+function value(number: number): string {
+  const text = view?.kind === "loudness" ? digits(number) : number.toFixed(0);
+  return `${text.replace("-", "−")} ${view?.unit}`;
 }
 
 /** From full scale to the model's unit; throws where the model takes no sound pressure. */
 function gain(opened: Manifest): number {
-  return gainOf(opened, level.valueAsNumber, new URLSearchParams(location.search).has("raw"));
+  const raw = new URLSearchParams(location.search).has("raw");
+  try {
+    return calibration(opened, raw ? { raw } : { fullScale: level.value }).gain;
+  } catch (error) {
+    throw new Error((error as Error).message.replace("with raw: true", "by adding ?raw to this page's address"));
+  }
 }
 
 async function openModel(name: string): Promise<void> {
@@ -65,68 +75,64 @@ async function openModel(name: string): Promise<void> {
   write("worst", "–");
   const opened = await model.open(new URL(`models/${name}`, document.baseURI).href);
   if (ours !== turn) return;
-  manifest = opened.manifest;
+  ({ manifest, view } = opened);
   describe(opened);
-  picture.open(manifest.centre_frequencies, unitOf(manifest));
-  channel.max = `${manifest.centre_frequencies.length - 1}`;
-  const middle = manifest.centre_frequencies.findIndex((hz) => hz >= 1000);
-  channel.value = `${Math.max(0, middle)}`;
+  const isLoudness = view.kind === "loudness";
+  element("loudness").hidden = !isLoudness;
+  element("cochleagram").hidden = !view.frequencies.length;
+  element("cochleagram").classList.toggle("second", isLoudness);
+  write("title", isLoudness ? "Specific loudness: where along the cochlea it arises" : "");
+  loudness.clear();
+  picture.open(view.frequencies, view.seconds, scale());
+  channel.max = `${view.frequencies.length - 1}`;
+  channel.value = `${Math.max(0, view.frequencies.findIndex((hz) => hz >= 1000))}`;
   select();
   enable(true);
   element("hint").hidden = false;
 }
 
-function unitOf({ stream }: Manifest): string {
-  const [{ unit }] = stream.outputs;
-  return unit === "Pa" ? "dB SPL" : `dB re 1 ${unit}`;
-}
-
-function describe({ manifest, verdict, identical }: Extract<FromWorker, { type: "opened" }>): void {
-  const { stream, sampling_rate: fs, centre_frequencies: fc } = manifest;
-  const good = identical && verdict.worst <= verdict.allowed;
-  const worst = scientific(verdict.worst);
-  element("verdict").className = good ? "good" : "bad";
-  write("worst", identical ? worst : "another file");
-  write("vectors", `of peak, worst difference from float64 on ${verdict.signals} signals; ${scientific(verdict.allowed)} is allowed`);
-  write("delay", `${digits((1000 * (stream.block + stream.latency)) / fs)} ms`);
-  write("block", `block of ${stream.block} samples, latency ${stream.latency}`);
-  write("channels", `${fc.length} channels`);
-  write("description", `${digits(fc[0])} to ${digits(fc[fc.length - 1])} Hz, at ${fs} Hz`);
-  write("speed", "–");
-  if (good) say(`Ready. Verified here: worst difference ${worst} of peak.`);
-  else if (identical) say(`This model is wrong here by ${worst} of peak; do not trust the picture.`, true);
-  else say("The model file is not the one that was published; copy it again.", true);
+function scale(): ReturnType<typeof decibels> {
+  return view?.kind === "loudness" ? linear(view.unit) : decibels(view?.unit ?? "", Number(range.value));
 }
 
 /** Stop what plays, and start anew. */
 async function start(
-  words: string,
-  make: (port: MessagePort, fs: number) => Promise<Source>,
-  microphone = false,
+  what: string,
+  make: (port: MessagePort, manifest: Manifest) => Promise<Source>,
+  live = false,
 ): Promise<void> {
   if (!manifest) return;
   const ours = ++turn;
   await stop();
-  again = () => start(words, make, microphone);
+  again = () => start(what, make, live);
   warned = false;
+  words = what;
+  behind = 0;
   try {
     model.reset(gain(manifest));
     picture.clear();
-    const made = await make(model.port(), manifest.sampling_rate);
+    loudness.clear();
+    read();
+    const made = await make(model.port(live), manifest);
     if (ours !== turn) return void made.close();
     source = made;
-    setListening(microphone);
-    made.onended = () => {
-      void stop();
-      say(`The end of ${words}.`);
-    };
+    setListening(live);
+    made.onended = () => void finish(ours);
     element("hint").hidden = true;
     pauseButton.disabled = false;
-    say(`Listening to ${words}.`);
+    say(`Listening to ${what}.`);
   } catch (error) {
     again = null;
+    element("hint").hidden = false;
     complain(error);
   }
+}
+
+/** The recording is over; what it still makes known follows. */
+async function finish(ours: number): Promise<void> {
+  await stop();
+  if (behind > BEHIND) say(`The end of ${words}; the model is still computing.`);
+  setTimeout(() => ours === turn && model.end(), TAIL);
 }
 
 async function stop(): Promise<void> {
@@ -138,32 +144,24 @@ async function stop(): Promise<void> {
   await stopped?.close();
 }
 
-function complain(error: unknown): void {
-  const reasons: Record<string, string> = {
-    NotAllowedError: "The browser did not allow the microphone.",
-    NotFoundError: "There is no microphone.",
-    EncodingError: "This is no audio file that the browser can read.",
-    NotSupportedError: "This browser cannot bring its audio to the model's sampling rate.",
-  };
-  const { name, message } = error as Error;
-  say(reasons[name] ?? message, true);
-}
-
 async function bytesOf(url: string): Promise<ArrayBuffer> {
   const response = await fetch(url);
   if (!response.ok) throw new Error(`${url} cannot be read (${response.status}).`);
   return response.arrayBuffer();
 }
 
-function playSample(): Promise<void> {
-  return start("the sample, speech_22k.wav", async (port, fs) =>
-    Source.recording(await Source.decode(await bytesOf("speech_22k.wav"), fs), port, loud.checked),
-  );
+function earsOf({ inputs }: Manifest): number {
+  return inputs[0].axes.includes("ear") ? 2 : 1;
 }
 
-function playFile(file: File): Promise<void> {
-  return start(file.name, async (port, fs) =>
-    Source.recording(await Source.decode(await file.arrayBuffer(), fs), port, loud.checked),
+/** A recording as the model hears it, relative to full scale. */
+async function decode(bytes: ArrayBuffer, opened: Manifest): Promise<Float32Array[]> {
+  return decodeAudio(bytes, opened.sampling_rate!, earsOf(opened));
+}
+
+function play(what: string, bytes: () => Promise<ArrayBuffer>): Promise<void> {
+  return start(what, async (port, opened) =>
+    Source.recording(await decode(await bytes(), opened), opened.sampling_rate!, port, loud.checked),
   );
 }
 
@@ -173,7 +171,7 @@ async function takeMicrophone(): Promise<void> {
     say("The microphone is off.");
     return;
   }
-  await start("the microphone", (port, fs) => Source.microphone(fs, port), true);
+  await start("the microphone", (port, opened) => Source.microphone(opened.sampling_rate!, earsOf(opened), port), true);
 }
 
 function setListening(on: boolean): void {
@@ -188,7 +186,7 @@ async function togglePause(): Promise<void> {
   if (!source) return;
   const { paused } = source;
   pauseButton.textContent = paused ? "Resume" : "Pause";
-  say(paused ? "Paused." : "Going on.");
+  say(paused ? "Paused." : `Listening to ${words}.`);
 }
 
 function enable(on: boolean): void {
@@ -205,26 +203,26 @@ function select(): void {
 
 /** Write out the level of the chosen channel, and what the picture shows, for those who do not see it. */
 function read(): void {
+  loudness.read();
   const { history } = picture;
-  if (!manifest || !history) return;
+  if (!view?.frequencies.length || !history) return;
   const hz = `${Math.round(history.frequencies[picture.channel])} Hz`;
   const now = history.level(picture.channel, 0);
-  const text = Number.isNaN(now) ? hz : `${hz}: ${decibels(now)}`;
-  write("reading", text);
-  const range = `${digits(history.frequencies[0])} to ${digits(history.frequencies.at(-1) ?? 0)} Hz`;
-  const top = history.top === null ? "empty" : `brightest colour ${decibels(history.top)}`;
-  canvas.setAttribute("aria-label", `Cochleagram, ${range}, ${top}`);
+  if (!pointing) write("reading", Number.isNaN(now) ? hz : `${hz}: ${value(now)}`);
+  const span = `${digits(history.frequencies[0])} to ${digits(history.frequencies.at(-1) ?? 0)} Hz`;
+  const top = history.top === null ? "empty" : `brightest colour ${value(history.top)}`;
+  const name = view.kind === "loudness" ? "Specific loudness" : "Cochleagram";
+  canvas.setAttribute("aria-label", `${name}, ${span}, ${top}`);
 }
 
-function show({ speed, mended, lost }: Progress): void {
-  write("speed", speed ? `${digits(speed)} ×` : "–");
-  write("speed-of", lost ? `real time; ${digits(lost)} s of sound were dropped` : "real time, on one core");
-  element("speed-of").parentElement?.classList.toggle("bad", lost > 0);
+function show(progress: Progress): void {
+  behind = progress.behind;
+  showProgress(progress, behind > BEHIND);
   // Once: what is said again and again is read out again and again.
   if (warned) return;
-  warned = lost > 0 || mended > 0;
-  if (lost) say("This device is too slow for the model; some sound is dropped.", true);
-  else if (mended) say("The sound held samples that are no numbers; the model went on from silence.", true);
+  warned = progress.lost > 0 || progress.mended > 0;
+  if (progress.lost) say("This device is too slow for the model; some sound is dropped.", true);
+  else if (progress.mended) say("The sound held samples that are no numbers; the model went on from silence.", true);
 }
 
 let pointing = false;
@@ -232,40 +230,44 @@ function point(event: PointerEvent): void {
   const at = picture.at(event.offsetX, event.offsetY);
   pointing = at !== null;
   if (!at) return;
-  const what = Number.isNaN(at.level) ? "" : `: ${decibels(at.level)}, ${at.ago.toFixed(2)} s ago`;
+  const what = Number.isNaN(at.level) ? "" : `: ${value(at.level)}, ${at.ago.toFixed(2)} s ago`;
   write("reading", `${digits(at.hz)} Hz${what}`);
 }
 
 let lastReading = 0;
-model.oncolumns = ({ levels, progress }) => {
-  picture.add(levels);
+model.oncolumns = ({ columns, loudness: heard, progress }) => {
+  if (columns.length) picture.add(columns);
+  if (heard) loudness.add(heard);
   const now = performance.now();
   if (now - lastReading < READING) return;
   lastReading = now;
-  if (!pointing) read();
+  read();
   show(progress);
+};
+model.onended = () => {
+  read();
+  say(`The end of ${words}.`);
 };
 model.onfailed = (message) => {
   void stop();
-  say(message, true);
+  complain(new Error(message));
 };
 
-sampleButton.onclick = () => void playSample();
+sampleButton.onclick = () => void play("the sample, speech_22k.wav", () => bytesOf("speech_22k.wav"));
 openButton.onclick = () => element<HTMLInputElement>("file").click();
 microphoneButton.onclick = () => void takeMicrophone();
 pauseButton.onclick = () => void togglePause();
 loud.onchange = () => source?.setLoud(loud.checked);
 channel.oninput = select;
 level.onchange = () => void (source && again?.());
-element<HTMLSelectElement>("range").onchange = (event) =>
-  picture.setRange(Number((event.target as HTMLSelectElement).value));
+range.onchange = () => picture.setScale(scale());
 picker.onchange = () => {
   ready = openModel(picker.value).catch(complain);
 };
 element<HTMLInputElement>("file").onchange = ({ target }) => {
   const input = target as HTMLInputElement;
   const file = input.files?.[0];
-  if (file) void playFile(file);
+  if (file) void play(file.name, () => file.arrayBuffer());
   input.value = ""; // so that the same file can be chosen again
 };
 canvas.onpointermove = point;
@@ -281,18 +283,10 @@ canvas.onpointerleave = () => {
 };
 
 onKeys({ " ": pauseButton, s: sampleButton, o: openButton, m: microphoneButton });
-onDrop((file) => void (openButton.disabled || playFile(file)));
+onDrop((file) => void (openButton.disabled || play(file.name, () => file.arrayBuffer())));
 
 async function begin(): Promise<void> {
-  const response = await fetch("models/index.json");
-  const models = response.ok ? ((await response.json()) as { name: string; description: string }[]) : [];
-  if (!models.length) throw new Error("There is no model yet: run `npm run models`, then load this page again.");
-  for (const { name, description } of models) {
-    const option = new Option(name, name);
-    option.title = description;
-    picker.add(option);
-  }
-  picker.disabled = false;
+  await listModels(picker);
   await openModel(picker.value);
 }
 
@@ -309,16 +303,15 @@ if (import.meta.env.PROD && "serviceWorker" in navigator) {
 const cochleagram = {
   /** When the chosen model is open and checked, or the failure was told. */
   ready: () => ready,
-  /** A recording as the model gets it: mono, at its rate, in its unit. */
-  decode: async (url: string): Promise<Float32Array> => {
+  /** A recording as the model gets it: for each ear one array, at its rate, in its unit. */
+  decode: async (url: string): Promise<Float32Array[]> => {
     await ready;
     if (!manifest) throw new Error("No model is open.");
-    const audio = await Source.decode(await bytesOf(url), manifest.sampling_rate);
-    const scale = gain(manifest);
-    return audio.getChannelData(0).map((sample) => scale * sample);
+    const factor = gain(manifest);
+    return (await decode(await bytesOf(url), manifest)).map((ear) => scaled(ear, factor));
   },
-  /** The whole output (channels x whole blocks), and the seconds that it took. */
-  process: (audio: Float32Array) => model.process(audio),
+  /** The first output, and the seconds that it took. */
+  process: (audio: Float32Array[]) => model.process(audio),
 };
 declare global {
   interface Window {

@@ -1,19 +1,32 @@
 /** What the page and its worker say to each other. */
 
-import type { Verdict } from "./check";
-import type { Manifest } from "./manifest";
+import type { Manifest, Verdict } from "amt-export";
+import type { View } from "./columns";
 
 export type ToWorker =
   | { type: "open"; folder: string }
-  | { type: "listen"; port: MessagePort }
+  /** A port that brings audio: for each ear one array. Of what is live, what is too much is dropped. */
+  | { type: "listen"; port: MessagePort; live: boolean }
   | { type: "reset"; gain: number; signal: number }
-  | { type: "process"; audio: Float32Array; call: number };
+  /** The recording is over: give what is still missing. */
+  | { type: "end"; signal: number }
+  | { type: "process"; audio: Float32Array[]; call: number };
 
 export type FromWorker =
-  | { type: "opened"; manifest: Manifest; verdict: Verdict; identical: boolean }
+  | { type: "opened"; manifest: Manifest; verdict: Verdict; view: View }
   | { type: "failed"; message: string }
-  | { type: "columns"; levels: Float32Array; progress: Progress; signal: number }
+  | { type: "columns"; columns: Float32Array; loudness: Loudness | null; progress: Progress; signal: number }
+  | { type: "ended"; signal: number }
   | { type: "processed"; output: Float32Array; seconds: number; call: number };
+
+/** Loudness of both ears together, in sone. */
+export interface Loudness {
+  /** Frames since the message before. */
+  short: Float32Array;
+  long: Float32Array;
+  /** Of a frame. */
+  seconds: number;
+}
 
 export interface Progress {
   /** Seconds of audio since the start. */
@@ -24,4 +37,6 @@ export interface Progress {
   mended: number;
   /** Seconds of audio that were dropped because the machine was too slow. */
   lost: number;
+  /** Seconds of audio that wait. */
+  behind: number;
 }

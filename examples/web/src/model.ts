@@ -6,6 +6,7 @@ type Message<T extends FromWorker["type"]> = Extract<FromWorker, { type: T }>;
 
 export class Model {
   oncolumns: (message: Message<"columns">) => void = () => {};
+  onended: () => void = () => {};
   onfailed: (message: string) => void = () => {};
 
   private readonly worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
@@ -32,15 +33,20 @@ export class Model {
     this.post({ type: "reset", gain, signal: this.signal });
   }
 
-  /** A port that takes audio: mono Float32Array of any length, at the model's rate. */
-  port(): MessagePort {
+  /** A port that takes audio at the model's rate, for each ear one array. */
+  port(live: boolean): MessagePort {
     const { port1, port2 } = new MessageChannel();
-    this.post({ type: "listen", port: port1 }, [port1]);
+    this.post({ type: "listen", port: port1, live }, [port1]);
     return port2;
   }
 
-  /** Run a whole signal (in the model's unit) as fast as it goes: channels x whole blocks. */
-  process(audio: Float32Array): Promise<Message<"processed">> {
+  /** The recording is over; `onended` is called when all of it was drawn. */
+  end(): void {
+    this.post({ type: "end", signal: this.signal });
+  }
+
+  /** Run a whole signal (in the model's unit) as fast as it goes: the first output. */
+  process(audio: Float32Array[]): Promise<Message<"processed">> {
     const call = this.calls.size;
     return new Promise((resolve) => {
       this.calls.set(call, resolve);
@@ -56,6 +62,8 @@ export class Model {
     if (message.type === "opened") this.opening?.resolve(message);
     else if (message.type === "columns") {
       if (message.signal === this.signal) this.oncolumns(message);
+    } else if (message.type === "ended") {
+      if (message.signal === this.signal) this.onended();
     } else if (message.type === "processed") this.calls.get(message.call)?.(message);
     else if (this.opening) this.opening.reject(new Error(message.message));
     else this.onfailed(message.message);

@@ -1,8 +1,7 @@
 /** The cochleagram on its canvas: image, axes and colour bar. */
 
 import { History } from "./history";
-import { COLUMN_SECONDS } from "./meter";
-import { SHADES, TICKS, cams, css, hertz, name } from "./scale";
+import { SHADES, type Scale, TICKS, cams, css, hertz, name } from "./scale";
 
 /** Seconds in the picture; on narrow screens half as many. */
 const SECONDS = 8;
@@ -26,9 +25,8 @@ export class Picture {
   history: History | null = null;
   /** The channel that the reading line marks. */
   channel = 0;
-  unit = "dB SPL";
 
-  private range = 60;
+  private scale: Scale | null = null;
   private stale = true;
   private width = 0;
   private height = 0;
@@ -50,9 +48,10 @@ export class Picture {
     requestAnimationFrame(frame);
   }
 
-  open(frequencies: number[], unit: string): void {
-    this.history = new History(frequencies, Math.round(SECONDS / COLUMN_SECONDS), this.range);
-    this.unit = unit;
+  /** @param columnSeconds of one column of levels */
+  open(frequencies: readonly number[], columnSeconds: number, scale: Scale): void {
+    this.scale = scale;
+    this.history = new History(frequencies, Math.round(SECONDS / columnSeconds), columnSeconds, scale);
     this.touch();
   }
 
@@ -66,9 +65,9 @@ export class Picture {
     this.touch();
   }
 
-  setRange(range: number): void {
-    this.range = range;
-    this.history?.setRange(range);
+  setScale(scale: Scale): void {
+    this.scale = scale;
+    this.history?.setScale(scale);
     this.touch();
   }
 
@@ -86,7 +85,7 @@ export class Picture {
     const channel = nearest.indexOf(Math.min(...nearest));
     const ago = this.ago((x - left) / width, history);
     const level = history.level(channel, ago);
-    return { hz: hertz(place), channel, level, ago: ago * COLUMN_SECONDS };
+    return { hz: hertz(place), channel, level, ago: ago * history.seconds };
   }
 
   private ago(share: number, history: History): number {
@@ -206,7 +205,7 @@ export class Picture {
 
   private drawTimes(context: CanvasRenderingContext2D, history: History): void {
     const { left, top, width, height } = this.frame();
-    const seconds = Math.round(this.shown(history) * COLUMN_SECONDS);
+    const seconds = Math.round(this.shown(history) * history.seconds);
     const step = seconds > 4 ? 2 : 1;
     context.textBaseline = "alphabetic";
     for (let second = 0; second <= seconds; second += step) {
@@ -229,16 +228,16 @@ export class Picture {
     context.fillRect(x, top, BAR, height);
     context.fillStyle = ink;
     context.textAlign = "right";
-    context.fillText(this.unit, this.width - 2, top - 13);
+    context.fillText(this.scale?.unit ?? "", this.width - 2, top - 13);
     context.textAlign = "left";
-    if (history.top === null) return;
+    if (history.top === null || !this.scale) return;
+    const bottom = this.scale.bottom(history.top);
     context.textBaseline = "middle";
-    for (let below = 0; below <= this.range; below += 20) {
-      const y = top + (below / this.range) * height;
+    for (const tick of this.scale.ticks(history.top)) {
+      const y = top + ((history.top - tick) / (history.top - bottom)) * height;
       context.fillRect(x + BAR + 1, Math.min(Math.round(y), top + height - 1), 4, 1);
-      const text = `${history.top - below}`.replace("-", "−");
+      const text = `${tick}`.replace("-", "−");
       context.fillText(text, x + BAR + 8, Math.min(Math.max(y, top + 5), top + height - 5));
     }
   }
 }
-

@@ -45,3 +45,48 @@ function colours(): Uint8ClampedArray {
 export function css(shade: number): string {
   return `rgb(${COLOURS[4 * shade]} ${COLOURS[4 * shade + 1]} ${COLOURS[4 * shade + 2]})`;
 }
+
+/** How numbers become colours. */
+export interface Scale {
+  readonly unit: string;
+  /** What the top of the scale should be for the loudest number in the picture; null where that is no number. */
+  topFor(loudest: number): number | null;
+  /** Whether a top may stay although another one is wanted: colours should stay what they are. */
+  keeps(top: number, wanted: number): boolean;
+  bottom(top: number): number;
+  ticks(top: number): number[];
+}
+
+/** dB between tops of the scale. */
+const STEP = 10;
+
+/** Levels: `range` dB below a top in whole steps. */
+export function decibels(unit: string, range: number): Scale {
+  return {
+    unit,
+    // What stands for silence moves nothing.
+    topFor: (loudest) => (loudest < -190 ? null : STEP * Math.ceil(loudest / STEP)),
+    // Downwards only when the picture has become too dark.
+    keeps: (top, wanted) => wanted <= top && wanted >= top - 2 * STEP,
+    bottom: (top) => top - range,
+    ticks: (top) => Array.from({ length: Math.floor(range / 20) + 1 }, (_, i) => top - 20 * i),
+  };
+}
+
+/** Numbers from 0 to a round top. */
+export function linear(unit: string): Scale {
+  return {
+    unit,
+    topFor: (loudest) => (loudest > 1e-3 ? rounded(loudest) : null),
+    keeps: (top, wanted) => wanted <= top && wanted >= top / 4,
+    bottom: () => 0,
+    ticks: (top) => [top, top / 2, 0],
+  };
+}
+
+/** The next of 1, 2, 5, 10, ... that is not below a number. */
+export function rounded(value: number): number {
+  const power = 10 ** Math.floor(Math.log10(value));
+  const factor = [1, 2, 5, 10].find((step) => step * power >= value * (1 - 1e-9)) ?? 10;
+  return Number((factor * power).toPrecision(3));
+}

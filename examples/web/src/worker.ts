@@ -1,32 +1,27 @@
-/** The model's own thread: opens and checks models, runs streams, and makes levels of their outputs. */
+/** The model's own thread: opens and checks models, runs streams, and makes columns of their outputs. */
 
-import * as ort from "onnxruntime-web/wasm";
+import { type JsonVectors, type Model, type Outputs, type Stream, load, scaled, vectorsFromJson } from "amt-export";
 import wasm from "onnxruntime-web/ort-wasm-simd-threaded.wasm?url";
-import { check, type Excerpts, whole } from "./check";
-import { readManifest, streamFile } from "./manifest";
-import type { FromWorker, Progress, ToWorker } from "./messages";
-import { Meter } from "./meter";
-import { Stream } from "./stream";
-
-ort.env.wasm.wasmPaths = { wasm: new URL(wasm, self.location.href).href };
-// More threads need SharedArrayBuffer, and that special headers; one is fast enough, and any server will do.
-ort.env.wasm.numThreads = 1;
-
-/** Pa; the reference of dB SPL. */
-const P0 = 2e-5;
+import { columnsOf, sumOfEars } from "./columns";
+import type { FromWorker, Loudness, Progress, ToWorker } from "./messages";
 
 /** Seconds that the speed is measured over. */
 const WINDOW = 3;
 
-/** Seconds of audio that may wait; more would only be a growing delay. */
+/** Seconds of live audio that may wait; more would only be a growing delay. */
 const PATIENCE = 1;
 
+/** Seconds of audio that go through the model between two messages to the page. */
+const STEP = 0.05;
+
+let model: Model | undefined;
 let stream: Stream | undefined;
-let meter: Meter | undefined;
-let session: ort.InferenceSession | undefined;
+let columns: ReturnType<typeof columnsOf> | undefined;
 let gain = 1;
 let signal = 0;
-let queue: Float32Array[] = [];
+/** Whether the recording is over: what still comes of it is not heard. */
+let over = false;
+let queue: Float32Array[][] = [];
 let waiting = 0;
 let lost = 0;
 let marks: { busy: number; samples: number }[] = [];
@@ -45,93 +40,120 @@ function inTurn(work: () => Promise<void>): void {
 
 self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
   if (data.type === "open") inTurn(() => open(data.folder));
-  else if (data.type === "listen") data.port.onmessage = (event) => hear(event.data as Float32Array);
+  else if (data.type === "listen") data.port.onmessage = (event) => hear(event.data as Float32Array[], data.live);
   else if (data.type === "reset") {
     queue = [];
     waiting = 0;
     inTurn(async () => {
-      [gain, signal, lost, marks] = [data.gain, data.signal, 0, []];
-      stream?.reset();
-      meter?.reset();
+      [gain, signal, lost, marks, over] = [data.gain, data.signal, 0, [], false];
+      await restart();
     });
-  } else inTurn(() => processed(data.audio, data.call));
+  } else if (data.type === "end") inTurn(() => end(data.signal));
+  else inTurn(() => processed(data.audio, data.call));
 };
 
 async function open(folder: string): Promise<void> {
-  stream = meter = undefined;
-  await session?.release();
-  session = undefined;
-  const manifest = readManifest(await (await get(`${folder}/manifest.json`)).text());
-  const file = streamFile(manifest);
-  const [model, excerpts] = await Promise.all([
-    get(`${folder}/${file.path}`).then((response) => response.arrayBuffer()),
-    get(`${folder}/check.json`).then((response) => response.json() as Promise<Excerpts>),
-  ]);
-  const identical = await hasHash(model, file.sha256);
-  session = await ort.InferenceSession.create(model, { executionProviders: ["wasm"] });
-  const opened = new Stream(manifest, session, ort.Tensor as never);
-  const verdict = await check(opened, excerpts);
-  const [output] = manifest.stream.outputs;
-  const reference = output.unit === "Pa" ? P0 : 1;
-  meter = new Meter(output.shape[1], manifest.sampling_rate, reference);
-  stream = opened;
-  post({ type: "opened", manifest, verdict, identical });
+  stream = columns = undefined;
+  await model?.close();
+  // The streaming form is the only file that is hosted.
+  model = await load(folder, { wasm, form: "stream" });
+  const drawn = columnsOf(model.manifest);
+  const response = await fetch(`${folder}/check.json`);
+  if (!response.ok) throw new Error(`${folder}/check.json cannot be read (${response.status}).`);
+  const verdict = await model.verify(vectorsFromJson((await response.json()) as JsonVectors));
+  columns = drawn;
+  await restart();
+  post({ type: "opened", manifest: model.manifest, verdict, view: drawn.view });
 }
 
-async function get(url: string): Promise<Response> {
-  const response = await fetch(url);
-  if (!response.ok) throw new Error(`${url} cannot be read (${response.status}).`);
-  return response;
+async function restart(): Promise<void> {
+  columns?.reset();
+  // A NaN in the audio must not end a meter that runs for hours.
+  stream = await model?.stream({ onNonfinite: "reset" });
 }
 
-/** Whether these are the published bytes; where the browser cannot hash (plain http), they are taken to be. */
-async function hasHash(bytes: ArrayBuffer, sha256: string): Promise<boolean> {
-  if (!self.crypto?.subtle) return true;
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("") === sha256;
-}
-
-/** Put audio in the queue; drop the oldest if too much is waiting. */
-function hear(audio: Float32Array): void {
-  if (!stream) return;
+/** Put audio in the queue; of what is live drop the oldest if too much is waiting. */
+function hear(audio: Float32Array[], live: boolean): void {
+  if (!stream || !model || over) return;
   queue.push(audio);
-  waiting += audio.length;
-  const fs = stream.manifest.sampling_rate;
-  while (waiting > PATIENCE * fs) {
-    const dropped = queue.shift()?.length ?? 0;
+  waiting += audio[0].length;
+  const fs = model.samplingRate;
+  while (live && waiting > PATIENCE * fs) {
+    const dropped = queue.shift()?.[0].length ?? 0;
     waiting -= dropped;
     lost += dropped / fs;
   }
   inTurn(work);
 }
 
-async function work(): Promise<void> {
-  const piece = queue.shift();
-  if (!piece || !stream || !meter) return;
-  const columns = meter;
-  waiting -= piece.length;
-  await stream.push(
-    piece.map((sample) => gain * sample),
-    (output) => columns.add(output),
-  );
-  const levels = columns.take();
-  if (levels.length) post({ type: "columns", levels, progress: progress(stream), signal }, [levels.buffer]);
+/** Let the messages in that have come: WebAssembly leaves no gap between two blocks. */
+function comeIn(): Promise<void> {
+  const { port1, port2 } = new MessageChannel();
+  return new Promise((resolve) => {
+    port1.onmessage = () => resolve();
+    port2.postMessage(null);
+  });
 }
 
-function progress({ busy, samples, mended, manifest }: Stream): Progress {
-  const fs = manifest.sampling_rate;
-  marks.push({ busy, samples });
-  while (marks.length > 2 && samples - marks[0].samples > WINDOW * fs) marks.shift();
+/** Run what waits, up to a step. */
+async function work(): Promise<void> {
+  await comeIn();
+  if (!stream || !model || !queue.length) return;
+  const pieces: Float32Array[][] = [];
+  for (let samples = 0; queue.length && samples < STEP * model.samplingRate; ) {
+    const piece = queue.shift()!;
+    samples += piece[0].length;
+    pieces.push(piece);
+  }
+  const audio = pieces[0].map((_, ear) => {
+    const joined = new Float32Array(pieces.reduce((sum, piece) => sum + piece[ear].length, 0));
+    let at = 0;
+    for (const piece of pieces) {
+      joined.set(piece[ear], at);
+      at += piece[ear].length;
+    }
+    return scaled(joined, gain);
+  });
+  waiting -= audio[0].length;
+  show(await stream.push(audio));
+}
+
+async function end(ended: number): Promise<void> {
+  while (queue.length) await work();
+  if (!stream || ended !== signal) return;
+  over = true;
+  show(await stream.flush());
+  post({ type: "ended", signal });
+}
+
+function show(outputs: Outputs): void {
+  if (!stream || !model || !columns) return;
+  const fresh = columns.add(outputs);
+  const loudness = loudnessOf(outputs);
+  if (!fresh.length && !loudness?.long.length) return;
+  post({ type: "columns", columns: fresh, loudness, progress: progress(stream, model), signal }, [fresh.buffer]);
+}
+
+function loudnessOf({ short_term: short, long_term: long }: Outputs): Loudness | null {
+  if (!model || !short || !long || long.unit !== "sone") return null;
+  return { short: sumOfEars(short), long: sumOfEars(long), seconds: model.manifest.hop / model.samplingRate };
+}
+
+function progress({ busy, samples, resets }: Stream, { samplingRate: fs }: Model): Progress {
+  // A flush starts the count anew.
+  const heard = Math.max(samples, marks.at(-1)?.samples ?? 0);
+  marks.push({ busy, samples: heard });
+  while (marks.length > 2 && heard - marks[0].samples > WINDOW * fs) marks.shift();
   const spent = busy - marks[0].busy;
-  const speed = spent > 0 ? (samples - marks[0].samples) / fs / spent : 0;
-  return { heard: samples / fs, speed, mended, lost };
+  const speed = spent > 0 ? (heard - marks[0].samples) / fs / spent : 0;
+  return { heard: heard / fs, speed, mended: resets, lost, behind: waiting / fs };
 }
 
 /** A whole signal at once, as fast as it goes: for tests, and for the console. */
-async function processed(audio: Float32Array, call: number): Promise<void> {
-  if (!stream) throw new Error("No model is open.");
-  const output = await whole(stream, audio);
-  const seconds = stream.busy;
-  stream.reset();
-  post({ type: "processed", output, seconds, call }, [output.buffer]);
+async function processed(audio: Float32Array[], call: number): Promise<void> {
+  if (!model) throw new Error("No model is open.");
+  const started = performance.now();
+  const outputs = await model.process(audio);
+  const output = outputs[model.outputs[0].name].data;
+  post({ type: "processed", output, seconds: (performance.now() - started) / 1000, call }, [output.buffer]);
 }

@@ -18,7 +18,7 @@ from amt_export.manifest.json_records import decode, encode
 from amt_export.model_file import load_spec
 from amt_export.modules import GammatoneFilterbank, Moore2016FrontEnd, Moore2016Spectrum
 from amt_export.publish import publish
-from amt_export.report.markdown import parity_markdown
+from amt_export.report.card import model_card
 from amt_export.verify.parity import check_folder
 from amt_export.verify.parity.cases import module_cases
 from amt_export.verify.parity.check import load_vectors
@@ -124,7 +124,7 @@ def test_the_count_is_published(folder):
         assert row.frames == 11 * 11
         assert row.kind == "frequency" or row.worst < 1e-3
     first = manifest.parity[0]
-    assert f"{first.left_out} of {first.frames} frames" in parity_markdown(manifest)
+    assert f"{first.left_out} of {first.frames} frames" in model_card(manifest)
     check_folder(folder)
 
 

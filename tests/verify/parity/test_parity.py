@@ -51,7 +51,7 @@ def test_every_model_in_every_format(name, format, published):
     assert row.tolerance == spec.parity[format] or format not in spec.given
     assert row.signal in suite(10, 16000)
     assert 0.0 < rows["float64"].worst <= rows["float64"].tolerance, "float32 is not float64"
-    text = (folder / "parity.md").read_text()
+    text = (folder / "README.md").read_text()
     assert format in text
     assert name in text
 

@@ -1,0 +1,205 @@
+"""`run` over many recordings: one result each, bad ones reported and skipped, a table at the end."""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from amt_export.audio.calibration import check_audio_model
+from amt_export.cli.convert import Outcome, Settings, Task
+from amt_export.cli.inputs import Found, find_recordings, result_names
+from amt_export.cli.sinks.files import result_files
+from amt_export.cli.terminal.console import Table
+from amt_export.cli.terminal.errors import complain
+from amt_export.cli.terminal.files import replacing
+from amt_export.cli.terminal.progress import bar
+from amt_export.cli.terminal.tables import count, number, output, plain_table
+from amt_export.cli.workers import convert_each, convert_in_workers
+from amt_export.errors import PublishError
+from amt_export.manifest import load_manifest
+from amt_export.plot.columns import columns_for
+from amt_export.runtime.axes import is_timed
+from amt_export.runtime.phon import phon
+
+SOME_BAD = 3
+"""Exit code: finished, but some recordings were bad."""
+
+SUMMARY = "summary.csv"
+"""In the output folder: a row for each recording."""
+
+SHOWN = 30
+"""Recordings that the table on the terminal has at most; `SUMMARY` has all of them."""
+
+SUMMARY_COLUMNS = (
+    *("recording", "result", "seconds", "level_db_spl", "loudness_sone", "loudness_phon"),
+    *("maximum_at_s", "n5_sone", "n10_sone", "remarks", "error"),
+)
+
+
+def plan(inputs: Sequence[str], out: Path, suffix: str, *, picture: bool) -> list[Task]:
+    """Return what is to be done.
+
+    Parameters
+    ----------
+    inputs : sequence of str
+        Files, folders, patterns.
+    out : Path
+        Folder of the results.
+    suffix : str
+        Of the results.
+    picture : bool
+        Whether each recording gets a picture.
+
+    Raises
+    ------
+    AudioError
+        If there is nothing to do, or two results would have the same name.
+    """
+    found = find_recordings(inputs)
+
+    def task(item: Found, name: Path) -> Task:
+        def place(ending: str) -> Path:
+            return out / name.with_name(name.name + ending)
+
+        return Task(item.path, place(suffix), place(".png") if picture else None)
+
+    return [task(item, name) for item, name in zip(found, result_names(found), strict=True)]
+
+
+def run_all(settings: Settings, tasks: Sequence[Task], out: Path, jobs: int) -> int:
+    """Convert all recordings and say what came of them.
+
+    Parameters
+    ----------
+    settings : Settings
+    tasks : sequence of Task
+        At least one.
+    out : Path
+        Folder of the results.
+    jobs : int
+        Processes.
+
+    Returns
+    -------
+    int
+        The exit code: 3 if some recordings were bad.
+
+    Raises
+    ------
+    AmtExportError
+        If no recording could have a result: the model cannot be opened, or gives nothing of this format, or
+        the folder cannot be written.
+    """
+    _check(settings, tasks[0])
+    _prepare(out, settings, tasks)
+    started = time.perf_counter()
+    outcomes: dict[Path, Outcome] = {}
+    with bar(f"{settings.folder.name}, {count(len(tasks), 'recording')}") as report:
+        done: Iterator[Outcome]
+        if jobs == 1:
+            done = convert_each(settings, tasks, report)
+        else:
+            done = convert_in_workers(settings, tasks, jobs, report)
+        for outcome in done:
+            outcomes[outcome.source] = outcome
+            if outcome.error:
+                complain(outcome.error, "skipped")
+    ordered = [outcomes[task.source] for task in tasks]
+    _write_summary(out / SUMMARY, ordered, out)
+    return _say(ordered, time.perf_counter() - started, out)
+
+
+def _check(settings: Settings, task: Task) -> None:
+    """Refuse once what every recording would be refused for."""
+    manifest = load_manifest(settings.folder)
+    check_audio_model(manifest)
+    if task.output is not None:
+        result_files(task.output, manifest)
+    if task.picture is not None:
+        timed = {port.name: 1 for port in manifest.outputs if is_timed(port)}
+        columns_for(manifest, float(manifest.sampling_rate or 1), timed, 1)
+
+
+def _prepare(out: Path, settings: Settings, tasks: Sequence[Task]) -> None:
+    """Make the output folder, unless results would replace what must stay."""
+    if out.exists() and not out.is_dir():
+        raise PublishError(f"{out}: is a file; give a folder for the results of many recordings")
+    if not out.parent.is_dir():
+        raise PublishError(f"{out}: there is no folder {out.parent}; create it first")
+    recordings = {task.source.resolve() for task in tasks}
+    for path in (
+        *(place for task in tasks for place in (task.output, task.picture)),
+        out / SUMMARY,
+    ):
+        if path is not None and path.resolve() in recordings:
+            raise PublishError(f"{path}: would replace a recording; give another folder")
+    if settings.folder.resolve() in (out.resolve(), *out.resolve().parents):
+        raise PublishError(f"{out}: would change {settings.folder}; give another folder")
+    out.mkdir(exist_ok=True)
+
+
+def _write_summary(path: Path, outcomes: Sequence[Outcome], out: Path) -> None:
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(SUMMARY_COLUMNS)
+        for outcome in outcomes:
+            result = outcome.files[0].relative_to(out) if outcome.files else ""
+            loud = outcome.loudness
+            heard = f"{outcome.seconds:.3f}" if not outcome.error else ""
+            level = "" if outcome.level is None else f"{outcome.level:.2f}"
+            loudness = ("", "", "", "", "")
+            if loud is not None:
+                maximum = f"{loud.maximum:.6g}", f"{phon(loud.maximum):.2f}", f"{loud.seconds:.3f}"
+                loudness = (*maximum, f"{loud.n5:.6g}", f"{loud.n10:.6g}")
+            remarks = "; ".join(outcome.remarks)
+            first = outcome.source, result, heard, level
+            writer.writerow((*first, *loudness, remarks, outcome.error))
+
+
+def _say(outcomes: Sequence[Outcome], elapsed: float, out: Path) -> int:
+    """Print the table and the last lines."""
+    console = output()
+    if len(outcomes) <= SHOWN:
+        console.print(_table(outcomes))
+    good = [outcome for outcome in outcomes if not outcome.error]
+    seconds = sum(outcome.seconds for outcome in good)
+    bad = len(outcomes) - len(good)
+    skipped = f", {bad} skipped" if bad else ""
+    console.print(
+        f"{count(len(good), 'recording')}, {duration(seconds)}, in {duration(elapsed)} "
+        f"({number(seconds / elapsed)} times real time){skipped}",
+        soft_wrap=True,
+    )
+    remarked = sum(bool(outcome.remarks) for outcome in good)
+    about = f" (remarks on {count(remarked, 'recording')})" if remarked else ""
+    console.print(f"wrote {out / SUMMARY}{about}", soft_wrap=True)
+    return SOME_BAD if bad else 0
+
+
+def _table(outcomes: Sequence[Outcome]) -> Table:
+    loudness = any(outcome.loudness is not None for outcome in outcomes)
+    numbers = ["length", "dB SPL", *(["sone", "phon", "N5", "N10"] if loudness else [])]
+    table = plain_table("", ["recording", *numbers], right=numbers)
+    for outcome in outcomes:
+        cells = ["skipped", *[""] * (len(numbers) - 1)]
+        if not outcome.error:
+            level = "-" if outcome.level is None else f"{outcome.level:.1f}"
+            cells = [duration(outcome.seconds), level]
+            if outcome.loudness is not None:
+                loud = outcome.loudness
+                cells += [number(loud.maximum), f"{phon(loud.maximum):.0f}"]
+                cells += [number(loud.n5), number(loud.n10)]
+        table.add_row(str(outcome.source), *cells)
+    return table
+
+
+def duration(seconds: float) -> str:
+    """Return a time as people say it: ``6.7 s``, ``12 min 5 s``, ``3 h 20 min``."""
+    if seconds < 99.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"

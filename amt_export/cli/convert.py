@@ -1,0 +1,170 @@
+"""One recording through a model to files: what `run` does once, or for each of many recordings."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from amt_export.audio.reader import AudioReader
+from amt_export.cli.sinks.files import SINKS, result_files
+from amt_export.cli.sinks.sink import Account, Sink
+from amt_export.cli.terminal.progress import Report
+from amt_export.manifest import load_manifest
+from amt_export.runtime.loudness import LoudnessSummary
+from amt_export.runtime.recording import check_length, open_for_recordings, recording_pieces
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The model, and what recordings are taken to be; can be pickled.
+
+    Parameters
+    ----------
+    folder : Path
+        A published folder.
+    backend : str
+    level, full_scale : float or None
+    diotic, raw, truncated : bool
+        As `amt_export.audio.reader.AudioReader` takes them.
+    """
+
+    folder: Path
+    backend: str = "onnx"
+    level: float | None = None
+    full_scale: float | None = None
+    diotic: bool = False
+    raw: bool = False
+    truncated: bool = False
+
+
+@dataclass(frozen=True)
+class Task:
+    """A recording, and where its results go; None for what is not wanted."""
+
+    source: Path
+    output: Path | None = None
+    picture: Path | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a recording.
+
+    Parameters
+    ----------
+    source : Path
+    files : tuple of Path
+        That were written.
+    seconds : float
+        Duration of the recording.
+    level : float or None
+        dB SPL RMS.
+    elapsed : float
+        s that it took.
+    remarks : tuple of str
+        What a user should know of the recording.
+    loudness : LoudnessSummary or None
+    error : str
+        Why there is no result; empty if there is one.
+    """
+
+    source: Path
+    files: tuple[Path, ...] = ()
+    seconds: float = 0.0
+    level: float | None = None
+    elapsed: float = 0.0
+    remarks: tuple[str, ...] = ()
+    loudness: LoudnessSummary | None = None
+    error: str = ""
+
+
+class Converter:
+    """A model that is opened once, for any number of recordings.
+
+    Parameters
+    ----------
+    settings : Settings
+    **session_options
+        As for `amt_export.runtime.load`.
+
+    Raises
+    ------
+    AmtExportError
+        If the model cannot be opened.
+    """
+
+    def __init__(self, settings: Settings, **session_options: object) -> None:
+        self._settings = settings
+        self.manifest = load_manifest(settings.folder)
+        self._opened = open_for_recordings(settings.folder, settings.backend, **session_options)
+
+    def read(self, source: Path) -> AudioReader:
+        """Open a recording.
+
+        Raises
+        ------
+        AudioError, InputError
+            If the model cannot be given this recording.
+        """
+        settings = self._settings
+        recording = AudioReader(
+            source,
+            self.manifest,
+            settings.level,
+            full_scale=settings.full_scale,
+            diotic=settings.diotic,
+            raw=settings.raw,
+            truncated=settings.truncated,
+        )
+        check_length(recording, self._opened)
+        return recording
+
+    def convert(self, task: Task, recording: AudioReader, report: Report) -> Outcome:
+        """Run the model on a recording and write the results: all of them, or none.
+
+        Raises
+        ------
+        AmtExportError
+            If the recording is bad, or a file cannot be written.
+        """
+        account = Account(self.manifest, recording)
+        with ExitStack() as stack:
+            sinks = [stack.enter_context(sink) for sink in _sinks(task, account)]
+            started = time.perf_counter()
+            done = 0
+            for audio, outputs in recording_pieces(self._opened, recording):
+                account.add(outputs)
+                for sink in sinks:
+                    sink.write(audio, outputs)
+                done += audio.shape[-1]
+                clock = f"{done / recording.fs:.0f} of {recording.seconds:.0f} s"
+                report(clock, done / recording.samples)
+            elapsed = time.perf_counter() - started
+        return Outcome(
+            task.source,
+            tuple(files_of(task, self)),
+            recording.seconds,
+            recording.level,
+            elapsed,
+            tuple(recording.remarks),
+            account.loudness(),
+        )
+
+
+def files_of(task: Task, converter: Converter) -> list[Path]:
+    """Return the files that a task writes."""
+    files = [] if task.output is None else result_files(task.output, converter.manifest)
+    return files if task.picture is None else [*files, task.picture]
+
+
+def _sinks(task: Task, account: Account) -> list[Sink]:
+    sinks: list[Sink] = []
+    if task.output is not None:
+        sinks.append(SINKS[task.output.suffix.lower()](task.output, account))
+    if task.picture is not None:
+        from amt_export.cli.sinks.picture import PictureSink
+
+        sinks.append(PictureSink(task.picture, account))
+    return sinks

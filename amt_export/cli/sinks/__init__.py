@@ -1,0 +1,1 @@
+"""Where outputs go piece by piece: arrays in memory or on disk, tables, pictures."""

@@ -1,0 +1,169 @@
+"""What both forms of the DRNL share: checks, published parameters, filters."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from amt_export.design.drnl import MODELS, SUBJECTS, drnl_parameters, resonance
+from amt_export.design.ears import both_ears_gain
+from amt_export.design.rounding import (
+    AMPLITUDE,
+    LEFT,
+    ONCE,
+    noise_gain,
+    tone_error,
+    tone_gain,
+)
+from amt_export.manifest.ports import Port
+from amt_export.modules.base import unrounded
+from amt_export.modules.filterbanks.audio_filter import AudioFilter
+from amt_export.modules.filterbanks.centre_frequencies import checked_rate, evenly_spaced
+from amt_export.modules.filterbanks.compression import SMALLEST, broken_stick, knee_velocity
+from amt_export.modules.reference import AMT, DOCUMENTED, checked_reference
+from amt_export.recurrence.state_space import StateSpace, amplified, series
+
+
+class DRNLParameters(AudioFilter):
+    """What both forms of the DRNL share: checks, published parameters, filters."""
+
+    input_ports: ClassVar[tuple[Port, ...]] = (Port("audio", ("batch", "time"), "m/s"),)
+    output_ports: ClassVar[tuple[Port, ...]] = (
+        Port("velocity", ("batch", "channel", "time"), "m/s"),
+    )
+
+    # The compression lifts what is faint, rounding included.
+    parity_defaults: ClassVar[dict[str, float]] = {"onnx": 3e-5, "coreml": 3e-5, "float64": 3e-5}
+
+    fc: Tensor
+    CF_lin: Tensor
+    BW_lin_norm: Tensor
+    LP_lin_cutoff: Tensor
+    g: Tensor
+    CF_nlin: Tensor
+    BW_nlin_norm: Tensor
+    LP_nlin_cutoff: Tensor
+    a: Tensor
+    b: Tensor
+    c: Tensor
+    linear_gain: Tensor
+    compressive_gain: Tensor
+    exponent: Tensor
+
+    def __init__(
+        self,
+        fc: Tensor | tuple[float, float],
+        fs: float,
+        n_channels: int,
+        subject: str,
+        model: str,
+        learnable: tuple[str, ...],
+        dtype: torch.dtype,
+        reference: str,
+    ) -> None:
+        super().__init__()
+        self.reference = checked_reference(reference, (DOCUMENTED, AMT))
+        self.classic = reference == AMT
+        if model not in MODELS:
+            raise ValueError(f"model is {model!r}; one of {', '.join(map(repr, MODELS))}")
+        if subject not in SUBJECTS:
+            raise ValueError(f"subject is {subject!r}; one of {', '.join(map(repr, SUBJECTS))}")
+        self.fs = checked_rate(fs)
+        self.subject = subject
+        self.model = model
+        self.dtype = dtype
+        self.learnable = bool(learnable)
+        self.gt_lin, self.lp_lin, self.gt_nlin, self.lp_nlin = MODELS[model]
+        centre = evenly_spaced(fc, n_channels, fs)
+        self.num_channels = centre.shape[0]
+        self.register_design_value("fc", centre, False, dtype)
+        for name, value in drnl_parameters(centre, subject).items():
+            self.register_design_value(name, value, name in learnable, dtype)
+
+    def linear_path(self) -> StateSpace:
+        """g, gammatone and low-passes of the linear path, float64."""
+        system = resonance(
+            unrounded(self.CF_lin, self._designed["CF_lin"]),
+            unrounded(self.BW_lin_norm, self._designed["BW_lin_norm"]),
+            self.gt_lin,
+            unrounded(self.LP_lin_cutoff, self._designed["LP_lin_cutoff"]),
+            self.lp_lin,
+            float(self.fs),
+            self.classic,
+        )
+        return amplified(system, unrounded(self.g, self._designed["g"]))
+
+    def nonlinear_filter(self, lowpasses: int) -> StateSpace:
+        """The gammatone of the nonlinear path, which stands on both sides of the compression."""
+        return resonance(
+            unrounded(self.CF_nlin, self._designed["CF_nlin"]),
+            unrounded(self.BW_nlin_norm, self._designed["BW_nlin_norm"]),
+            self.gt_nlin,
+            unrounded(self.LP_nlin_cutoff, self._designed["LP_nlin_cutoff"]),
+            lowpasses,
+            float(self.fs),
+            self.classic,
+        )
+
+    def keep_compression(self) -> None:
+        """Bake a, b and c - 1 into buffers."""
+        with torch.no_grad():
+            for name, value in zip(
+                ("linear_gain", "compressive_gain", "exponent"), self.compression(), strict=True
+            ):
+                self.register_buffer(name, value, persistent=False)
+
+    def compression(self) -> tuple[Tensor, Tensor, Tensor]:
+        """a, b and c - 1 as (F,) in the module's dtype."""
+        dtype = self.a.dtype
+        a = unrounded(self.a, self._designed["a"]).to(dtype)
+        b = unrounded(self.b, self._designed["b"]).to(dtype)
+        exponent = (unrounded(self.c, self._designed["c"]) - 1.0).to(dtype)
+        return a, b, exponent
+
+    def knee_velocity(self) -> Tensor | None:
+        """Knee of each channel (F,) in m/s, float64, or None; see `compression.knee_velocity`."""
+        found = [unrounded(getattr(self, name), self._designed[name]) for name in ("a", "b", "c")]
+        return knee_velocity(found[0], found[1], found[2])
+
+    def compressed(self, resonant: Tensor) -> Tensor:
+        """`broken_stick` for (B, F, ...)."""
+        a, b, exponent = self.linear_gain, self.compressive_gain, self.exponent
+        if self.learnable:
+            a, b, exponent = self.compression()
+        shape = [-1] + [1] * (resonant.dim() - 2)
+        return broken_stick(resonant, a.reshape(shape), b.reshape(shape), exponent.reshape(shape))
+
+    @torch.no_grad()
+    def expected_rounding(self, tones: Sequence[float]) -> float:
+        """See `design.rounding`: more than usual where no channel is near a tone."""
+        fs = float(self.fs)
+        linear, before = self.linear_path(), self.nonlinear_filter(0)
+        behind = self.nonlinear_filter(self.lp_nlin)
+        a, b, exponent = (value.double().cpu() for value in self.compression())
+        found = [0.0]
+        for frequency in (tone for tone in tones if tone < 0.5 * fs):
+            amplitude = AMPLITUDE * both_ears_gain(frequency, fs)
+            resonant = tone_gain(before, frequency, fs) * amplitude
+            gain = torch.minimum(a, b * torch.clamp(resonant, min=SMALLEST) ** exponent)
+            peak = tone_gain(linear, frequency, fs) * amplitude
+            peak = peak + tone_gain(behind, frequency, fs) * gain * resonant
+            left = noise_gain(linear) * amplitude + noise_gain(behind) * gain * resonant
+            # What rounding leaves before the compression goes through the filter behind it too.
+            left = left + ONCE * gain * noise_gain(series(before, behind)) * amplitude
+            found.append(tone_error(LEFT * left, peak))
+        return max(found)
+
+    def centre_frequencies(self) -> list[float]:
+        """In Hz."""
+        return [float(f) for f in self._designed["fc"]]
+
+    def extra_repr(self) -> str:
+        """Key parameters, as torch prints them."""
+        low, high = self.centre_frequencies()[0], self.centre_frequencies()[-1]
+        return (
+            f"num_channels={self.num_channels}, fc={low:.1f}...{high:.1f} Hz, fs={self.fs:g}, "
+            f"subject={self.subject!r}, model={self.model!r}, learnable={self.learnable}, "
+            f"reference={self.reference!r}"
+        )

@@ -1,0 +1,1 @@
+"""What `scripts/fuzz.py` tries: damage, and a trial for each kind of input."""

@@ -1,0 +1,217 @@
+"""`run` over many recordings: a result each, bad ones reported and skipped, a summary."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from amt_export.cli import workers
+from amt_export.cli.convert import Settings, Task
+from amt_export.cli.main import main
+from amt_export.cli.workers import convert_in_workers
+from support.cli import INTERRUPTIBLE, environment, failed, noise
+from support.loudness import publish_loudness
+from support.streams import publish_levels
+from support.workers import convert_or_die
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return publish_levels(tmp_path_factory.mktemp("levels") / "tiny")
+
+
+@pytest.fixture
+def day(tmp_path):
+    """Three good recordings and four bad ones."""
+    folder = tmp_path / "day"
+    (folder / "deep").mkdir(parents=True)
+    for seed, name in enumerate(("a.wav", "a.flac", "deep/b.wav")):
+        soundfile.write(folder / name, noise(3000 + 1000 * seed, seed=seed), 16000)
+    (folder / "text.wav").write_text("no sound", encoding="utf-8")
+    (folder / "empty.wav").touch()
+    soundfile.write(folder / "deep" / "nan.wav", np.array([0.1, np.nan] * 99), 16000, "FLOAT")
+    soundfile.write(folder / "none.wav", np.zeros(0), 16000)
+    return folder
+
+
+GOOD = ("a.flac", "a.wav", "deep/b")
+BAD = ("text.wav", "empty.wav", "nan.wav", "none.wav")
+
+
+def run(*arguments) -> int:
+    return main(["run", *map(str, arguments)])
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_each_good_recording_has_a_result_and_each_bad_one_a_line(model, day, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert run(model, day, "-o", out, "--plot") == 3
+    made = [f"{name}.{suffix}" for name in GOOD for suffix in ("npz", "png")]
+    assert files(out) == sorted([*made, "summary.csv"])
+    captured = capsys.readouterr()
+    lines = captured.err.splitlines()
+    assert len(lines) == len(BAD)
+    for name in BAD:
+        (line,) = [line for line in lines if name in line]
+        assert line.startswith("amt-export: skipped: ")
+        assert line.count(name) == 1
+    assert "3 recordings, 0.8 s, in " in captured.out
+    assert ", 4 skipped" in captured.out
+    assert run(model, day / "deep" / "b.wav", "-o", tmp_path / "alone.npz") == 0
+    with np.load(out / "deep" / "b.npz") as many, np.load(tmp_path / "alone.npz") as alone:
+        for name in alone.files:
+            np.testing.assert_array_equal(many[name], alone[name])
+
+
+def test_the_summary_has_a_row_for_each_recording_in_their_order(model, day, tmp_path):
+    out = tmp_path / "out"
+    assert run(model, day, "-o", out, "--level", "60", "--format", "csv") == 3
+    found = rows(out / "summary.csv")
+    assert [Path(row["recording"]).name for row in found] == [
+        *("a.flac", "a.wav", "b.wav", "nan.wav", "empty.wav", "none.wav", "text.wav")
+    ]
+    good = {row["result"]: row for row in found if row["result"]}
+    assert list(good) == ["a.flac.csv", "a.wav.csv", "deep/b.csv"]
+    assert good["deep/b.csv"]["seconds"] == "0.312"
+    assert {row["level_db_spl"] for row in good.values()} == {"60.00"}
+    assert all(bool(row["error"]) != bool(row["result"]) for row in found)
+
+
+def test_loudness_of_many_recordings_is_a_table(tmp_path, wav, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    folder = publish_loudness(tmp_path / "tiny")
+    long_name = f"{'recording-with-a-long-name-' * 3}.wav"
+    paths = [wav(noise(4000, 2, seed=seed), name=name) for seed, name in ((0, long_name), (1, "b"))]
+    out = tmp_path / "out"
+    assert run(folder, *paths, "-o", out, "--level", "60") == 0
+    text = capsys.readouterr().out
+    header = text.splitlines()[0]
+    assert header.split() == ["recording", "length", "dB", "SPL", "sone", "phon", "N5", "N10"]
+    assert max(map(len, text.splitlines()[:-1])) <= 80
+    for row in rows(out / "summary.csv"):
+        with np.load(out / row["result"]) as data:
+            assert float(row["loudness_sone"]) == pytest.approx(data["loudest"][0], rel=1e-5)
+            assert float(row["n5_sone"]) == pytest.approx(data["N5"], rel=1e-5)
+            assert float(row["n10_sone"]) == pytest.approx(data["N10"], rel=1e-5)
+            slow = data["slow"][0].sum(axis=1)
+            when = data["time"][slow.argmax()]
+            assert float(row["maximum_at_s"]) == pytest.approx(when, abs=6e-4)
+
+
+def test_workers_make_the_same_files(model, day, tmp_path, capsys):
+    texts = []
+    for jobs in ("1", "2"):
+        out = tmp_path / jobs
+        options = ("--format", "csv", "--jobs", jobs)
+        assert run(model, day, day / "gone.wav", "-o", out, *options) == 3
+        texts.append({name: (out / name).read_bytes() for name in files(out)})
+        assert len(capsys.readouterr().err.splitlines()) == len(BAD) + 1
+    assert texts[0] == texts[1]
+
+
+def test_a_recording_that_kills_its_worker_is_one_bad_recording(model, day, tmp_path, monkeypatch):
+    monkeypatch.setattr(workers, "_convert", convert_or_die)
+    (day / "a.wav").rename(day / "deadly.wav")
+    names = ("deadly.wav", "a.flac", "deep/b.wav")
+    tasks = [Task(day / name, tmp_path / f"{Path(name).stem}.npz") for name in names]
+    told = []
+    found = {
+        outcome.source.name: outcome.error
+        for outcome in convert_in_workers(
+            Settings(model), tasks, 1, lambda what, share: told.append(share)
+        )
+    }
+    assert "the process that read it was killed" in found.pop("deadly.wav")
+    assert found == {"a.flac": "", "b.wav": ""}
+    assert told[-1] == pytest.approx(2 / 3)
+
+
+def test_what_every_recording_would_be_refused_for_is_said_once(
+    model, small_stream, day, tmp_path, capsys
+):
+    shutil.copytree(model, tmp_path / "broken")
+    (tmp_path / "broken" / "tiny.stream.onnx").write_bytes(b"")
+    for folder, options, message in (
+        (tmp_path / "gone", (), "gone"),
+        (tmp_path / "broken", ("--jobs", "1"), "published with"),
+        (tmp_path / "broken", ("--jobs", "2"), "published with"),
+        (small_stream, ("--format", "csv"), "csv holds frames"),
+    ):
+        assert message in failed(capsys, "run", folder, day, "-o", tmp_path / "x", *options)
+        assert not files(tmp_path / "x")
+
+
+def test_places_that_results_must_not_go_to(model, wav, day, tmp_path, capsys):
+    recording = wav(noise(1000), name="sound.npz")
+    before = recording.read_bytes()
+    (tmp_path / "results").write_text("a file")
+    for out, message in (
+        (tmp_path, "sound.npz: would replace a recording"),
+        (tmp_path / "results", "is a file; give a folder"),
+        (tmp_path / "no" / "results", "there is no folder"),
+        (model, "would change"),
+        (model / "results", "would change"),
+    ):
+        assert message in failed(capsys, "run", model, recording, day, "-o", out)
+    assert recording.read_bytes() == before
+    assert not (model / "results").exists()
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_an_interruption_leaves_whole_results_and_nothing_else(jobs, model, tmp_path):
+    for name in "abcdef":
+        soundfile.write(tmp_path / f"{name}.wav", noise(16000 * (1 if name == "a" else 60)), 16000)
+    out = tmp_path / "out"
+    command = ["run", model, tmp_path, "-o", out, "--jobs", jobs, "--format", "csv"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTIBLE, *map(str, command)],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if (out / "a.csv").exists() and list(out.glob(".*.part")):
+            break
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert error.splitlines() == [
+        "amt-export: error: interrupted; what was published before is as it was"
+    ]
+    assert "a.csv" in files(out)
+    assert not [name for name in files(out) if name.endswith(".part")]
+    assert not _children_of(process.pid)
+
+
+def _children_of(pid: int) -> list[str]:
+    """Processes that are left of a process group; where /proc tells."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        if int(fields[1]) == pid and int(path.parent.name) != os.getpid():
+            found.append(path.parent.name)
+    return found

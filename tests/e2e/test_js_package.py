@@ -1,0 +1,376 @@
+"""packages/js, as npm packs it: in an empty Node project and an empty Vite project, and compared with Python."""
+
+import json
+import os
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+
+from amt_export import runtime
+from amt_export.audio.calibration import calibration
+from support.apps import (
+    EXAMPLES,
+    FRAMES,
+    LOUDNESS,
+    MIRRORED,
+    ROOT,
+    SAMPLES,
+    answer,
+    app_model,
+    installed,
+    program,
+)
+from support.manifests import manifest
+
+PACKAGE = ROOT / "packages" / "js"
+
+MODULE = """
+import { readFileSync, writeFileSync } from "node:fs";
+import { FrameMeter, calibration, excerpts, frameLevels, load, phon, readNpz, vectorsFromJson, vectorsToJson }
+  from "amt-export";
+const { task, ...given } = JSON.parse(readFileSync(0, "utf8"));
+const read = (path) => new Float32Array(new Uint8Array(readFileSync(path)).buffer);
+const save = (outputs, folder) => Object.fromEntries(Object.entries(outputs).map(([name, { data, dims, unit }]) => {
+  writeFileSync(`${folder}/${name}.f32`, Buffer.from(data.buffer, data.byteOffset, data.byteLength));
+  return [name, { dims, unit }];
+}));
+const messageOf = async (work) => {
+  try { await work(); return null; } catch (error) { return `${error.name}: ${error.message}`; }
+};
+const tasks = {
+  async process({ folder, audio, out, form }) {
+    const model = await load(folder, { form });
+    const all = read(audio);
+    const samples = all.length / model.ears;
+    const signal = Array.from({ length: model.ears }, (_, ear) => all.slice(ear * samples, (ear + 1) * samples));
+    return save(await model.process(signal), out);
+  },
+  async pieces({ folder, audio, out, pieces }) {
+    const stream = await (await load(folder)).stream();
+    const all = read(audio);
+    await stream.push(all.subarray(0, 777));
+    await stream.reset();
+    const answers = [];
+    for (let at = 0, i = 0; at < all.length; at += pieces[i++ % pieces.length]) {
+      answers.push(stream.push(all.subarray(at, at + pieces[i % pieces.length]))); // not awaited: in turn
+    }
+    answers.push(stream.flush());
+    const [name] = Object.keys(await answers[0]);
+    const parts = (await Promise.all(answers)).map((answer) => answer[name]);
+    const [channels] = parts[0].dims;
+    const total = parts.reduce((sum, { dims }) => sum + dims[1], 0);
+    const data = new Float32Array(channels * total);
+    for (let at = 0, i = 0; i < parts.length; at += parts[i++].dims[1]) {
+      const { data: piece, dims } = parts[i];
+      for (let c = 0; c < channels; c++) data.set(piece.subarray(c * dims[1], (c + 1) * dims[1]), c * total + at);
+    }
+    return save({ [name]: { data, dims: [channels, total], unit: parts[0].unit } }, out);
+  },
+  async nonfinite({ folder }) {
+    const model = await load(folder);
+    const bad = new Float32Array(600).fill(0.1);
+    bad[321] = NaN;
+    const good = new Float32Array(600).fill(0.1);
+    const huge = new Float32Array(600).fill(3e38);
+    const strict = await model.stream();
+    await strict.push(good);
+    const refused = await messageOf(() => strict.push(bad));
+    const [name] = Object.keys(await strict.push(good)); // as if nothing had been
+    const tooLoud = await messageOf(() => strict.push(huge));
+    const broken = await messageOf(() => strict.push(good));
+    await strict.reset();
+    const mended = (await strict.push(good))[name].data.every(Number.isFinite);
+    const lenient = await model.stream({ onNonfinite: "reset" });
+    await lenient.push(bad);
+    const after = (await lenient.push(good))[name].data.every(Number.isFinite);
+    return { refused, tooLoud, broken, mended, resets: lenient.resets, after, whole: await messageOf(() => model.process(bad)),
+      ears: await messageOf(() => model.process([good, good])), type: await messageOf(() => model.process([1, 2])) };
+  },
+  async verify({ folder }) {
+    const model = await load(folder);
+    const vectors = await readNpz(readFileSync(`${folder}/vectors.npz`));
+    const short = vectorsFromJson(JSON.parse(JSON.stringify(vectorsToJson(excerpts(model.manifest, vectors)))));
+    const [whole, part] = [await model.verify(vectors), await model.verify(short)];
+    const spoilt = Object.keys(short).find((key) => key.startsWith("out.noise"));
+    short[spoilt].data[short[spoilt].data.length >> 1] += 1;
+    return { whole, part, spoilt: (await model.verify(short)).ok };
+  },
+  async refused({ folder, spoilt }) {
+    const files = Object.fromEntries(["manifest.json", spoilt].map((name) => [name, new Uint8Array(readFileSync(`${folder}/${name}`))]));
+    const good = await messageOf(async () => (await load(files)).stream());
+    files[spoilt][1000] ^= 1;
+    const schema = { ...files, "manifest.json": new TextEncoder().encode(JSON.stringify({ schema: 3 })) };
+    const climbing = JSON.parse(new TextDecoder().decode(files["manifest.json"]));
+    for (const file of climbing.files) file.path = `../${file.path}`;
+    const up = { ...files, "manifest.json": new TextEncoder().encode(JSON.stringify(climbing)) };
+    return { good, altered: await messageOf(async () => (await load(files)).stream()), none: await messageOf(() => load("/no/such/folder")),
+      schema: await messageOf(() => load(schema)), up: await messageOf(async () => (await load(up)).stream()) };
+  },
+  async numbers({ sones, manifests, subbands, hop }) {
+    const levels = frameLevels({ data: read(subbands), dims: [2, 1000], axes: ["channel", "time"], unit: "Pa" }, hop);
+    return { phon: sones.map(phon), levels: [...levels.data],
+      gains: await Promise.all(manifests.map(async ([given, options]) => {
+        let gain = null;
+        const error = await messageOf(() => { ({ gain } = calibration(given, options)); });
+        return gain ?? error;
+      })) };
+  },
+};
+console.log(JSON.stringify(await tasks[task](given)));
+"""
+
+PAGE = """
+import { type Output, type Outputs, load, microphone, phon } from "amt-export";
+import wasm from "onnxruntime-web/ort-wasm-simd-threaded.wasm?url";
+
+async function main(): Promise<void> {
+  const model = await load("model", { wasm, form: "stream" });
+  const stream = await model.stream({ onNonfinite: "reset" });
+  const outputs: Outputs = await stream.push(new Float32Array(1000));
+  const { subbands }: { subbands?: Output } = outputs;
+  const rest = await stream.flush();
+  const total = (subbands?.dims[1] ?? 0) + (rest["subbands"]?.dims[1] ?? 0);
+  let heard = 0;
+  const mic = await microphone(model.samplingRate, ([ear]) => (heard += ear?.length ?? 0));
+  while (heard < 1000) await new Promise((resolve) => setTimeout(resolve, 20));
+  await mic.stop();
+  document.title = `${total} ${model.calibration({ fullScale: 80 }).words} ${phon(1).toFixed(2)}`;
+}
+
+main().catch((error: unknown) => (document.title = String(error)));
+"""
+
+VISIT = """
+import { chromium } from "playwright-core";
+import { preview } from "vite";
+const server = await preview({ preview: { port: 0, host: "127.0.0.1" } });
+const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ["--no-sandbox", "--disable-gpu",
+  "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"] });
+const page = await browser.newPage();
+await page.goto(server.resolvedUrls.local[0]);
+await page.waitForFunction(() => document.title !== "waiting");
+console.log(await page.title());
+await browser.close();
+await server.close();
+process.exit(0);
+"""
+
+
+def run(command, cwd, text=None, **environment):
+    done = subprocess.run(
+        list(map(str, command)),
+        cwd=cwd,
+        input=text,
+        capture_output=True,
+        text=True,
+        env=os.environ | environment,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def tarball(tmp_path_factory):
+    """What would be published."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        pytest.skip("installs packages: run `make test-apps`")
+    installed("web", "vite")
+    installed("node", "onnxruntime-node")
+    if not (PACKAGE / "dist" / "node.js").exists():
+        pytest.skip("packages/js is not compiled: run `make test-apps`")
+    folder = tmp_path_factory.mktemp("tarball")
+    run([program("npm"), "pack", "--pack-destination", folder], PACKAGE)
+    (packed,) = folder.glob("amt-export-*.tgz")
+    return packed
+
+
+def project(folder, tarball, engine, *others):
+    """Make an empty project with the package and an engine of the version that the examples are locked to."""
+    (folder / "package.json").write_text('{"private": true, "type": "module"}')
+    for setting in (".npmrc",):
+        shutil.copy(EXAMPLES / "node" / setting, folder)
+    example = "web" if engine == "onnxruntime-web" else "node"
+    wanted = [f"{name}@{version_of(example, name)}" for name in (engine, *others)]
+    run([program("npm"), "install", "--silent", "--prefer-offline", tarball, *wanted], folder)
+    return folder
+
+
+def version_of(example, name):
+    return json.loads((installed(example, name) / "package.json").read_text())["version"]
+
+
+@pytest.fixture(scope="module")
+def node(tarball, tmp_path_factory):
+    """Run a task in an empty Node project."""
+    folder = project(tmp_path_factory.mktemp("node"), tarball, "onnxruntime-node")
+    (folder / "main.mjs").write_text(MODULE)
+    yield lambda **task: json.loads(
+        run([program("node"), "main.mjs"], folder, json.dumps(task, default=str))
+    )
+    shutil.rmtree(folder)  # 300 MB
+
+
+def noise(samples, ears=1, seed=0):
+    signal = 0.05 * np.random.default_rng(seed).standard_normal((ears, samples))
+    return signal.astype(np.float32)
+
+
+@pytest.mark.parametrize("form", ["whole", "stream"])
+@pytest.mark.parametrize(
+    ("name", "lengths"),
+    [
+        (SAMPLES, (1, 8819, 8821, 30011)),  # one window, several
+        (FRAMES, (441, 9000, 20001)),  # windows that overlap entirely: a stream
+        (MIRRORED, (1025, 8820, 12345, 20480)),
+        (LOUDNESS, (1, 7000, 12001)),
+    ],
+)
+def test_process_is_that_of_python_for_any_length(node, tmp_path, name, lengths, form):
+    folder = app_model(name)
+    ears = 2 if name == LOUDNESS else 1
+    for samples in lengths:
+        audio = noise(samples, ears)
+        audio.tofile(tmp_path / "audio.f32")
+        found = node(
+            task="process", folder=folder, audio=tmp_path / "audio.f32", out=tmp_path, form=form
+        )
+        expected = answer(folder, audio if ears == 2 else audio[0])
+        assert list(found) == list(expected)
+        for port in runtime.load(folder).manifest.outputs:
+            right = np.asarray(expected[port.name])
+            assert found[port.name] == {"dims": list(right.shape), "unit": port.unit}
+            answered = np.fromfile(tmp_path / f"{port.name}.f32", np.float32).reshape(right.shape)
+            # One file in one engine in two builds of it; the other form adds in another order.
+            scale = 50.0 if port.kind == "db" else max(1e-9, np.abs(right).max(initial=0.0))
+            assert np.abs(answered - right).max(initial=0.0) <= 2e-6 * scale
+
+
+def test_a_stream_takes_pieces_of_any_size_resets_and_flushes(node, tmp_path):
+    audio = noise(5000)
+    audio.tofile(tmp_path / "audio.f32")
+    node(
+        task="pieces",
+        folder=app_model(SAMPLES),
+        audio=tmp_path / "audio.f32",
+        out=tmp_path,
+        pieces=[1, 300, 0, 256, 1111],
+    )
+    expected = answer(app_model(SAMPLES), audio[0])["subbands"]
+    found = np.fromfile(tmp_path / "subbands.f32", np.float32).reshape(expected.shape)
+    assert np.abs(found - expected).max() < 2e-6 * np.abs(expected).max()
+
+
+def test_what_is_not_finite_is_refused_or_forgotten(node):
+    found = node(task="nonfinite", folder=app_model(FRAMES))
+    assert found["refused"].startswith("InputError: audio: sample 921 of the stream is NaN")
+    assert found["tooLoud"].startswith("StreamError: cochleagram_casp_44k: ")
+    assert "reset() it" in found["broken"]
+    assert found["mended"]
+    assert (found["resets"], found["after"]) == (1, True)
+    assert found["whole"].startswith("InputError: audio: sample 321 is NaN")
+    assert "has 1 ear, got 2 signals; average the channels first" in found["ears"]
+    assert "needs a Float32Array in Pa" in found["type"]
+
+
+@pytest.mark.parametrize("name", [SAMPLES, FRAMES, MIRRORED, LOUDNESS])
+def test_models_agree_with_their_vectors_and_damage_is_seen(node, name):
+    found = node(task="verify", folder=app_model(name))
+    for verdict, forms in ((found["whole"], {"whole", "stream"}), (found["part"], {"stream"})):
+        assert verdict["ok"], verdict
+        assert {finding["form"] for finding in verdict["findings"]} == forms
+        assert len(verdict["signals"]) == 4
+        # Zero of everything would be a comparison of nothing.
+        assert any(finding["difference"] > 0 for finding in verdict["findings"])
+    assert not found["spoilt"]
+
+
+def test_other_files_are_refused_in_one_line(node):
+    found = node(
+        task="refused", folder=app_model(SAMPLES), spoilt=f"{SAMPLES}.stream.onnx"
+    )
+    assert found["good"] is None
+    assert "is not the file that was published" in found["altered"]
+    assert "/no/such/folder/manifest.json: cannot be read" in found["none"]
+    assert "its schema is 3" in found["schema"]
+    assert "no streaming ONNX file was published" in found["up"]
+    assert all("\n" not in (text or "") for text in found.values())
+
+
+def test_units_are_converted_as_in_python(node, tmp_path):
+    sones = [0.0, 1e-4, 6e-4, 0.01, 0.5, 1.0, 7.2, 64.0, 300.0, 400.0]
+    subbands = noise(1000, 2)
+    subbands.tofile(tmp_path / "subbands.f32")
+    cases = [
+        ("Pa", {}, {}),
+        ("Pa", {}, {"full_scale": 80.0}),
+        ("Pa", {}, {"level": 65.0, "rms": 0.03}),
+        ("full scale", {"db_max": 100.0}, {}),
+        ("full scale", {"spectrum_kwargs": {"db_max": 90.0}}, {"full_scale": 80.0}),
+        ("m/s", {}, {"raw": True}),
+    ]
+    manifests = [manifest(unit=unit, parameters=parameters) for unit, parameters, _ in cases]
+    names = {"full_scale": "fullScale"}
+    plain = [
+        {"name": m.name, "parameters": dict(m.parameters), "inputs": [{"name": "audio", "unit": m.inputs[0].unit,
+         "axes": ["batch", "time"], "shape": [1, 100]}]}
+        for m in manifests
+    ]  # fmt: skip
+    options = [
+        {names.get(key, key): value for key, value in given.items()} for _, _, given in cases
+    ]
+    velocity = plain[-1]
+    found = node(
+        task="numbers",
+        sones=sones,
+        subbands=tmp_path / "subbands.f32",
+        hop=96,
+        manifests=[*zip(plain, options, strict=True), (velocity, {}), (plain[0], {"fullScale": 300})],
+    )
+    np.testing.assert_allclose(found["phon"], runtime.phon(np.array(sones)), atol=1e-4)
+    levels = runtime.frame_levels(subbands, 96)
+    np.testing.assert_allclose(np.reshape(found["levels"], levels.shape), levels, atol=1e-5)
+    expected = [
+        calibration(m, **given)[0] for m, (_, _, given) in zip(manifests, cases, strict=True)
+    ]
+    np.testing.assert_allclose(found["gains"][:6], expected, rtol=1e-12)
+    assert "takes m/s, and a recording is sound pressure: take casp_44k" in found["gains"][6]
+    assert found["gains"][7] == "InputError: full scale 300 dB SPL: give one from -100 to 200"
+
+
+def test_an_empty_vite_project_compiles_strictly_builds_and_runs(tarball, tmp_path):
+    chromium = program("chromium", "chromium-browser", "google-chrome")
+    folder = project(
+        tmp_path, tarball, "onnxruntime-web", "vite", "typescript", "playwright-core"
+    )
+    options = {
+        "target": "ES2022",
+        "module": "ESNext",
+        "moduleResolution": "bundler",
+        "lib": ["ES2022", "DOM"],
+        "types": ["vite/client"],
+        "strict": True,
+        "noUncheckedIndexedAccess": True,
+        "exactOptionalPropertyTypes": True,
+        "noPropertyAccessFromIndexSignature": True,
+        "skipLibCheck": False,
+        "noEmit": True,
+    }
+    tsconfig = {"compilerOptions": options, "files": ["main.ts"]}
+    (folder / "tsconfig.json").write_text(json.dumps(tsconfig))
+    (folder / "main.ts").write_text(PAGE)
+    (folder / "index.html").write_text(
+        "<title>waiting</title><script type=module src=main.ts></script>"
+    )
+    (folder / "visit.mjs").write_text(VISIT)
+    model = app_model(SAMPLES)
+    (folder / "public" / "model").mkdir(parents=True)
+    for name in ("manifest.json", f"{SAMPLES}.stream.onnx"):
+        shutil.copy(model / name, folder / "public" / "model")
+    run([program("npx"), "tsc"], folder)
+    run([program("npx"), "vite", "build"], folder)
+    title = run([program("node"), "visit.mjs"], folder, CHROMIUM=chromium).splitlines()[-1]
+    shutil.rmtree(folder / "node_modules")
+    assert title == "1000 full-scale sine = 80 dB SPL 40.02"
