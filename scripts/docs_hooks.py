@@ -9,6 +9,7 @@ A page says where with a comment on a line of its own:
     <!-- machine -->             where their speeds were measured
     <!-- picture: NAME -->       a picture of docs/pictures; nothing where it is not there yet
     <!-- help -->                `--help` of every command
+    <!-- notebook: PATH -->      a notebook of this repository
     <!-- gallery -->             every picture of docs/pictures with the program of docs/gallery that made it
 """
 
@@ -214,6 +215,19 @@ def picture(names: list[str]) -> str:
     return f"![{title}]({source}){{ loading=lazy }}\n\n*{title}. [How it was made]({{up}}gallery.md#{name})*"
 
 
+def notebook(paths: list[str]) -> str:
+    """A notebook in percent format: its markdown as it is, its code in blocks."""
+    text = (ROOT / paths[0]).read_text(encoding="utf-8")
+    pieces = []
+    for cell in re.split(r"^# %% ?", text, flags=re.MULTILINE)[1:]:
+        kind, _, body = cell.partition("\n")
+        if kind.strip() == "[markdown]":
+            pieces.append(re.sub(r"^# ?", "", body.rstrip(), flags=re.MULTILINE))
+        else:
+            pieces.append(f"```python\n{body.strip()}\n```")
+    return "\n\n".join(pieces)
+
+
 def help_of_commands(_: list[str]) -> str:
     """What `amt-export COMMAND --help` says, 80 columns wide."""
     from amt_export.cli.main import main
@@ -257,6 +271,7 @@ MACROS: dict[str, Macro] = {
     "picture": picture,
     "gallery": gallery,
     "help": help_of_commands,
+    "notebook": notebook,
 }
 MACRO = re.compile(rf"<!-- ({'|'.join(MACROS)})(?:: (.*?))? -->")
 
