@@ -104,9 +104,9 @@ def main() -> None:
         known = data["models"].get(name, {}).get("speed")
         found["speed"] = timed(folder) if options.time else known
         data["models"][name] = found
-        picture = folder / "response.svg"
-        if picture.exists():
-            shutil.copyfile(picture, DATA / f"{name}.response.svg")
+        picture = DATA / f"{name}.response.svg"
+        if picture.exists():  # pages show some responses, and each is 60 kB
+            shutil.copyfile(folder / "response.svg", picture)
         print(name, found["speed"], flush=True)
     if options.time:
         import onnxruntime
