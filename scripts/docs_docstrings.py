@@ -19,6 +19,9 @@ class Docstrings(Extension):
         """Rewrite the docstring of one function, class or module."""
         if obj.docstring is None:
             return
+        if obj.is_module:  # the pages have introductions of their own
+            obj.docstring = None
+            return
         # One entry for each name, or all would have the default of the first.
         text = SHARED.sub(
             lambda found: "".join(f"{name}{found[2]}{found[3]}" for name in found[1].split(", ")),
