@@ -9,6 +9,8 @@
 #                  onnxruntime, each in an environment that holds it and numpy alone
 # make test-engines   run the published ONNX files in tract, OpenCV, OpenVINO, onnxruntime-web and onnx2torch, and
 #                  write the table of docs/engines.md; needs what make artifacts publishes, and node
+# make test-engines-data   run the recipes of examples/ for corpora and servers (Ray, Spark, Hugging Face datasets,
+#                  Triton, the WebSocket service), each in an environment of its own; skips what is missing
 # make clean       remove everything that was generated
 #
 # Each target installs what it needs into $(VENV) first, once, with the versions of constraints.txt.
@@ -20,7 +22,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: artifacts test test-slow test-apps test-runtimes test-engines lint docs clean
+.PHONY: artifacts test test-slow test-apps test-runtimes test-engines test-engines-data lint docs clean
 
 # One thread each; and glibc keeps what large arrays leave behind, where it would hand it back to the system and
 # have every page cleared again for the next one: a fifth of the time of a build.
@@ -41,6 +43,9 @@ test-runtimes: $(INSTALLED)
 
 test-engines:
 	$(PYTHON) scripts/test_engines.py
+
+test-engines-data: build/apps/gammatone_speech_16k/manifest.json
+	$(BIN)/python scripts/test_data_engines.py build/apps/gammatone_speech_16k
 
 # What packages/js and the example apps are tried with, and where it goes: beside the artifacts, which have all
 # formats. One model of each kind, of short signals: they are built faster, and longer ones need several windows.
@@ -79,7 +84,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .venv-runtimes .venv-engines build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-runtimes .venv-engines .venv-data build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	rm -rf packages/js/node_modules packages/js/dist examples/*/node_modules examples/web/dist examples/web/public/models examples/web/public/speech_22k.wav
 	find artifacts -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
 	find amt_export scripts tests -name __pycache__ -prune -exec rm -rf {} +

@@ -36,7 +36,7 @@ from a model file to a picture of speech:
 
 `amt-export COMMAND --help` explains a command, with examples.
 exit code: 0 all is well, 1 a check or the data failed, 2 bad usage,
-130 interrupted.
+3 finished but some recordings were bad, 130 interrupted.
 """
 
 FAILED = 1
@@ -102,7 +102,7 @@ def _explained(error: Exception) -> str:
 
 def parser() -> Parser:
     """Return the parser of all commands."""
-    from amt_export.cli.commands import bench, build, check, diff, info, run
+    from amt_export.cli.commands import bench, build, check, corpus, diff, info, run, triton
     from amt_export.cli.commands import lint as linting
     from amt_export.cli.commands import list as listing
     from amt_export.cli.commands import report as reporting
@@ -115,6 +115,19 @@ def parser() -> Parser:
     top = Parser(prog="amt-export", description=DESCRIPTION, epilog=EPILOG)
     top.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = top.add_subparsers(metavar="COMMAND", required=True, title="commands")
-    for command in (listing, build, check, diff, reporting, linting, info, run, live, bench):
+    for command in (
+        listing,
+        build,
+        check,
+        diff,
+        reporting,
+        linting,
+        info,
+        run,
+        corpus,
+        triton,
+        live,
+        bench,
+    ):
         command.add(commands)
     return top

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from amt_export.manifest import Manifest, load_manifest, verify_files
+from amt_export.runtime import triton
 from amt_export.runtime.backends import OPENERS, Backend, check_choice
 from amt_export.runtime.frame_levels import frame_levels
 from amt_export.runtime.loudness import percentile_loudness
@@ -47,7 +48,8 @@ def load(
     Parameters
     ----------
     folder : str or Path
-        What ``amt-export build`` published, e.g. ``"artifacts/gammatone_speech_16k"``.
+        What ``amt-export build`` published, e.g. ``"artifacts/gammatone_speech_16k"``; or
+        ``"triton://host:port/name"``, a model on a Triton server (see `amt_export.runtime.triton`).
     backend : {"onnx", "torchscript", "coreml"}, optional
         Which artifact to run, and with it which runtime is needed.
     verify : bool, optional
@@ -72,6 +74,8 @@ def load(
     MissingDependencyError
         If the backend's runtime is not installed.
     """
+    if str(folder).startswith(triton.SCHEME):
+        return triton.load(str(folder), **session_options)
     check_choice(backend, session_options)
     manifest = load_manifest(folder)
     opened = partial(
