@@ -4,6 +4,7 @@
 # make test-apps   build and test packages/js and the example apps; needs node 20, npm and chromium, for C++ also
 #                  g++, cmake and nlohmann-json3-dev, for Kotlin kotlinc, and skips what is missing
 # make lint        ruff and mypy
+# make docs        build the documentation into build/site; warnings are errors
 # make test-runtimes  check published folders (or a few short models) with the oldest and the newest
 #                  onnxruntime, each in an environment that holds it and numpy alone
 # make test-engines   run the published ONNX files in tract, OpenCV, OpenVINO, onnxruntime-web and onnx2torch, and
@@ -24,7 +25,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: artifacts test test-slow test-apps test-runtimes test-engines test-engines-data wheels test-wheels lint clean
+.PHONY: artifacts test test-slow test-apps test-runtimes test-engines test-engines-data wheels test-wheels lint docs clean
 
 # One thread each; and glibc keeps what large arrays leave behind, where it would hand it back to the system and
 # have every page cleared again for the next one: a fifth of the time of a build.
@@ -76,6 +77,14 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy --strict amt_export
+
+# NO_MKDOCS_2_WARNING leaves out a remark about the future of mkdocs.
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
+$(VENV)/.docs: $(INSTALLED)
+	$(PIP) install -c constraints.txt --no-build-isolation -e '.[docs]'
+	@touch $@
 
 # setuptools comes first and without build isolation, so that it is the pinned one too.
 $(INSTALLED): pyproject.toml constraints.txt
