@@ -112,7 +112,17 @@ def _explained(error: Exception) -> str:
 
 def parser() -> Parser:
     """Return the parser of all commands."""
-    from amt_export.cli.commands import bench, build, check, completion, corpus, diff, info, run, triton
+    from amt_export.cli.commands import (
+        bench,
+        build,
+        check,
+        completion,
+        corpus,
+        diff,
+        info,
+        run,
+        triton,
+    )
     from amt_export.cli.commands import lint as linting
     from amt_export.cli.commands import list as listing
     from amt_export.cli.commands import report as reporting

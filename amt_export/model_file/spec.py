@@ -161,7 +161,7 @@ def load_spec(
         parity=_tolerances(document.section("parity"), defaults),
         parity_db=_tolerances(document.section("parity_db"), PARITY_DB),
         parity_mu=_tolerances(document.section("parity_mu"), PARITY_MU),
-        path=path,
+        path=outline.path,
         given=frozenset(document.section("parity").table),
         levels_hop=outline.levels_hop,
     )
