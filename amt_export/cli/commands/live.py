@@ -15,6 +15,7 @@ from amt_export.cli.terminal.tables import output
 from amt_export.errors import AmtExportError, InputError
 from amt_export.manifest import load_manifest
 from amt_export.runtime.backends import OPENERS
+from amt_export.runtime.lookup import find_model
 
 DESCRIPTION = """\
 Draw what an ear model hears, as it hears it, in this terminal: a cochleagram,
@@ -26,10 +27,11 @@ microphone is used, which needs the sounddevice package. Ctrl-C ends it.
 
 EPILOG = """\
 examples:
-  amt-export live artifacts/gammatone_speech_16k speech.wav
-  amt-export live artifacts/gammatone_music_44k --device 3 --seconds 8
-  amt-export live artifacts/moore2016_loudness_32k street.wav --level 70
-  amt-export live artifacts/moore2016_loudness_32k --diotic --full-scale 118
+  amt-export live gammatone_speech_16k speech.wav
+  amt-export live gammatone_music_44k
+  amt-export live gammatone_music_44k --device 3 --seconds 8
+  amt-export live moore2016_loudness_32k street.wav --diotic --level 70
+  amt-export live moore2016_loudness_32k --diotic --full-scale 118
 
 The frequency axis is the ERB-number scale: equal distances are about equal
 distances along the cochlea. Colours span the 60 dB below the loudest level that
@@ -48,7 +50,7 @@ def add(commands: Commands) -> None:
         epilog=EPILOG,
     )
     parser.add_argument(
-        "folder", type=Path, metavar="DIR", help="a published folder with a streaming form"
+        "model", metavar="MODEL", help="a model with a streaming form: name or published folder"
     )
     parser.add_argument(
         "input",
@@ -120,11 +122,12 @@ def run(parser: Parser, arguments: Namespace) -> int:
     if arguments.level is not None and arguments.input is None:
         parser.error("argument --level: needs FILE; --full-scale calibrates a microphone")
     console = output()
-    manifest = load_manifest(arguments.folder)
+    folder = find_model(arguments.model)
+    manifest = load_manifest(folder)
     check_audio_model(manifest)
     if not console.is_terminal:
         raise AmtExportError("live draws on a terminal; `amt-export run` writes files")
-    with runtime.load_stream(arguments.folder, arguments.backend, on_nonfinite="reset") as stream:
+    with runtime.load_stream(folder, arguments.backend, on_nonfinite="reset") as stream:
         if stream.manifest.streaming().inputs[0].shape[0] != 1:
             raise InputError(f"{manifest.name}: was built for several signals at once")
         source: File | Microphone
