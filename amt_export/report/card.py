@@ -111,7 +111,7 @@ def _example(manifest: Manifest) -> str:
     lines = [
         "from amt_export import runtime",
         "",
-        f'model = runtime.load("artifacts/{manifest.name}")',
+        f'model = runtime.load("{manifest.name}")',
         f"outputs = {call}",
         f'outputs["{output.name}"]  # {output.unit}: {", ".join(output.axes)}',
     ]

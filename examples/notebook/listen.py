@@ -174,8 +174,7 @@ print(data.shape)
 # Linear discriminant analysis: the nearest class mean, distances measured by the covariance within the
 # classes. Every second piece trains it, the others test it.
 #
-# With three classes this different it is an easy task. Put recordings of your own into `CLASSES`, and see what
-# is not.
+# Three classes that differ so much make an easy task. Put recordings of your own into `CLASSES`.
 
 # %%
 train = np.arange(len(data)) % 2 == 0
