@@ -130,6 +130,10 @@ def _computes(manifest: Manifest) -> list[str]:
         facts.append(f"Parameters: {plain(values)}.")
     if centres := manifest.centre_frequencies:
         facts.append(f"{len(centres)} channels from {min(centres):.0f} to {max(centres):.0f} Hz.")
+    if filters := manifest.mfc:
+        facts.append(
+            f"{len(filters)} modulation filters from {filters[0]:g} to {filters[-1]:.0f} Hz."
+        )
     return [computes.strip(), " ".join(facts)]
 
 
