@@ -53,7 +53,7 @@ def run(
             yield shards.shard(list(shard))
         return
     pool = ProcessPoolExecutor(
-        min(jobs, max(1, len(paths))), get_context("spawn"), initializer=_end_with_parent
+        min(jobs, max(1, len(paths))), get_context("spawn"), initializer=end_with_parent
     )
     try:
         yield from _finished(pool, shards, iter(paths), AHEAD * jobs, heartbeat)
@@ -90,7 +90,7 @@ def _finished(
             yield future.result()
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Let a worker end when the process that feeds it was killed; it would wait for work for ever."""
     parent = parent_process()
 
