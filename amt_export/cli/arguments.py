@@ -86,3 +86,22 @@ def file_ending_in(*suffixes: str) -> Callable[[str], Path]:
         return Path(text)
 
     return parse
+
+
+def number_above_zero(text: str) -> float:
+    """Take a finite number above zero."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0.0 < value < float("inf"):
+        raise ArgumentTypeError(f"{text!r} is not a number above zero")
+    return value
+
+
+def part(text: str) -> tuple[int, int]:
+    """Take I/N: the Ith of N parts, counted from 1."""
+    index, _, parts = text.partition("/")
+    if not (index.isdecimal() and parts.isdecimal() and 1 <= int(index) <= int(parts)):
+        raise ArgumentTypeError(f"{text!r} is no part: give I/N with I from 1 to N, e.g. 3/100")
+    return int(index), int(parts)

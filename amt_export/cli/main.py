@@ -112,7 +112,17 @@ def _explained(error: Exception) -> str:
 
 def parser() -> Parser:
     """Return the parser of all commands."""
-    from amt_export.cli.commands import bench, build, check, completion, diff, info, run
+    from amt_export.cli.commands import (
+        bench,
+        build,
+        check,
+        completion,
+        corpus,
+        diff,
+        info,
+        run,
+        triton,
+    )
     from amt_export.cli.commands import lint as linting
     from amt_export.cli.commands import list as listing
     from amt_export.cli.commands import report as reporting
@@ -126,6 +136,7 @@ def parser() -> Parser:
     top.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = top.add_subparsers(metavar="COMMAND", required=True, title="commands")
     everyday = (listing, info, run, live, build, check, bench, diff, linting, reporting)
-    for command in (*everyday, completion):
+    scale = (corpus, triton)
+    for command in (*everyday, *scale, completion):
         command.add(commands)
     return top

@@ -16,7 +16,8 @@ Precision = Literal["float32", "float64"]
 Batch = Literal["static", "dynamic"]
 # The largest in models/ has 1 kB.
 MODEL_FILE_BYTES = 2**20
-SECTIONS = ("model", "parameters", "inputs", "levels", "export", "stream", "parity", "parity_db")
+PARITIES = ("parity", "parity_db", "parity_mu")
+SECTIONS = ("model", "parameters", "inputs", "levels", "export", "stream", *PARITIES)
 
 # Keys of earlier versions, and what says the same today.
 REMOVED = {

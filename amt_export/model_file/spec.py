@@ -27,6 +27,8 @@ PARITY = {
 # With precision = "float64" nothing is left but the rounding of the outputs.
 PARITY_DOUBLE = dict.fromkeys(PARITY, 1e-6)
 PARITY_DB = dict.fromkeys(PARITY, 1e-3)  # of level outputs, in dB
+# Of adapted outputs in silence and in steady sounds, in model units, of which such sounds have up to 110.
+PARITY_MU = dict.fromkeys(PARITY, 0.4) | {"torchscript": 1e-2, "exported_program": 1e-2}
 
 
 def default_parity(module: type[Any], precision: str) -> dict[str, float]:
@@ -62,8 +64,8 @@ class ModelSpec:
         ``"static"``, or ``"dynamic"`` where any batch may come.
     stream_block : int or None
         Samples per call of the streaming form; None for no streaming form.
-    parity, parity_db : dict of float
-        Tolerance per format and for ``"float64"``: relative, and in dB.
+    parity, parity_db, parity_mu : dict of float
+        Tolerance per format and for ``"float64"``: relative, in dB, and in model units.
     path : Path
         The model file.
     given : frozenset of str
@@ -84,6 +86,7 @@ class ModelSpec:
     stream_block: int | None
     parity: dict[str, float]
     parity_db: dict[str, float]
+    parity_mu: dict[str, float]
     path: Path
     given: frozenset[str] = frozenset()
     levels_hop: int | None = None
@@ -157,6 +160,7 @@ def load_spec(
         stream_block=outline.stream_block,
         parity=_tolerances(document.section("parity"), defaults),
         parity_db=_tolerances(document.section("parity_db"), PARITY_DB),
+        parity_mu=_tolerances(document.section("parity_mu"), PARITY_MU),
         path=outline.path,
         given=frozenset(document.section("parity").table),
         levels_hop=outline.levels_hop,

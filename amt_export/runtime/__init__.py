@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from amt_export.manifest import Manifest, load_manifest, verify_files
+from amt_export.runtime import triton
 from amt_export.runtime.backends import OPENERS, Backend, check_choice
 from amt_export.runtime.frame_levels import frame_levels
 from amt_export.runtime.lookup import find_model, models
@@ -55,7 +56,8 @@ def load(
     ----------
     name_or_folder : str or Path
         The name of a model, e.g. ``"gammatone_speech_16k"``: what is published in ``artifacts/`` comes
-        before the installed package ``amt_export_models``. Or the path of a published folder.
+        before the installed package ``amt_export_models``. Or the path of a published folder; or
+        ``"triton://host:port/name"``, a model on a Triton server (see `amt_export.runtime.triton`).
     backend : {"onnx", "torchscript", "coreml"}, optional
         Which artifact to run, and with it which runtime is needed.
     verify : bool, optional
@@ -80,6 +82,8 @@ def load(
     MissingDependencyError
         If the backend's runtime is not installed.
     """
+    if str(name_or_folder).startswith(triton.SCHEME):
+        return triton.load(str(name_or_folder), **session_options)
     check_choice(backend, session_options)
     folder = find_model(name_or_folder)
     manifest = load_manifest(folder)

@@ -73,6 +73,8 @@ def test_help_needs_no_torch():
         (("run", "d", "--plot", "x.wav"), "give the recording in front of --plot"),
         (("run", "d", "x.wav", "--level", "70", "--full-scale", "90"), "not allowed with argument"),
         (("run", "d", "x.wav", "--raw", "--level", "70"), "not allowed with argument --raw"),
+        (("live", "d", "--level", "70"), "--level: needs FILE"),
+        (("live", "d", "x.wav", "--level", "70", "--full-scale", "9"), "not allowed with argument"),
         (("run", "d", "x.wav", "--jobs", "0"), "'0' is not an integer above zero"),
         (("run", "d", "x.wav", "--plot", "x.jpg"), "'x.jpg' must end in .png"),
         (("run", "d", "x.wav", "--level", "loud"), "'loud' is not a number of dB"),

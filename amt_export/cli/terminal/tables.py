@@ -155,7 +155,7 @@ def difference(value: float | None, kind: str = "relative") -> str:
     if value >= BEYOND:
         return "inf"
     text = "0" if value == 0 else f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e+")
-    return f"{text} dB" if kind == "db" else text
+    return text + {"db": " dB", "absolute": " MU"}.get(kind, "")
 
 
 def number(value: float) -> str:
