@@ -46,6 +46,8 @@ test-engines:
 APP_MODELS := gammatone_speech_16k cochleagram_casp_44k glasberg2002_frontend_32k moore2016_loudness_32k
 APPS := build/apps
 APP_SAMPLES := 8820
+# Half a second: in less there is so little speech that its loudness is near the threshold, where rounding counts most.
+$(APPS)/moore2016_loudness_32k/manifest.json: APP_SAMPLES := 16000
 APP_TESTS := $(addprefix tests/e2e/test_,js_package.py web.py node.py cpp.py kotlin.py)
 
 test-apps: $(APP_MODELS:%=$(APPS)/%/manifest.json)
