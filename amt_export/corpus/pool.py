@@ -54,6 +54,7 @@ def run(
             heartbeat()
             yield shards.shard(list(shard))
         return
+    others = set(active_children())  # of whoever calls this
     pool = ProcessPoolExecutor(
         min(jobs, max(1, len(paths))), get_context("spawn"), initializer=_begin_worker
     )
@@ -66,7 +67,7 @@ def run(
         ) from error
     except BaseException:
         # Nobody waits for shards in progress: what they have written is temporary.
-        for child in active_children():
+        for child in set(active_children()) - others:
             child.terminate()
             child.join()
         for path in leftovers(shards.out):

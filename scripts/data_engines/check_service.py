@@ -1,6 +1,6 @@
 """The limits of examples/service, tried on a server with 50 places.
 
-    python check_service.py ws://127.0.0.1:8000/stream
+python check_service.py ws://127.0.0.1:8000/stream
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ you like, on one machine or many. docs/scale.md has Ray, Spark, Slurm and costs.
 EPILOG = """\
 from a folder of recordings to Parquet files:
   amt-export corpus plan recordings/ -o plan.parquet
-  amt-export corpus run artifacts/gammatone_speech_16k plan.parquet -o levels --jobs 8
+  amt-export corpus run gammatone_speech_16k plan.parquet -o levels --jobs 8
   amt-export corpus check levels plan.parquet
 """
 
@@ -64,8 +64,8 @@ Files are named after the model's artifact, the settings and the recordings
 
 RUN_EPILOG = """\
 examples:
-  amt-export corpus run artifacts/gammatone_speech_16k plan.parquet -o levels
-  amt-export corpus run artifacts/casp_44k plan.parquet -o levels --level 65 --jobs 8
+  amt-export corpus run gammatone_speech_16k plan.parquet -o levels
+  amt-export corpus run casp_44k plan.parquet -o levels --level 65 --jobs 8
   sbatch --array=1-100 --wrap 'amt-export corpus run MODEL plan.parquet -o levels \\
       --shard $SLURM_ARRAY_TASK_ID/100 --jobs $SLURM_CPUS_PER_TASK'
 
@@ -124,7 +124,7 @@ def _add_run(parts: Commands) -> None:
     parser: Parser = parts.add_parser(
         "run", help="extract the shards of a plan", description=RUN_DESCRIPTION, epilog=RUN_EPILOG
     )
-    parser.add_argument("model", type=Path, metavar="MODEL", help="a published folder")
+    parser.add_argument("model", metavar="MODEL", help="name or published folder of a model")
     parser.add_argument("plan", type=Path, metavar="PLAN", help="of `corpus plan`")
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="OUT", help="folder of Parquet files"
