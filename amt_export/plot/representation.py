@@ -1,4 +1,4 @@
-"""Internal representations: an image of the channels over time for some modulation filters, and their spectrum."""
+"""Internal representations: images of some modulation filters over time, and the mean of all."""
 
 from __future__ import annotations
 
@@ -80,7 +80,9 @@ class ModulationSpectrum:
         inner.set_yticks(rows, [f"{hz // 1000}k" if hz >= 1000 else str(hz) for hz in ticks])
         inner.set_ylabel("frequency (Hz)")
         inner.set_title(
-            "mean over time, by modulation frequency (Hz; 0: below 2.5 Hz)", loc="left", fontsize=9.5
+            "mean over time, by modulation frequency (Hz; 0: below 2.5 Hz)",
+            loc="left",
+            fontsize=9.5,
         )
         return drawn
 
@@ -156,6 +158,8 @@ class Representation:
             ModulationSpectrum(times, frequencies, modulations, means)
         ]
         for place, modulation in enumerate(self._chosen):
-            what = f"modulation at {modulations[modulation]:.3g} Hz" if modulation else "below 2.5 Hz"
+            what = (
+                f"modulation at {modulations[modulation]:.3g} Hz" if modulation else "below 2.5 Hz"
+            )
             shown.append(Panel(what, times, frequencies, images[:, place], UNIT, 0.0))
         return shown

@@ -31,11 +31,11 @@ def thresholds(represent, gaps=GAPS):
     # What one step of 1 dB changes along the direction of a large step.
     soft, one, ten = (represent(placed(sine[: FS // 10], db, FS // 20)) for db in (60, 61, 70))
     noticed = np.sum((one - soft) * (ten - soft)) / np.linalg.norm(ten - soft)
-    found = []
+    alone, found = represent(noise), []
     for gap in gaps:
         start = FS // 20 + FS // 10 + gap * FS // 1000
 
-        def change(level, start=start, alone=represent(noise)):
+        def change(level, start=start):
             return represent(noise + placed(sine[: FS // 100], level, start)) - alone
 
         template = change(90.0)

@@ -1,4 +1,4 @@
-"""Steady tones of 1 kHz: the adapted output over the level, in CASP with and without outer hair cells, and in Dau 1997."""
+"""Adapted output over the level of a steady tone: CASP with and without outer hair cells, Dau 1997."""
 
 import matplotlib.pyplot as plt
 import numpy as np

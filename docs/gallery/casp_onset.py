@@ -1,4 +1,4 @@
-"""A tone of 60 dB SPL begins: potential of the hair cell, adapted signal, and what two modulation filters make of it."""
+"""A tone begins: potential of the hair cell, adapted signal, and three of the modulation filters."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -26,7 +26,9 @@ axes[1].set_title("adaptation loops: the onset stands out")
 frames = np.arange(representation.shape[-1]) * 4 / FS
 for place in (0, 1, 5):
     hertz = float(casp.modulation.mfc[place])
-    axes[2].plot(frames, representation[place], label=f"{hertz:.0f} Hz" if hertz else "below 2.5 Hz")
+    axes[2].plot(
+        frames, representation[place], label=f"{hertz:.0f} Hz" if hertz else "below 2.5 Hz"
+    )
 axes[2].set_ylabel("modulation (MU)")
 axes[2].set_xlabel("time (s)")
 axes[2].legend(ncols=3, loc="upper right")
