@@ -6,7 +6,7 @@ import copy
 import functools
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
@@ -191,8 +191,17 @@ def _describe(spec: ModelSpec, forms: Forms) -> Manifest:
         stream=_describe_stream(forms, free),
         license=about(spec.module).license,
         references=dois(spec.module),
-        versions={"amt_export": __version__} | {name: metadata.version(name) for name in VERSIONED},
+        versions={"amt_export": __version__} | _versions(),
     )
+
+
+def _versions() -> dict[str, str]:
+    """Versions of the packages that made the artifacts; coremltools may be missing."""
+    found = {}
+    for name in VERSIONED:
+        with suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
 
 
 def _sized(port: Port, shape: Sequence[int], free_batch: bool) -> Port:

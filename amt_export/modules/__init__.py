@@ -1,5 +1,10 @@
 """The auditory modules: static torch, exportable to every format."""
 
+# ruff: noqa: E402 - torch comes first, so that one line says how to install it
+from amt_export.errors import require
+
+require("torch", "export", "amt_export.modules")
+
 from amt_export.modules.excitation.erb_integration import ERBIntegration
 from amt_export.modules.excitation.excitation_pattern import ExcitationPattern
 from amt_export.modules.excitation.moore2016 import Moore2016ExcitationPattern

@@ -1,4 +1,4 @@
-"""Internal representations: images of some modulation filters over time, and the mean of all."""
+"""Internal representations: images of channels over time for some modulation filters, and their spectrum."""
 
 from __future__ import annotations
 

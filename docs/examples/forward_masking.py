@@ -31,7 +31,8 @@ def thresholds(represent, gaps=GAPS):
     # What one step of 1 dB changes along the direction of a large step.
     soft, one, ten = (represent(placed(sine[: FS // 10], db, FS // 20)) for db in (60, 61, 70))
     noticed = np.sum((one - soft) * (ten - soft)) / np.linalg.norm(ten - soft)
-    alone, found = represent(noise), []
+    alone = represent(noise)
+    found = []
     for gap in gaps:
         start = FS // 20 + FS // 10 + gap * FS // 1000
 

@@ -25,7 +25,10 @@ KEYWORDS = {
     "MiddleEarFilter": {"fs": 16000},
 }
 SHAPES = {
-    **dict.fromkeys(("AdaptationLoops", "CASPHairCell", "DauHairCell", "Decimation"), [(2, 2, 500)]),
+    "AdaptationLoops": [(2, 2, 500)],
+    "CASPHairCell": [(2, 2, 500)],
+    "DauHairCell": [(2, 2, 500)],
+    "Decimation": [(2, 2, 500)],
     "ModulationFilterbank": [(2, 2, 500)],
     "MultiResolutionFFT": [(2, 3000)],
     "Glasberg2002FrontEnd": [(2, 3000)],
