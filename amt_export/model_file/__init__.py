@@ -1,4 +1,4 @@
-"""Model files: TOML in, a completely checked :class:`ModelSpec` out."""
+"""Model files in TOML, read into a completely checked :class:`ModelSpec`."""
 
 from amt_export.model_file.spec import FORMATS, ModelSpec, load_spec, model_files
 

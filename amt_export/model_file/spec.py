@@ -1,4 +1,4 @@
-"""Model files, ``models/<name>.toml``: where they are and what a valid one says."""
+"""Model files, ``models/<name>.toml``: finding, reading and checking them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Batch = Literal["static", "dynamic"]
 MODEL_FILE_BYTES = 2**20
 SECTIONS = ("model", "parameters", "inputs", "levels", "export", "stream", "parity", "parity_db")
 
-# Keys of earlier versions, and what says the same today.
+# Keys of earlier versions, and what to write instead.
 REMOVED = {
     "parameters": {
         "terms": 'filters have one arithmetic now; [export] precision = "float64" computes in double',
@@ -44,11 +44,11 @@ PARITY = {
 }
 # With precision = "float64" nothing is left but the rounding of the outputs.
 PARITY_DOUBLE = dict.fromkeys(PARITY, 1e-6)
-PARITY_DB = dict.fromkeys(PARITY, 1e-3)  # of level outputs, in dB
+PARITY_DB = dict.fromkeys(PARITY, 1e-3)  # largest difference of level outputs, in dB
 
 
 def default_parity(module: type[Any], precision: str) -> dict[str, float]:
-    """Tolerances of a module's linear outputs; its `parity_defaults` say where they are its own."""
+    """Default tolerances of linear outputs; a module may have its own in `parity_defaults`."""
     if precision == "float64":
         return PARITY_DOUBLE
     return PARITY | getattr(module, "parity_defaults", {})
@@ -56,7 +56,7 @@ def default_parity(module: type[Any], precision: str) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """What a model file says, checked.
+    """The checked content of a model file.
 
     Parameters
     ----------
@@ -255,15 +255,17 @@ def _parse(path: Path) -> dict[str, object]:
         raise SpecError(f"{path}: not UTF-8 text ({error.reason})") from error
     except RecursionError as error:
         raise SpecError(f"{path}: not a model file: tables or lists are nested too deep") from error
-    except ValueError as error:  # of TOML, or of an integer with thousands of digits
+    except (
+        ValueError
+    ) as error:  # raised for wrong TOML, and for an integer with thousands of digits
         if isinstance(error, SpecError):
             raise
         raise SpecError(f"{path}: not TOML: {error}") from error
 
 
 def exported_modules() -> dict[str, type[Any]]:
-    """The classes that a model file may name, by name."""
-    # Imported here because the modules bring torch, which finding model files does not need.
+    """The module classes that a model file may name."""
+    # Imported here, because the modules import torch, which is not needed to find model files.
     from amt_export import modules
 
     public = {name: getattr(modules, name) for name in modules.__all__}
@@ -271,7 +273,7 @@ def exported_modules() -> dict[str, type[Any]]:
 
 
 def _only_size(document: Section, name: str, key: str) -> int | None:
-    """The one key of a table, a number of samples; None without the table."""
+    """The only key of a table, a number of samples; None if there is no such table."""
     if name not in document.table:
         return None
     section = document.section(name)
