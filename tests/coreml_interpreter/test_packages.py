@@ -95,7 +95,7 @@ def test_a_changed_slice_or_product_is_found_out(name, kind, change, expected, p
 
 @pytest.mark.parametrize(("name", "tables"), [("gammatone", 8), ("multires", 8)])
 def test_one_changed_weight_is_found_out(name, tables, proven, tmp_path):
-    """The largest number of each table, larger by half. Some tables make up 1e-3 of a sum only, the second term."""
+    """The largest number of each table, larger by half. Some tables make up 1e-3 of a sum only."""
     model, found = proven(name), []
     for value in constants(open_package(model.package).model).values():
         if value.WhichOneof("value") == "blobFileValue":
