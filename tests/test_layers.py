@@ -21,6 +21,7 @@ LAYERS = [
     "audio",
     "runtime",
     "plot",
+    "corpus",
     "numerics",
     "recurrence",
     "design",

@@ -25,18 +25,42 @@ def missing(path: Path) -> str | None:
         A WAV, RF64, BW64, AIFF, AIFF-C or Ogg file. Of others nothing is known here.
     """
     with path.open("rb") as file:
-        kind, form = file.read(4), (file.read(4), file.read(4))[1]
-        if kind in (b"RIFF", b"RF64", b"BW64") and form == b"WAVE":
-            return _missing_samples(file, b"data", "<")
-        if kind == b"FORM" and form in (b"AIFF", b"AIFC"):
-            return _missing_samples(file, b"SSND", ">")
-        if kind == b"OggS":
+        if chunk := _chunk_of_samples(file):
+            there, stated = _sizes(file, *chunk) or (0, None)
+            if stated is None:
+                return "the samples"
+            return None if there >= stated else f"{stated - there} of {stated} bytes of samples"
+        file.seek(0)
+        if file.read(4) == b"OggS":
             return _missing_page(file)
     return None
 
 
-def _missing_samples(file: BinaryIO, wanted: bytes, order: str) -> str | None:
-    """Compare the size of the chunk of samples with what follows its header."""
+def stated_samples(path: Path) -> tuple[int, int] | None:
+    """Return the bytes of samples that are there, and those that the header states.
+
+    Parameters
+    ----------
+    path : Path
+        A WAV, RF64, BW64, AIFF or AIFF-C file; None for others, and where the header states nothing.
+    """
+    with path.open("rb") as file:
+        chunk = _chunk_of_samples(file)
+        return None if chunk is None else _sizes(file, *chunk)
+
+
+def _chunk_of_samples(file: BinaryIO) -> tuple[bytes, str] | None:
+    """Return name and byte order of the chunk that holds the samples; None for other containers."""
+    kind, form = file.read(4), (file.read(4), file.read(4))[1]
+    if kind in (b"RIFF", b"RF64", b"BW64") and form == b"WAVE":
+        return b"data", "<"
+    if kind == b"FORM" and form in (b"AIFF", b"AIFC"):
+        return b"SSND", ">"
+    return None
+
+
+def _sizes(file: BinaryIO, wanted: bytes, order: str) -> tuple[int, int] | None:
+    """Return what follows the header of the chunk of samples, and the size that it states."""
     long_size = None
     end = file.seek(0, 2)
     at = 12
@@ -49,12 +73,10 @@ def _missing_samples(file: BinaryIO, wanted: bytes, order: str) -> str | None:
         if name == wanted:
             if size == 0xFFFFFFFF and long_size:
                 size = long_size
-            elif size in UNKNOWN:
-                return None
             there = end - at - 8
-            return None if there >= size else f"{size - there} of {size} bytes of samples"
+            return (there, there if size in UNKNOWN else size)
         at += 8 + size + size % 2
-    return "the samples"
+    return None
 
 
 def _missing_page(file: BinaryIO) -> str | None:

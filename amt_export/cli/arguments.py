@@ -31,6 +31,18 @@ class Parser(argparse.ArgumentParser):
         raise SystemExit(USAGE_ERROR)
 
 
+def add_quiet(
+    parser: argparse.ArgumentParser, text: str = "print errors and warnings only"
+) -> None:
+    """Add ``-q``; `main` drops the output of a command that was called with it."""
+    parser.add_argument("-q", "--quiet", action="store_true", help=text)
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Add ``--json``, for programs that read the answer."""
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+
+
 def one_of(names: Iterable[str], what: str) -> Callable[[str], str]:
     """Return a type that takes some words, and knows which one was probably meant."""
     allowed = list(names)
@@ -42,6 +54,7 @@ def one_of(names: Iterable[str], what: str) -> Callable[[str], str]:
         hint = f"did you mean {close[0]!r}? " if close else ""
         raise ArgumentTypeError(f"unknown {what} {text!r}; {hint}choose from {', '.join(allowed)}")
 
+    parse.choices = allowed  # type: ignore[attr-defined]  # for the completion of shells
     return parse
 
 
@@ -73,3 +86,22 @@ def file_ending_in(*suffixes: str) -> Callable[[str], Path]:
         return Path(text)
 
     return parse
+
+
+def number_above_zero(text: str) -> float:
+    """Take a finite number above zero."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0.0 < value < float("inf"):
+        raise ArgumentTypeError(f"{text!r} is not a number above zero")
+    return value
+
+
+def part(text: str) -> tuple[int, int]:
+    """Take I/N: the Ith of N parts, counted from 1."""
+    index, _, parts = text.partition("/")
+    if not (index.isdecimal() and parts.isdecimal() and 1 <= int(index) <= int(parts)):
+        raise ArgumentTypeError(f"{text!r} is no part: give I/N with I from 1 to N, e.g. 3/100")
+    return int(index), int(parts)

@@ -25,7 +25,7 @@ FASTER = {"DRNLFilterbank": "FastDRNLFilterbank"}
 """Where torch_amt has a faster class for the same model, that one is the fair comparison."""
 
 RENAMED = {"Moore2016Loudness": "Moore2016"}
-"""The same model under another name. (Its numbers are others: see docs/loudness.md.)"""
+"""The same model under another name. (Its numbers are others: see docs/references.md.)"""
 
 TORCHAUDIO = ("torchaudio", "torchaudio.functional", "torchaudio.transforms")
 

@@ -159,6 +159,12 @@ def sqrt(x: Data) -> Result:
 
 
 @operation(FLOATS)
+def tanh(x: Data) -> Result:
+    """Hyperbolic tangent."""
+    return np.tanh(x)
+
+
+@operation(FLOATS)
 def exp(x: Data) -> Result:
     """Exponential function of x."""
     return np.exp(x)

@@ -188,8 +188,10 @@ def open_package(path: Path) -> Package:
     ArtifactError
         If it is not a package, is truncated, or holds another kind of model than an ML Program.
     """
-    with contextlib.redirect_stderr(io.StringIO()):  # coremltools warns on stderr that Linux cannot predict
-        require("coremltools", "export", "Reading Core ML packages")
+    with contextlib.redirect_stderr(
+        io.StringIO()
+    ):  # coremltools warns on stderr that Linux cannot predict
+        require("coremltools", "coreml", "Reading Core ML packages")
         from coremltools.proto import Model_pb2
 
     specification = _root_item(path)

@@ -1,7 +1,8 @@
-"""packages/js, as npm packs it: in an empty Node project and an empty Vite project, and compared with Python."""
+"""packages/js as npm packs it, in an empty Node project and an empty Vite project, compared with Python."""
 
 import json
 import os
+import re
 import shutil
 import subprocess
 
@@ -25,137 +26,6 @@ from support.apps import (
 from support.manifests import manifest
 
 PACKAGE = ROOT / "packages" / "js"
-
-MODULE = """
-import { readFileSync, writeFileSync } from "node:fs";
-import { FrameMeter, calibration, excerpts, frameLevels, load, phon, readNpz, vectorsFromJson, vectorsToJson }
-  from "amt-export";
-const { task, ...given } = JSON.parse(readFileSync(0, "utf8"));
-const read = (path) => new Float32Array(new Uint8Array(readFileSync(path)).buffer);
-const save = (outputs, folder) => Object.fromEntries(Object.entries(outputs).map(([name, { data, dims, unit }]) => {
-  writeFileSync(`${folder}/${name}.f32`, Buffer.from(data.buffer, data.byteOffset, data.byteLength));
-  return [name, { dims, unit }];
-}));
-const messageOf = async (work) => {
-  try { await work(); return null; } catch (error) { return `${error.name}: ${error.message}`; }
-};
-const tasks = {
-  async process({ folder, audio, out, form }) {
-    const model = await load(folder, { form });
-    const all = read(audio);
-    const samples = all.length / model.ears;
-    const signal = Array.from({ length: model.ears }, (_, ear) => all.slice(ear * samples, (ear + 1) * samples));
-    return save(await model.process(signal), out);
-  },
-  async pieces({ folder, audio, out, pieces }) {
-    const stream = await (await load(folder)).stream();
-    const all = read(audio);
-    await stream.push(all.subarray(0, 777));
-    await stream.reset();
-    const answers = [];
-    for (let at = 0, i = 0; at < all.length; at += pieces[i++ % pieces.length]) {
-      answers.push(stream.push(all.subarray(at, at + pieces[i % pieces.length]))); // not awaited: in turn
-    }
-    answers.push(stream.flush());
-    const [name] = Object.keys(await answers[0]);
-    const parts = (await Promise.all(answers)).map((answer) => answer[name]);
-    const [channels] = parts[0].dims;
-    const total = parts.reduce((sum, { dims }) => sum + dims[1], 0);
-    const data = new Float32Array(channels * total);
-    for (let at = 0, i = 0; i < parts.length; at += parts[i++].dims[1]) {
-      const { data: piece, dims } = parts[i];
-      for (let c = 0; c < channels; c++) data.set(piece.subarray(c * dims[1], (c + 1) * dims[1]), c * total + at);
-    }
-    return save({ [name]: { data, dims: [channels, total], unit: parts[0].unit } }, out);
-  },
-  async nonfinite({ folder }) {
-    const model = await load(folder);
-    const bad = new Float32Array(600).fill(0.1);
-    bad[321] = NaN;
-    const good = new Float32Array(600).fill(0.1);
-    const huge = new Float32Array(600).fill(3e38);
-    const strict = await model.stream();
-    await strict.push(good);
-    const refused = await messageOf(() => strict.push(bad));
-    const [name] = Object.keys(await strict.push(good)); // as if nothing had been
-    const tooLoud = await messageOf(() => strict.push(huge));
-    const broken = await messageOf(() => strict.push(good));
-    await strict.reset();
-    const mended = (await strict.push(good))[name].data.every(Number.isFinite);
-    const lenient = await model.stream({ onNonfinite: "reset" });
-    await lenient.push(bad);
-    const after = (await lenient.push(good))[name].data.every(Number.isFinite);
-    return { refused, tooLoud, broken, mended, resets: lenient.resets, after, whole: await messageOf(() => model.process(bad)),
-      ears: await messageOf(() => model.process([good, good])), type: await messageOf(() => model.process([1, 2])) };
-  },
-  async verify({ folder }) {
-    const model = await load(folder);
-    const vectors = await readNpz(readFileSync(`${folder}/vectors.npz`));
-    const short = vectorsFromJson(JSON.parse(JSON.stringify(vectorsToJson(excerpts(model.manifest, vectors)))));
-    const [whole, part] = [await model.verify(vectors), await model.verify(short)];
-    const spoilt = Object.keys(short).find((key) => key.startsWith("out.noise"));
-    short[spoilt].data[short[spoilt].data.length >> 1] += 1;
-    return { whole, part, spoilt: (await model.verify(short)).ok };
-  },
-  async refused({ folder, spoilt }) {
-    const files = Object.fromEntries(["manifest.json", spoilt].map((name) => [name, new Uint8Array(readFileSync(`${folder}/${name}`))]));
-    const good = await messageOf(async () => (await load(files)).stream());
-    files[spoilt][1000] ^= 1;
-    const schema = { ...files, "manifest.json": new TextEncoder().encode(JSON.stringify({ schema: 3 })) };
-    const climbing = JSON.parse(new TextDecoder().decode(files["manifest.json"]));
-    for (const file of climbing.files) file.path = `../${file.path}`;
-    const up = { ...files, "manifest.json": new TextEncoder().encode(JSON.stringify(climbing)) };
-    return { good, altered: await messageOf(async () => (await load(files)).stream()), none: await messageOf(() => load("/no/such/folder")),
-      schema: await messageOf(() => load(schema)), up: await messageOf(async () => (await load(up)).stream()) };
-  },
-  async numbers({ sones, manifests, subbands, hop }) {
-    const levels = frameLevels({ data: read(subbands), dims: [2, 1000], axes: ["channel", "time"], unit: "Pa" }, hop);
-    return { phon: sones.map(phon), levels: [...levels.data],
-      gains: await Promise.all(manifests.map(async ([given, options]) => {
-        let gain = null;
-        const error = await messageOf(() => { ({ gain } = calibration(given, options)); });
-        return gain ?? error;
-      })) };
-  },
-};
-console.log(JSON.stringify(await tasks[task](given)));
-"""
-
-PAGE = """
-import { type Output, type Outputs, load, microphone, phon } from "amt-export";
-import wasm from "onnxruntime-web/ort-wasm-simd-threaded.wasm?url";
-
-async function main(): Promise<void> {
-  const model = await load("model", { wasm, form: "stream" });
-  const stream = await model.stream({ onNonfinite: "reset" });
-  const outputs: Outputs = await stream.push(new Float32Array(1000));
-  const { subbands }: { subbands?: Output } = outputs;
-  const rest = await stream.flush();
-  const total = (subbands?.dims[1] ?? 0) + (rest["subbands"]?.dims[1] ?? 0);
-  let heard = 0;
-  const mic = await microphone(model.samplingRate, ([ear]) => (heard += ear?.length ?? 0));
-  while (heard < 1000) await new Promise((resolve) => setTimeout(resolve, 20));
-  await mic.stop();
-  document.title = `${total} ${model.calibration({ fullScale: 80 }).words} ${phon(1).toFixed(2)}`;
-}
-
-main().catch((error: unknown) => (document.title = String(error)));
-"""
-
-VISIT = """
-import { chromium } from "playwright-core";
-import { preview } from "vite";
-const server = await preview({ preview: { port: 0, host: "127.0.0.1" } });
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ["--no-sandbox", "--disable-gpu",
-  "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"] });
-const page = await browser.newPage();
-await page.goto(server.resolvedUrls.local[0]);
-await page.waitForFunction(() => document.title !== "waiting");
-console.log(await page.title());
-await browser.close();
-await server.close();
-process.exit(0);
-"""
 
 
 def run(command, cwd, text=None, **environment):
@@ -190,8 +60,7 @@ def tarball(tmp_path_factory):
 def project(folder, tarball, engine, *others):
     """Make an empty project with the package and an engine of the version that the examples are locked to."""
     (folder / "package.json").write_text('{"private": true, "type": "module"}')
-    for setting in (".npmrc",):
-        shutil.copy(EXAMPLES / "node" / setting, folder)
+    shutil.copy(EXAMPLES / "node" / ".npmrc", folder)
     example = "web" if engine == "onnxruntime-web" else "node"
     wanted = [f"{name}@{version_of(example, name)}" for name in (engine, *others)]
     run([program("npm"), "install", "--silent", "--prefer-offline", tarball, *wanted], folder)
@@ -206,9 +75,9 @@ def version_of(example, name):
 def node(tarball, tmp_path_factory):
     """Run a task in an empty Node project."""
     folder = project(tmp_path_factory.mktemp("node"), tarball, "onnxruntime-node")
-    (folder / "main.mjs").write_text(MODULE)
+    shutil.copy(PACKAGE / "tests" / "tasks.mjs", folder)
     yield lambda **task: json.loads(
-        run([program("node"), "main.mjs"], folder, json.dumps(task, default=str))
+        run([program("node"), "tasks.mjs"], folder, json.dumps(task, default=str))
     )
     shutil.rmtree(folder)  # 300 MB
 
@@ -288,9 +157,7 @@ def test_models_agree_with_their_vectors_and_damage_is_seen(node, name):
 
 
 def test_other_files_are_refused_in_one_line(node):
-    found = node(
-        task="refused", folder=app_model(SAMPLES), spoilt=f"{SAMPLES}.stream.onnx"
-    )
+    found = node(task="refused", folder=app_model(SAMPLES), spoilt=f"{SAMPLES}.stream.onnx")
     assert found["good"] is None
     assert "is not the file that was published" in found["altered"]
     assert "/no/such/folder/manifest.json: cannot be read" in found["none"]
@@ -314,10 +181,20 @@ def test_units_are_converted_as_in_python(node, tmp_path):
     manifests = [manifest(unit=unit, parameters=parameters) for unit, parameters, _ in cases]
     names = {"full_scale": "fullScale"}
     plain = [
-        {"name": m.name, "parameters": dict(m.parameters), "inputs": [{"name": "audio", "unit": m.inputs[0].unit,
-         "axes": ["batch", "time"], "shape": [1, 100]}]}
+        {
+            "name": m.name,
+            "parameters": dict(m.parameters),
+            "inputs": [
+                {
+                    "name": "audio",
+                    "unit": m.inputs[0].unit,
+                    "axes": ["batch", "time"],
+                    "shape": [1, 100],
+                }
+            ],
+        }
         for m in manifests
-    ]  # fmt: skip
+    ]
     options = [
         {names.get(key, key): value for key, value in given.items()} for _, _, given in cases
     ]
@@ -327,7 +204,11 @@ def test_units_are_converted_as_in_python(node, tmp_path):
         sones=sones,
         subbands=tmp_path / "subbands.f32",
         hop=96,
-        manifests=[*zip(plain, options, strict=True), (velocity, {}), (plain[0], {"fullScale": 300})],
+        manifests=[
+            *zip(plain, options, strict=True),
+            (velocity, {}),
+            (plain[0], {"fullScale": 300}),
+        ],
     )
     np.testing.assert_allclose(found["phon"], runtime.phon(np.array(sones)), atol=1e-4)
     levels = runtime.frame_levels(subbands, 96)
@@ -342,9 +223,7 @@ def test_units_are_converted_as_in_python(node, tmp_path):
 
 def test_an_empty_vite_project_compiles_strictly_builds_and_runs(tarball, tmp_path):
     chromium = program("chromium", "chromium-browser", "google-chrome")
-    folder = project(
-        tmp_path, tarball, "onnxruntime-web", "vite", "typescript", "playwright-core"
-    )
+    folder = project(tmp_path, tarball, "onnxruntime-web", "vite", "typescript", "playwright-core")
     options = {
         "target": "ES2022",
         "module": "ESNext",
@@ -358,13 +237,19 @@ def test_an_empty_vite_project_compiles_strictly_builds_and_runs(tarball, tmp_pa
         "skipLibCheck": False,
         "noEmit": True,
     }
-    tsconfig = {"compilerOptions": options, "files": ["main.ts"]}
+    # What users read is compiled, too.
+    readme = (PACKAGE / "README.md").read_text(encoding="utf-8")
+    examples = re.findall(r"^```ts\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
+    assert len(examples) >= 5
+    for number, code in enumerate(examples):
+        (folder / f"readme{number}.ts").write_text(code, encoding="utf-8")
+    tsconfig = {"compilerOptions": options, "include": ["*.ts"]}
     (folder / "tsconfig.json").write_text(json.dumps(tsconfig))
-    (folder / "main.ts").write_text(PAGE)
+    shutil.copy(PACKAGE / "tests" / "page.ts", folder / "main.ts")
     (folder / "index.html").write_text(
         "<title>waiting</title><script type=module src=main.ts></script>"
     )
-    (folder / "visit.mjs").write_text(VISIT)
+    shutil.copy(PACKAGE / "tests" / "visit.mjs", folder)
     model = app_model(SAMPLES)
     (folder / "public" / "model").mkdir(parents=True)
     for name in ("manifest.json", f"{SAMPLES}.stream.onnx"):

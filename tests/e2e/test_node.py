@@ -81,9 +81,7 @@ def test_the_level_is_that_of_a_full_scale_sine(tmp_path):
     sf.write(tmp_path / "in.wav", np.full(600, 0.25), 16000, subtype="FLOAT")
     for level in (60, 80):
         path = tmp_path / f"{level}.npy"
-        done = stream_wav(
-            app_model(SAMPLES), tmp_path / "in.wav", path, f"--full-scale={level}"
-        )
+        done = stream_wav(app_model(SAMPLES), tmp_path / "in.wav", path, f"--full-scale={level}")
         assert done.returncode == 0, done.stderr
     low, high = (np.load(tmp_path / f"{level}.npy") for level in (60, 80))
     assert worst(10 * low.T, high.T) < 2e-6

@@ -86,7 +86,9 @@ def test_a_picture_appears_and_pauses(visit, name):
 def test_loudness_is_shown_in_sone_and_phon(visit):
     seen, _, _ = visit
     model = seen["models"][LOUDNESS]
-    assert 5 < model["sone"] <= model["maximum-sone"] < 60  # loud speech, at 94 dB SPL of full scale
+    assert (
+        5 < model["sone"] <= model["maximum-sone"] < 60
+    )  # loud speech, at 94 dB SPL of full scale
     assert 60 < model["phon"] <= model["maximum-phon"] < 105
 
 

@@ -20,8 +20,8 @@ SAMPLES = "gammatone_speech_16k"
 FRAMES = "cochleagram_casp_44k"
 MIRRORED = "glasberg2002_frontend_32k"
 LOUDNESS = "moore2016_loudness_32k"
-"""One of each kind: samples in windows, levels per frame, centred frames of a mirrored signal, and a memory longer
-than the artifact with two ears and look-ahead."""
+"""One of each kind: samples in windows, levels per frame, centred frames of a mirrored signal, and a memory
+longer than the artifact with two ears and look-ahead."""
 
 
 def app_model(name: str) -> Path:

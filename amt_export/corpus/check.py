@@ -1,0 +1,112 @@
+"""Whether a folder of shards is all that a plan asks for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from amt_export.corpus.names import hashes_of, shard_name
+from amt_export.corpus.plan import Plan
+from amt_export.corpus.schema import parquet
+from amt_export.corpus.shards import counts_of, settings_of
+from amt_export.corpus.temporary import leftovers
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a folder of shards holds, compared with a plan.
+
+    Parameters
+    ----------
+    shards, done : int
+        Of the plan, and how many of them are there.
+    rows : int
+        Recordings of the shards that are there.
+    missing : list of int
+        Rows of the plan whose shards are not there, from 0 on.
+    strange : list of str
+        Parquet files that the plan does not name: of recordings that have changed since, or of another plan.
+    damaged : list of str
+        Parquet files that cannot be read.
+    twice : list of str
+        Recordings with a row in more than one file.
+    swept : list of str
+        Temporary files of killed writers, which were removed.
+    bad : list of (str, str)
+        Recordings with an error, and which.
+    """
+
+    shards: int
+    done: int
+    rows: int
+    missing: list[int]
+    strange: list[str]
+    damaged: list[str]
+    twice: list[str]
+    swept: list[str]
+    bad: list[tuple[str, str]]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every recording of the plan has one row."""
+        return not (self.missing or self.strange or self.damaged or self.twice)
+
+
+def check(
+    out: str | Path,
+    planned: Plan,
+    report: Callable[[float], None] = lambda _share: None,
+) -> Checked:
+    """Compare a folder with a plan, and remove what killed writers left in it.
+
+    Parameters
+    ----------
+    out : str or Path
+        What `Shards` wrote into.
+    planned : Plan
+    report : callable, optional
+        Given the share of the work that is done, from 0 to 1.
+
+    Raises
+    ------
+    PublishError
+        If `out` holds no shards.
+    """
+    folder = Path(out)
+    settings = settings_of(folder)
+    swept = leftovers(folder)
+    for path in swept:
+        path.unlink(missing_ok=True)
+    names = [shard_name(settings, shard, hashes_of(settings, shard)) for shard in planned.shards]
+    wanted = set(names)
+    files = sorted(path for path in folder.glob("*.parquet"))
+    damaged: list[str] = []
+    strange = [path.name for path in files if path.name not in wanted]
+    seen: Counter[str] = Counter()
+    bad: list[tuple[str, str]] = []
+    whole = set()
+    for k, path in enumerate(files):
+        report(k / len(files))
+        if counts_of(path) is None:
+            damaged.append(path.name)
+            continue
+        whole.add(path.name)
+        table = parquet().read_table(path, columns=["path", "error"])
+        paths, errors = table["path"].to_pylist(), table["error"].to_pylist()
+        seen.update(set(paths))  # a long recording has several rows
+        if path.name in wanted:
+            bad += [(p, e) for p, e in zip(paths, errors, strict=True) if e is not None]
+    missing = [k for k, file in enumerate(names) if file not in whole]
+    return Checked(
+        shards=len(names),
+        done=len(names) - len(missing),
+        rows=sum(len(shard) for shard, n in zip(planned.shards, names, strict=True) if n in whole),
+        missing=missing,
+        strange=strange,
+        damaged=damaged,
+        twice=sorted(path for path, count in seen.items() if count > 1),
+        swept=[path.name for path in swept],
+        bad=bad,
+    )

@@ -1,0 +1,102 @@
+"""Shards on the processors of one machine: spawned processes, one thread each."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import active_children, get_context, parent_process
+from typing import Any
+
+from amt_export.corpus.shards import Shards
+from amt_export.errors import AmtExportError
+
+AHEAD = 2
+"""Shards that wait for each worker: it has the next one when one is done, and a plan may have millions."""
+
+Heartbeat = Callable[[], None]
+
+
+def run(
+    shards: Shards,
+    paths: Sequence[Sequence[str]],
+    jobs: int = 1,
+    heartbeat: Heartbeat = lambda: None,
+) -> Iterator[dict[str, Any]]:
+    """Extract shards, in whatever order they are done.
+
+    Parameters
+    ----------
+    shards : Shards
+    paths : sequence of sequences of str
+        The recordings of each shard.
+    jobs : int, optional
+        Processes; 1 is this one.
+    heartbeat : callable, optional
+        Called once a second; what it raises ends the work, and the shards that are done stay.
+
+    Yields
+    ------
+    dict
+        Of each shard its line of the report.
+
+    Raises
+    ------
+    AmtExportError
+        If a worker is killed, as a system does that has no memory left.
+    """
+    if jobs == 1:
+        for shard in paths:
+            heartbeat()
+            yield shards.shard(list(shard))
+        return
+    pool = ProcessPoolExecutor(
+        min(jobs, max(1, len(paths))), get_context("spawn"), initializer=_end_with_parent
+    )
+    try:
+        yield from _finished(pool, shards, iter(paths), AHEAD * jobs, heartbeat)
+    except BrokenProcessPool as error:
+        raise AmtExportError(
+            "a worker was killed, perhaps for want of memory: run the same command again with fewer --jobs; "
+            "shards that are done are kept"
+        ) from error
+    except BaseException:
+        # Nobody waits for shards in progress: what they have written is temporary.
+        for child in active_children():
+            child.terminate()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _finished(
+    pool: ProcessPoolExecutor,
+    shards: Shards,
+    paths: Iterator[Sequence[str]],
+    ahead: int,
+    heartbeat: Heartbeat,
+) -> Iterator[dict[str, Any]]:
+    waiting: set[Future[dict[str, Any]]] = set()
+    while True:
+        while len(waiting) < ahead and (shard := next(paths, None)) is not None:
+            waiting.add(pool.submit(shards.shard, list(shard)))
+        if not waiting:
+            return
+        done, waiting = wait(waiting, timeout=1.0, return_when=FIRST_COMPLETED)
+        heartbeat()
+        for future in done:
+            yield future.result()
+
+
+def _end_with_parent() -> None:
+    """Let a worker end when the process that feeds it was killed; it would wait for work for ever."""
+    parent = parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -1,0 +1,73 @@
+"""The pages say what is so: facts of models, references, tables, links of README."""
+
+from __future__ import annotations
+
+import json
+import re
+from importlib.util import module_from_spec, spec_from_file_location
+
+import pytest
+
+from amt_export.model_file import model_files
+from support.docs import DOCS, PAGES, ROOT
+
+DATA = json.loads((DOCS / "data" / "models.json").read_text(encoding="utf-8"))["models"]
+MACRO = re.compile(r"<!-- (\w+)(?:: (.*?))? -->")
+MODEL_PAGES = sorted((DOCS / "models").glob("*.md"))
+TEXTS = {page: page.read_text(encoding="utf-8") for page in PAGES}
+
+
+def named(macro: str) -> list[str]:
+    """Every name that pages give to a macro."""
+    pages = [text for page, text in TEXTS.items() if page.is_relative_to(DOCS)]
+    found = [macro for text in pages for macro in MACRO.findall(text)]
+    return [name for kind, names in found if kind == macro for name in names.split()]
+
+
+def test_every_model_file_has_its_facts_once():
+    wanted = [path.stem for path in model_files(ROOT / "models")]
+    assert sorted(named("facts")) == sorted(wanted)
+    assert sorted(DATA) == sorted(wanted)
+
+
+def test_facts_are_those_of_the_model_files():
+    for path in model_files(ROOT / "models"):
+        text = path.read_text(encoding="utf-8")
+        assert f'description = "{DATA[path.stem]["description"]}"' in text
+        assert f'module = "{DATA[path.stem]["module"]}"' in text
+
+
+def test_every_reference_is_in_the_bibliography():
+    keys = re.findall(r"^@\w+\{([\w:-]+),", (DOCS / "references.bib").read_text("utf-8"), re.M)
+    assert len(set(keys)) == len(keys)
+    assert set(named("cite")) <= set(keys)
+
+
+@pytest.mark.parametrize("page", MODEL_PAGES, ids=lambda page: page.stem)
+def test_a_page_about_a_model_has_all_parts(page):
+    if page.stem == "index":
+        return
+    text = TEXTS[page]
+    for part in ("What it computes", "Input and calibration", "Limits", "Published", "References"):
+        assert f"\n## {part}\n" in text
+    assert "$" in text  # an equation
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_pages_name_no_place_of_one_machine(page):
+    assert not re.search(r"/(work|home|root|tmp)/", TEXTS[page])
+
+
+@pytest.mark.parametrize("name", ["moore2016_excitation", "moore2016_spectrum", "excitation"])
+def test_tables_of_references_are_what_is_computed(name):
+    path = ROOT / "scripts" / "measure_references.py"
+    loader = spec_from_file_location("measure_references", path)
+    script = module_from_spec(loader)
+    loader.loader.exec_module(script)
+    table = script.markdown(script.TABLES[name](None, []))
+    assert table == script.place(name).search(TEXTS[DOCS / "references.md"])[0]
+
+
+def test_links_of_the_front_page_lead_somewhere():
+    for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", TEXTS[ROOT / "README.md"]):
+        assert (ROOT / target).exists(), target
