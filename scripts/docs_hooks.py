@@ -18,6 +18,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import tomllib
 from collections.abc import Callable
 from contextlib import redirect_stdout, suppress
 from io import StringIO
@@ -74,7 +75,7 @@ def port(entry: dict[str, Any]) -> str:
 
 def error(entry: dict[str, Any]) -> str:
     """A difference and the signal that had it."""
-    what = " dB" if entry["kind"] == "db" else ""
+    what = {"db": " dB", "absolute": " MU"}.get(entry["kind"], "")
     return f"{entry['worst']:.1e}{what} ({entry['signal']})"
 
 
@@ -89,6 +90,11 @@ def speed(model: dict[str, Any]) -> str:
     )
 
 
+def indented(text: str) -> str:
+    """A text four columns to the right."""
+    return "\n".join(f"    {line}".rstrip() for line in text.splitlines())
+
+
 def facts(names: list[str]) -> str:
     """Table of each model file."""
     return "\n\n".join(map(one_model, names))
@@ -96,7 +102,12 @@ def facts(names: list[str]) -> str:
 
 def one_model(name: str) -> str:
     """Heading, table and file of one model."""
-    model = all_models()["models"][name]
+    toml = (ROOT / "models" / f"{name}.toml").read_text(encoding="utf-8").rstrip()
+    source = f'??? note "models/{name}.toml"\n\n    ```toml\n{indented(toml)}\n    ```\n'
+    model = all_models()["models"].get(name)
+    if model is None:  # a new model file, of which docs/data has nothing yet
+        about = tomllib.loads(toml)["model"]["description"]
+        return f"### {name}\n\n{about}.\n\n{source}"
     rows = [
         ("input", "<br>".join(map(port, model["inputs"]))),
         ("output", "<br>".join(map(port, model["outputs"]))),
@@ -125,12 +136,7 @@ def one_model(name: str) -> str:
         ),
     ]
     table = "\n".join(f"| {key} | {value} |" for key, value in rows)
-    toml = (ROOT / "models" / f"{name}.toml").read_text(encoding="utf-8").rstrip()
-    indented = "\n".join(f"    {line}".rstrip() for line in toml.splitlines())
-    return (
-        f"### {name}\n\n{model['description']}.\n\n| | |\n|---|---|\n{table}\n\n"
-        f'??? note "models/{name}.toml"\n\n    ```toml\n{indented}\n    ```\n'
-    )
+    return f"### {name}\n\n{model['description']}.\n\n| | |\n|---|---|\n{table}\n\n{source}"
 
 
 def models(_: list[str]) -> str:
@@ -194,9 +200,8 @@ def cite(keys: list[str]) -> str:
     """References with DOI, and their BibTeX."""
     entries = [bibliography()[key] for key in keys]
     listed = "\n".join(f"- {reference(entry)}" for entry in entries)
-    bibtex = "\n\n".join(entries)
-    indented = "\n".join(f"    {line}".rstrip() for line in bibtex.splitlines())
-    return f'{listed}\n\n??? quote "BibTeX"\n\n    ```bibtex\n{indented}\n    ```\n'
+    bibtex = indented("\n\n".join(entries))
+    return f'{listed}\n\n??? quote "BibTeX"\n\n    ```bibtex\n{bibtex}\n    ```\n'
 
 
 def title_of(program: Path) -> str:
@@ -276,8 +281,18 @@ MACROS: dict[str, Macro] = {
 MACRO = re.compile(rf"<!-- ({'|'.join(MACROS)})(?:: (.*?))? -->")
 
 
+# A link to a file of the repository that is no page: right on a host of repositories, nowhere on the site.
+OUTSIDE = re.compile(
+    r"\[([^\]]+)\]\((?:\.\./)+((?:amt_export|examples|packages|scripts|tests)/[^)]+)\)"
+)
+
+
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Put in what the comments ask for."""
+    """Put in what the comments ask for, and name files outside of the pages in place of linking to them."""
+    markdown = OUTSIDE.sub(
+        lambda found: f"`{found[2]}`" if found[1] == found[2] else f"{found[1]} (`{found[2]}`)",
+        markdown,
+    )
     up = "../" * page.file.src_uri.count("/")
 
     def put_in(found: re.Match[str]) -> str:
