@@ -11,6 +11,9 @@
 #                  write the table of docs/engines.md; needs what make artifacts publishes, and node
 # make test-engines-data   run the recipes of examples/ for corpora and servers (Ray, Spark, Hugging Face datasets,
 #                  Triton, the WebSocket service), each in an environment of its own; skips what is missing
+# make wheels      what a package index gets: amt_export (wheel and sdist) and amt_export_models (the ONNX files of
+#                  ARTIFACTS, which make artifacts publishes), in dist/
+# make test-wheels install both wheels into clean environments, without and with torch, and use them as a user would
 # make clean       remove everything that was generated
 #
 # Each target installs what it needs into $(VENV) first, once, with the versions of constraints.txt.
@@ -22,7 +25,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: artifacts test test-slow test-apps test-runtimes test-engines test-engines-data lint docs clean
+.PHONY: artifacts test test-slow test-apps test-runtimes test-engines test-engines-data wheels test-wheels lint docs clean
 
 # One thread each; and glibc keeps what large arrays leave behind, where it would hand it back to the system and
 # have every page cleared again for the next one: a fifth of the time of a build.
@@ -62,6 +65,14 @@ test-apps: $(APP_MODELS:%=$(APPS)/%/manifest.json)
 $(APPS)/%/manifest.json: models/%.toml | $(INSTALLED)
 	$(BIN)/amt-export build $* --format onnx --samples $(APP_SAMPLES) --out $(APPS)
 
+ARTIFACTS ?= artifacts
+
+wheels: $(INSTALLED)
+	$(BIN)/python scripts/wheels.py --artifacts $(ARTIFACTS)
+
+test-wheels: $(INSTALLED)
+	$(BIN)/python scripts/test_wheels.py --artifacts $(ARTIFACTS)
+
 lint: $(INSTALLED)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -80,11 +91,11 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + ": make PYTHON=/path/to/python")'
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install -c constraints.txt torch==2.13.0 setuptools
-	$(PIP) install -c constraints.txt --no-build-isolation -e '.[onnx,export,audio,plot,test]'
+	$(PIP) install -c constraints.txt --no-build-isolation -e '.[onnx,coreml,audio,plot,test]'
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .venv-runtimes .venv-engines .venv-data build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-runtimes .venv-engines .venv-data .venv-wheels build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	rm -rf packages/js/node_modules packages/js/dist examples/*/node_modules examples/web/dist examples/web/public/models examples/web/public/speech_22k.wav
 	find artifacts -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
 	find amt_export scripts tests -name __pycache__ -prune -exec rm -rf {} +

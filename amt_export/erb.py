@@ -18,8 +18,13 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import torch
-from torch import Tensor
+
+from amt_export.errors import require
+
+require("torch", "export", "amt_export.erb")  # says in one line how to install it
+
+import torch  # noqa: E402
+from torch import Tensor  # noqa: E402
 
 # ERB(f) = 24.7 (1 + 0.00437 f), and the integral of df/ERB(f) is ln(1 + 0.00437 f) times
 # 1/(24.7 * 0.00437) = 9.26449: rounded to 9.265 in the bandwidth, to 9.2645 in the ERB number.

@@ -6,7 +6,7 @@ import copy
 import functools
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
@@ -37,6 +37,7 @@ from amt_export.model_file.building import build_module, build_stream, input_len
 from amt_export.modules.forms import WholeForm
 from amt_export.report import Pictures, dois, draw, measure_response, model_card
 from amt_export.report.about import about
+from amt_export.verify.contraction import check_contraction
 from amt_export.verify.independent import check_filters
 from amt_export.verify.parity.compare import failing, parity_error
 from amt_export.verify.parity.load import open_artifact
@@ -102,6 +103,7 @@ def publish(
         stream = build_stream(spec, module)
         forms = Forms(module, double, frozen, reference, whole, stream)
         check_filters(double, reference, samples, str(checkpoint or spec.path))
+        check_contraction(double, str(spec.path))
         programs = _capture(spec, forms)
         manifest = _describe(spec, forms)
         if checkpoint is not None:
@@ -173,6 +175,8 @@ def _describe(spec: ModelSpec, forms: Forms) -> Manifest:
         batch=spec.batch,
         sampling_rate=getattr(module, "fs", None),
         centre_frequencies=tuple(module.centre_frequencies() or ()),
+        mfc=tuple(module.modulation_filters()[0]),
+        counts=tuple(module.modulation_filters()[1]),
         warm_up=module.warm_up(),
         look_ahead=module.look_ahead(),
         padding=module.padding(),
@@ -187,8 +191,17 @@ def _describe(spec: ModelSpec, forms: Forms) -> Manifest:
         stream=_describe_stream(forms, free),
         license=about(spec.module).license,
         references=dois(spec.module),
-        versions={"amt_export": __version__} | {name: metadata.version(name) for name in VERSIONED},
+        versions={"amt_export": __version__} | _versions(),
     )
+
+
+def _versions() -> dict[str, str]:
+    """Versions of the packages that made the artifacts; coremltools may be missing."""
+    found = {}
+    for name in VERSIONED:
+        with suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
 
 
 def _sized(port: Port, shape: Sequence[int], free_batch: bool) -> Port:

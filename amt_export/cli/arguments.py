@@ -31,6 +31,18 @@ class Parser(argparse.ArgumentParser):
         raise SystemExit(USAGE_ERROR)
 
 
+def add_quiet(
+    parser: argparse.ArgumentParser, text: str = "print errors and warnings only"
+) -> None:
+    """Add ``-q``; `main` drops the output of a command that was called with it."""
+    parser.add_argument("-q", "--quiet", action="store_true", help=text)
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Add ``--json``, for programs that read the answer."""
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+
+
 def one_of(names: Iterable[str], what: str) -> Callable[[str], str]:
     """Return a type that takes some words, and knows which one was probably meant."""
     allowed = list(names)
@@ -42,6 +54,7 @@ def one_of(names: Iterable[str], what: str) -> Callable[[str], str]:
         hint = f"did you mean {close[0]!r}? " if close else ""
         raise ArgumentTypeError(f"unknown {what} {text!r}; {hint}choose from {', '.join(allowed)}")
 
+    parse.choices = allowed  # type: ignore[attr-defined]  # for the completion of shells
     return parse
 
 

@@ -1,7 +1,7 @@
 """``amt-export``: read the arguments, run one command, turn whatever goes wrong into one line.
 
-Exit codes: 0 when all is well, 1 for a failed check or bad data, 2 for bad usage, 128 and its number
-for a signal: 130 for Ctrl-C.
+Exit codes: 0 when all is well, 1 for a failed check or bad data, 2 for bad usage, 3 when some of many inputs
+were bad, 128 and its number for a signal: 130 for Ctrl-C.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ from typing import Any
 
 from amt_export import __version__
 from amt_export.cli.arguments import Parser
+from amt_export.cli.completion import complete
 from amt_export.cli.interruption import interruptible
 from amt_export.cli.terminal.errors import complain
+from amt_export.cli.terminal.quiet import silenced
 from amt_export.cli.unavailable import Absent
 from amt_export.errors import AmtExportError
 
@@ -25,18 +27,23 @@ DESCRIPTION = """\
 Auditory models as TorchScript, ExportedProgram, ONNX and Core ML artifacts,
 each one run against eager torch before it is published.
 
-A model is a TOML file in models/; `build` makes artifacts/<name>/ from it.
+A model has a name. Commands that run one look for artifacts/<name>, which
+`build` makes from a model file, and then in the installed amt_export_models.
 """
 
 EPILOG = """\
-from a model file to a picture of speech:
-  amt-export list
-  amt-export build gammatone_speech_16k
-  amt-export run artifacts/gammatone_speech_16k speech.wav --plot speech.png
+a picture of speech:
+  pip install "amt_export[onnx,audio,plot]" amt_export_models
+  amt-export run gammatone_speech_16k speech.wav --plot speech.png
+
+from a model file of your own:
+  pip install "amt_export[export]"
+  amt-export build my_filterbank.toml
+  amt-export run my_filterbank speech.wav --plot speech.png
 
 `amt-export COMMAND --help` explains a command, with examples.
 exit code: 0 all is well, 1 a check or the data failed, 2 bad usage,
-3 finished but some recordings were bad, 130 interrupted.
+3 finished, but some inputs were bad, 130 interrupted.
 """
 
 FAILED = 1
@@ -68,8 +75,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         warnings.showwarning = lambda message, *_, **__: complain(message, "warning")
         try:
             with interruptible():
-                arguments = parser().parse_args(argv)
-                code: int = arguments.command(arguments)
+                commands = parser()
+                complete(commands)
+                arguments = commands.parse_args(argv)
+                with silenced(getattr(arguments, "quiet", False)):
+                    code: int = arguments.command(arguments)
             sys.stdout.flush()
         except KeyboardInterrupt as error:
             complain("interrupted; what was published before is as it was")
@@ -102,7 +112,17 @@ def _explained(error: Exception) -> str:
 
 def parser() -> Parser:
     """Return the parser of all commands."""
-    from amt_export.cli.commands import bench, build, check, corpus, diff, info, run, triton
+    from amt_export.cli.commands import (
+        bench,
+        build,
+        check,
+        completion,
+        corpus,
+        diff,
+        info,
+        run,
+        triton,
+    )
     from amt_export.cli.commands import lint as linting
     from amt_export.cli.commands import list as listing
     from amt_export.cli.commands import report as reporting
@@ -115,19 +135,8 @@ def parser() -> Parser:
     top = Parser(prog="amt-export", description=DESCRIPTION, epilog=EPILOG)
     top.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = top.add_subparsers(metavar="COMMAND", required=True, title="commands")
-    for command in (
-        listing,
-        build,
-        check,
-        diff,
-        reporting,
-        linting,
-        info,
-        run,
-        corpus,
-        triton,
-        live,
-        bench,
-    ):
+    everyday = (listing, info, run, live, build, check, bench, diff, linting, reporting)
+    scale = (corpus, triton)
+    for command in (*everyday, *scale, completion):
         command.add(commands)
     return top

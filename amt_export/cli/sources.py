@@ -27,9 +27,7 @@ FRAME = 1 / 20
 class File:
     """A recording, as fast as it was recorded."""
 
-    def __init__(
-        self, path: Path, manifest: Manifest, level: float | None, **options: bool
-    ) -> None:
+    def __init__(self, path: Path, manifest: Manifest, level: float | None, **options: Any) -> None:
         self._recording = AudioReader(path, manifest, level, **options)
         self.calibration = self._recording.calibration
         self.remarks = self._recording.remarks
@@ -54,10 +52,34 @@ class File:
 
 
 class Microphone:
-    """What a sound device records, in pieces as they come."""
+    """What a sound device records, in pieces as they come.
 
-    def __init__(self, device: str | None, manifest: Manifest, *, raw: bool = False) -> None:
-        self._gain, self.calibration = calibration(manifest, raw=raw, name="microphone")
+    Parameters
+    ----------
+    device : str or None
+        Its number, or a part of its name; None for the default one.
+    manifest : Manifest
+        Of the model.
+    full_scale : float, optional
+        dB SPL RMS of a sine that reaches full scale.
+    diotic : bool, optional
+        Record one channel for both ears of a model that has two.
+    raw : bool, optional
+        Take samples as they are.
+    """
+
+    def __init__(
+        self,
+        device: str | None,
+        manifest: Manifest,
+        *,
+        full_scale: float | None = None,
+        diotic: bool = False,
+        raw: bool = False,
+    ) -> None:
+        self._gain, self.calibration = calibration(
+            manifest, full_scale=full_scale, raw=raw, name="microphone"
+        )
         self.remarks: list[str] = []
         purpose = "Listening to a microphone"
         try:
@@ -67,7 +89,8 @@ class Microphone:
                 f"{purpose} needs PortAudio ({error}): apt install libportaudio2"
             ) from error
         port = manifest.inputs[0]
-        self._channels = 2 if "ear" in port.axes else 1
+        self._ears = 2 if "ear" in port.axes else 1
+        self._channels = 1 if diotic else self._ears
         self._fs = round(manifest.sampling_rate or 0)
         self._device = int(device) if device and device.isdigit() else device
         self._heard: queue.SimpleQueue[NDArray[Any]] = queue.SimpleQueue()
@@ -115,4 +138,6 @@ class Microphone:
                 ]  # a model that cannot keep up continues with the newest samples
                 self.lost += 1
             heard = self._gain * np.concatenate(waiting).T
-            yield heard[None] if self._channels == 2 else heard
+            if len(heard) < self._ears:
+                heard = np.repeat(heard, self._ears, axis=0)
+            yield heard[None] if self._ears == 2 else heard

@@ -1,4 +1,4 @@
-"""Weights that are stored compressed; our graphs have none.
+"""Operations that decompress stored weights; the graphs of this package have none.
 
 Bits are packed from the lowest of each byte on, an index across bytes with its lower part first.
 """
@@ -52,7 +52,7 @@ def constexpr_lut_to_dense(indices: Other, lut: Other, shape: Ints) -> Result:
 
 @operation(ANY)
 def constexpr_sparse_to_dense(nonzero_data: Other, mask: Other, shape: Ints) -> Result:
-    """Zeros but where a bit of the mask is set."""
+    """The nonzero values where a bit of the mask is set, 0 elsewhere."""
     dense = np.zeros(prod(shape), nonzero_data.dtype)
     dense[_bits(mask)[: dense.size] == 1] = nonzero_data
     return dense.reshape(shape)

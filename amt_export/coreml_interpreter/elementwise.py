@@ -31,37 +31,37 @@ CASTS = {"fp32": np.float32, "fp16": np.float16, "int32": np.int32, "bool": np.b
 
 @operation(NUMBERS)
 def add(x: Data, y: Data) -> Result:
-    """X + y."""
+    """Sum of x and y."""
     return x + y
 
 
 @operation(NUMBERS)
 def sub(x: Data, y: Data) -> Result:
-    """X - y."""
+    """Difference of x and y."""
     return x - y
 
 
 @operation(NUMBERS)
 def mul(x: Data, y: Data) -> Result:
-    """X * y."""
+    """Product of x and y."""
     return x * y
 
 
 @operation(FLOATS)
 def real_div(x: Data, y: Data) -> Result:
-    """X / y; how integers are rounded is not documented, so they are refused."""
+    """Quotient of x and y. Apple does not document how integers are rounded, so they are refused."""
     return x / y
 
 
 @operation(NUMBERS)
 def maximum(x: Data, y: Data) -> Result:
-    """The larger one."""
+    """Larger of x and y."""
     return np.maximum(x, y)
 
 
 @operation(NUMBERS)
 def minimum(x: Data, y: Data) -> Result:
-    """The smaller one."""
+    """Smaller of x and y."""
     return np.minimum(x, y)
 
 
@@ -82,55 +82,55 @@ def pow_(x: Data, y: Data, constants: Constants) -> Result:
 
 @operation(NUMBERS)
 def greater(x: Data, y: Data) -> Result:
-    """X > y."""
+    """Whether x is greater than y."""
     return x > y
 
 
 @operation(NUMBERS)
 def greater_equal(x: Data, y: Data) -> Result:
-    """X >= y."""
+    """Whether x is greater than or equal to y."""
     return x >= y
 
 
 @operation(NUMBERS)
 def less(x: Data, y: Data) -> Result:
-    """X < y."""
+    """Whether x is less than y."""
     return x < y
 
 
 @operation(NUMBERS)
 def less_equal(x: Data, y: Data) -> Result:
-    """X <= y."""
+    """Whether x is less than or equal to y."""
     return x <= y
 
 
 @operation(NUMBERS)
 def equal(x: Data, y: Data) -> Result:
-    """Whether x is y."""
+    """Whether x is equal to y."""
     return x == y
 
 
 @operation(NUMBERS)
 def not_equal(x: Data, y: Data) -> Result:
-    """Whether x is not y."""
+    """Whether x is different from y."""
     return x != y
 
 
 @operation(ANY)
 def logical_and(x: Mask, y: Mask) -> Result:
-    """Both."""
+    """Whether both x and y hold."""
     return x & y
 
 
 @operation(ANY)
 def logical_or(x: Mask, y: Mask) -> Result:
-    """Either or both."""
+    """Whether x or y or both hold."""
     return x | y
 
 
 @operation(ANY)
 def logical_not(x: Mask) -> Result:
-    """The opposite."""
+    """Whether x does not hold."""
     return ~x
 
 
@@ -142,25 +142,31 @@ def select(cond: Mask, a: Data, b: Data) -> Result:
 
 @operation(NUMBERS)
 def abs_(x: Data) -> Result:
-    """|x|."""
+    """Absolute value of x."""
     return np.abs(x)
 
 
 @operation(NUMBERS)
 def square(x: Data) -> Result:
-    """X * x."""
+    """Square of x."""
     return x * x
 
 
 @operation(FLOATS)
 def sqrt(x: Data) -> Result:
-    """Square root."""
+    """Square root of x."""
     return np.sqrt(x)
 
 
 @operation(FLOATS)
+def tanh(x: Data) -> Result:
+    """Hyperbolic tangent."""
+    return np.tanh(x)
+
+
+@operation(FLOATS)
 def exp(x: Data) -> Result:
-    """E to the power of x."""
+    """Exponential function of x."""
     return np.exp(x)
 
 
@@ -172,25 +178,25 @@ def log(x: Data, epsilon: Data | None = None) -> Result:
 
 @operation(FLOATS)
 def inverse(x: Data, epsilon: Data | None = None) -> Result:
-    """1 / (x + epsilon)."""
+    """Reciprocal of x + epsilon."""
     return x.dtype.type(1.0) / (x + _epsilon(epsilon, INVERSE_EPSILON, x))
 
 
 @operation(FLOATS)
 def rsqrt(x: Data, epsilon: Data | None = None) -> Result:
-    """1 / sqrt(x + epsilon)."""
+    """Reciprocal of the square root of x + epsilon."""
     return x.dtype.type(1.0) / np.sqrt(x + _epsilon(epsilon, RSQRT_EPSILON, x))
 
 
 @operation(FLOATS)
 def clip(x: Data, alpha: Data, beta: Data) -> Result:
-    """`x` within [alpha, beta]."""
-    return np.clip(x, alpha, beta)  # a third of the time of a minimum and a maximum
+    """Values of `x`, limited to [alpha, beta]."""
+    return np.clip(x, alpha, beta)  # takes a third of the time of a minimum and a maximum
 
 
 @operation(ANY)
 def cast(x: Data, dtype: str) -> Result:
-    """Another type; floats are cut towards 0 to integers."""
+    """`x` in another type. Floating-point numbers are rounded towards 0 where that is an integer type."""
     if dtype not in CASTS:
         raise MismatchError(f"casts to {dtype}, which is not known here")
     return x.astype(CASTS[dtype])
@@ -198,7 +204,7 @@ def cast(x: Data, dtype: str) -> Result:
 
 @operation(ANY)
 def identity(x: Data) -> Result:
-    """`x` itself."""
+    """`x` unchanged."""
     return x
 
 
@@ -210,5 +216,5 @@ def fill_like(ref_tensor: Other, value: Data | None = None) -> Result:
 
 
 def _epsilon(given: Array | None, default: float, x: Array) -> Array | np.generic:
-    """What to add before a singular function, in the type of `x`."""
+    """`epsilon`, which is added to an argument that may be 0, in the type of `x`."""
     return x.dtype.type(default) if given is None else given

@@ -48,7 +48,7 @@ def gather(x: Data, indices: Indices, axis: int = 0, batch_dims: int = 0) -> Res
 
 @operation(NUMBERS)
 def gather_along_axis(x: Data, indices: Indices, axis: int = 0) -> Result:
-    """For every position of `indices`, the element of `x` there but for the index along the axis."""
+    """Elements of `x` at the positions of `indices`, whose values replace the position along the axis."""
     axis = _axis(axis, x)
     _same_but(axis, x, indices)
     return np.take_along_axis(x, _within(indices, x.shape[axis]), axis)
@@ -100,13 +100,13 @@ def _axis(axis: int, x: Array) -> int:
 
 
 def _same_but(axis: int, x: Array, indices: Array) -> None:
-    """Raise unless the shapes agree in all dimensions but one."""
+    """Raise unless the shapes agree in all dimensions except one."""
     if np.delete(x.shape, axis).tolist() != np.delete(indices.shape, axis).tolist():
         raise MismatchError(f"indexes {x.shape} by {indices.shape} along {axis}")
 
 
 def _within(indices: Array, size: int) -> Array:
-    """The indices, which numpy counts from the end where negative; what Apple makes of others is not known."""
+    """Checked indices. Negative ones count from the end, as in numpy; Apple documents no others."""
     if np.any((indices < -size) | (indices >= size)):
         raise MismatchError(f"has indices outside a dimension of {size}")
     return indices

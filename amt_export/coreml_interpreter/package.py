@@ -1,4 +1,4 @@
-"""A Core ML package as it lies on disk: its specification, and the values its program holds."""
+"""A Core ML package on disk: its specification, and the constants of its program."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ MODEL_PATH = "@model_path/"  # how a program names the folder that its specifica
 
 @dataclass(frozen=True)
 class TensorType:
-    """Type of a value as the program declares it; a size it leaves open is None."""
+    """Type of a value as the program declares it. A size that the program leaves open is None."""
 
     dtype: np.dtype[Any]
     shape: tuple[int | None, ...]
@@ -84,7 +84,7 @@ class Package:
         return functions[name]
 
     def block(self) -> Any:
-        """Its operations, in order, and the names of its outputs."""
+        """The operations of that function, in order, and the names of its outputs."""
         function = self.function()
         if function.opset not in function.block_specializations:
             raise ArtifactError(f"{self.path}: has no program for {function.opset}; build it again")
@@ -96,7 +96,7 @@ class Package:
         Raises
         ------
         ArtifactError
-            If it is no tensor, or of a data type that Core ML does not compute with.
+            If it is not a tensor, or has a data type that Core ML does not compute with.
         """
         from coremltools.proto import MIL_pb2
 
@@ -130,7 +130,7 @@ class Package:
         Raises
         ------
         ArtifactError
-            If it is not what it declares, or is no tensor.
+            If it is not a tensor, or not of the declared type.
         """
         declared = self.tensor_type(value.type, where)
         shape = tuple(size for size in declared.shape if size is not None)
@@ -158,10 +158,10 @@ class Package:
 
 
 def _immediate(tensor: Any, dtype: np.dtype[Any]) -> npt.NDArray[Any] | None:
-    """Elements that are written out in the specification; None if they are of another type."""
+    """Elements that the specification itself holds; None if they are of another type."""
     stored = tensor.WhichOneof("value")
     if stored is None:
-        return np.zeros(0, dtype)  # a tensor without elements
+        return np.zeros(0, dtype)  # of a tensor without elements
     values = getattr(tensor, stored).values
     if stored == "bytes":  # types that protobuf has no list for, as they lie in memory
         whole = dtype.kind != "U" and len(values) % dtype.itemsize == 0
@@ -186,10 +186,12 @@ def open_package(path: Path) -> Package:
     Raises
     ------
     ArtifactError
-        If it is no package, truncated, or no ML Program.
+        If it is not a package, is truncated, or holds another kind of model than an ML Program.
     """
-    with contextlib.redirect_stderr(io.StringIO()):  # it says there that Linux cannot predict
-        require("coremltools", "export", "Reading Core ML packages")
+    with contextlib.redirect_stderr(
+        io.StringIO()
+    ):  # coremltools warns on stderr that Linux cannot predict
+        require("coremltools", "coreml", "Reading Core ML packages")
         from coremltools.proto import Model_pb2
 
     specification = _root_item(path)

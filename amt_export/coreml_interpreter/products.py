@@ -1,4 +1,4 @@
-"""Matrix products and sums: where results depend on the order of summation.
+"""Matrix products and sums: the operations whose results depend on the order of summation.
 
 Core ML's order is not documented; here it is that of numpy's BLAS and its pairwise sums. Half
 precision is summed in single precision and rounded once.
@@ -50,31 +50,31 @@ def linear(x: Data, weight: Data, bias: Data | None = None) -> Result:
 
 @operation(NUMBERS)
 def reduce_sum(x: Data, axes: Ints | None = None, keep_dims: bool = False) -> Result:
-    """Sum over axes; over all of them if none are given."""
+    """Sum along axes; along all of them if none are given."""
     return _reduce(np.sum, x, axes, keep_dims)
 
 
 @operation(NUMBERS)
 def reduce_mean(x: Data, axes: Ints | None = None, keep_dims: bool = False) -> Result:
-    """Mean over axes."""
+    """Mean along axes."""
     return _reduce(np.mean, x, axes, keep_dims)
 
 
 @operation(NUMBERS)
 def reduce_max(x: Data, axes: Ints | None = None, keep_dims: bool = False) -> Result:
-    """Largest element over axes."""
+    """Largest element along axes."""
     return _reduce(np.max, x, axes, keep_dims)
 
 
 @operation(NUMBERS)
 def reduce_min(x: Data, axes: Ints | None = None, keep_dims: bool = False) -> Result:
-    """Smallest element over axes."""
+    """Smallest element along axes."""
     return _reduce(np.min, x, axes, keep_dims)
 
 
 @operation(NUMBERS)
 def cumsum(x: Data, axis: int = 0, exclusive: bool = False, reverse: bool = False) -> Result:
-    """Running sum; `exclusive` without the element itself, `reverse` from the end."""
+    """Cumulative sum. `exclusive` leaves out the element itself; `reverse` starts at the end."""
     if reverse:
         x = np.flip(x, axis)
     total = np.cumsum(x, axis, _wide(x)).astype(x.dtype)
@@ -108,7 +108,7 @@ def _product(x: Array, y: Array) -> Array:
 
 
 def _wide(x: Array) -> np.dtype[Any]:
-    """The dtype of sums: rounded once, since the order of Apple's own sums is not known here.
+    """The dtype in which sums are computed, to be rounded once: the order of Apple's sums is not documented.
 
     numpy's float32 products leave up to four times the rounding of torch's.
     """

@@ -1,4 +1,4 @@
-"""Evaluation of a program."""
+"""Evaluation of the program of a Core ML package."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-# Each of these fills the table.
+# Importing these registers their operations.
 from amt_export.coreml_interpreter import (  # noqa: F401
     constexpr,
     elementwise,
@@ -22,7 +22,7 @@ from amt_export.coreml_interpreter.signature import OPERATIONS, Array, MismatchE
 from amt_export.errors import ArtifactError, InputError
 
 MAX_RANK = 5
-"""Core ML refuses tensors of more dimensions when it loads a model."""
+"""Largest number of dimensions: Core ML refuses a model with a tensor of more when it loads it."""
 
 Observer = Callable[[str, str, Array], None]
 
@@ -95,7 +95,7 @@ class Interpreter:
         inputs : mapping
             Input name to array of the declared type.
         observe : callable, optional
-            Told name, operation and value of every result.
+            Called with the name, operation and value of every result.
 
         Returns
         -------
@@ -122,7 +122,7 @@ class Interpreter:
         return {name: values[name] for name in self.outputs}
 
     def _check_interface(self) -> None:
-        """What the package tells an app to pass and fetch must be what its program takes and gives."""
+        """Check that the interface of the package is that of its program."""
         description = self._package.model.description
         described = ({f.name for f in description.input}, {f.name for f in description.output})
         if described != (set(self.inputs), set(self.outputs)):
@@ -139,7 +139,7 @@ class Interpreter:
                 raise InputError(f"{self._package.path}: {name} is {declared}, not {found}")
 
     def _add(self, spec: Any) -> None:
-        """Take in one operation of the specification: a constant, or a step to run."""
+        """Read one operation of the specification: keep a constant, or add a step."""
         outputs = {}
         for value in spec.outputs:
             where = f"{spec.type} {value.name}"
@@ -168,11 +168,11 @@ class Interpreter:
         return self._package.value(spec.attributes[name], where)
 
     def _step(self, spec: Any, where: str, outputs: dict[str, TensorType]) -> Step:
-        """Bind the arguments of an operation: constants now, others when it runs."""
+        """Bind the arguments of an operation: constants now, other values when the operation runs."""
         operation = OPERATIONS[spec.type]
         fixed: dict[str, Any] = {}
         variable: dict[str, tuple[str, ...]] = {}
-        # Those of compressed weights are attributes; every operation has a name there.
+        # Operations on compressed weights have attributes instead; every operation has a name among them.
         attributes = {name: [value] for name, value in spec.attributes.items() if name != "name"}
         try:
             operation.check_names([*spec.inputs, *attributes])
@@ -194,7 +194,7 @@ class Interpreter:
         return Step(spec.type, operation, fixed, variable, outputs)
 
     def _name(self, binding: Any, where: str) -> str:
-        """Name of an argument; a value in its place becomes a constant of its own."""
+        """Name of an argument. A value that stands in its place becomes a constant with a new name."""
         if binding.WhichOneof("binding") == "name":
             return str(binding.name)
         name = f"{where} #{len(self._constants)}"
@@ -211,7 +211,7 @@ class Interpreter:
             }
             operation.check_types(arguments)
             result = operation.function(**arguments)
-        except Exception as error:  # numpy's, for shapes that do not go together
+        except Exception as error:  # numpy raises it for shapes that do not broadcast
             reason = str(error).strip() or type(error).__name__
             raise self._refuse(str(step), reason.splitlines()[0]) from error
         results = tuple(result) if isinstance(result, list | tuple) else (result,)
@@ -241,7 +241,7 @@ class Interpreter:
                 raise self._refuse(where, f"needs {name}, which nothing defines")
 
     def _find_last_uses(self) -> None:
-        """Let every value go after its last use, or one second of 50 channels would need gigabytes."""
+        """Free every value after its last use: otherwise one second of 50 channels would need gigabytes."""
         kept = set(self.outputs)
         for step in reversed(self._steps):
             used = {name for names in step.variable.values() for name in names} - kept

@@ -1,4 +1,4 @@
-"""Operations that move elements without computing: shapes, slices, parts put together."""
+"""Operations that move elements and compute nothing: reshaping, slicing, concatenation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from amt_export.coreml_interpreter.signature import (
 
 @operation(ANY)
 def reshape(x: Data, shape: Ints) -> Result:
-    """Another shape: 0 keeps the size of that dimension, one -1 takes what is left."""
+    """`x` in another shape. A 0 keeps the size of that dimension; one -1 stands for the remaining size."""
     if 0 in shape:
         if len(shape) != x.ndim:
             raise MismatchError(f"keeps sizes of {list(x.shape)} in {list(shape)}, of another rank")
@@ -35,26 +35,26 @@ def transpose(x: Data, perm: Ints) -> Result:
 
 @operation(ANY)
 def expand_dims(x: Data, axes: Ints) -> Result:
-    """New dimensions of size 1, at these axes of the result."""
+    """`x` with new dimensions of size 1 at these axes of the result."""
     return np.expand_dims(x, axes)
 
 
 @operation(ANY)
 def squeeze(x: Data, axes: Ints | None = None) -> Result:
-    """Without dimensions of size 1; an axis of another size stays, as in torch."""
+    """`x` without dimensions of size 1. An axis of another size stays, as in torch."""
     chosen = range(x.ndim) if axes is None else (_inside(axis, x.ndim) for axis in axes)
     return np.squeeze(x, tuple(axis for axis in chosen if x.shape[axis] == 1))
 
 
 @operation(ANY)
 def reverse(x: Data, axes: Ints | None = None) -> Result:
-    """Backwards along axes; along all of them if none are given."""
+    """`x` reversed along axes; along all of them if none are given."""
     return np.flip(x, axes)
 
 
 @operation(ANY)
 def tile(x: Data, reps: Ints) -> Result:
-    """`x` repeated, as often along each dimension as `reps` says."""
+    """`x` repeated `reps[i]` times along dimension i."""
     if len(reps) != x.ndim or min(reps, default=1) < 1:
         raise MismatchError(f"repeats {list(x.shape)} {list(reps)} times")
     return np.tile(x, reps)
@@ -91,7 +91,7 @@ def slice_by_index(
 
 @operation(ANY)
 def concat(values: Values, axis: int, interleave: bool = False) -> Result:
-    """Tensors behind each other; scalars make a vector. `interleave` takes elements in turn."""
+    """Tensors concatenated along an axis; scalars form a vector. `interleave` alternates their elements."""
     if values[0].ndim == 0:
         return np.stack(values)
     if not interleave:
@@ -112,7 +112,7 @@ def stack(values: Values, axis: int) -> Result:
 def split(
     x: Data, axis: int, num_splits: int | None = None, split_sizes: Ints | None = None
 ) -> Result:
-    """Parts along an axis: `num_splits` equal ones, or of `split_sizes`."""
+    """`x` cut along an axis into `num_splits` equal parts, or into parts of `split_sizes`."""
     size = x.shape[axis]
     if split_sizes is None:
         if num_splits is None or num_splits < 1 or size % num_splits:

@@ -38,7 +38,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class MismatchError(ValueError):
-    """An argument is not what the operation takes; the message is half a sentence."""
+    """An argument is not what the operation takes. The caller puts the operation before the message."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Operation:
             raise MismatchError(f"lacks its parameter {missing[0]}")
 
     def convert(self, name: str, values: Sequence[Array]) -> Any:
-        """An argument as `function` takes it.
+        """Convert an argument to what `function` takes.
 
         Raises
         ------

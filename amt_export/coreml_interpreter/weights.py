@@ -69,7 +69,7 @@ class WeightFile:
         Parameters
         ----------
         offset : int
-            Of its description.
+            Of the blob's description in the file.
         dtype : dtype
         shape : tuple of int
 
@@ -80,7 +80,7 @@ class WeightFile:
         Raises
         ------
         ArtifactError
-            If the file ends before, or holds something else there.
+            If the file ends before the blob does, or holds another blob there.
         """
         if offset % ALIGNMENT or offset < HEADER.size:
             raise self._refuse(f"weights at offset {offset} are not aligned")

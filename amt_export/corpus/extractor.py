@@ -228,12 +228,16 @@ class Extractor:
         reducer = FrameReducer(self.frames)
         runner = _opened(self._folder, self._threads, tuple(self._artifacts.items()), os.getpid())
         levels = Spool(len(self.frames.columns))
-        for outputs in runner.outputs(reader.pieces(), reader.samples):
-            levels.add(reducer.rows(outputs))
-        if not len(levels):
-            raise AudioError(
-                f"{file}: {reader.seconds:g} s are shorter than a frame of {self.frames.hop:g} s"
-            )
+        try:
+            for outputs in runner.outputs(reader.pieces(), reader.samples):
+                levels.add(reducer.rows(outputs))
+            if not len(levels):
+                raise AudioError(
+                    f"{file}: {reader.seconds:g} s are shorter than a frame of {self.frames.hop:g} s"
+                )
+        except BaseException:
+            levels.close()
+            raise
         return levels, reader.seconds
 
 

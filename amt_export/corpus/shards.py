@@ -187,10 +187,12 @@ def _parts(row: dict[str, Any], most: int) -> Iterator[dict[str, Any]]:
         yield {**row, START: 0}
         return
     start = 0
-    for levels in spool.parts(most):
-        yield {**row, "frames": len(levels), START: start, "levels": levels}
-        start += len(levels)
-    spool.close()
+    try:
+        for levels in spool.parts(most):
+            yield {**row, "frames": len(levels), START: start, "levels": levels}
+            start += len(levels)
+    finally:
+        spool.close()
 
 
 def settings_of(out: Path) -> dict[str, Any]:

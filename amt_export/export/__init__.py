@@ -1,4 +1,4 @@
-"""Exporters: one file a format, all with the same signature."""
+"""Exporters: one file for each format, all with the same signature."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Exporter = Callable[[Program, Path, dict[str, str]], None]
 
 @dataclass(frozen=True)
 class Format:
-    """How a format is written, what its files end in, and what it can do.
+    """A file format: its exporter, the suffix of its files, and its properties.
 
     `reproducible` says whether building again gives the same bytes, `free_batch` whether the batch may be
     left free.
@@ -30,7 +30,7 @@ class Format:
 
 
 FORMATS = {
-    # torch numbers the classes that a process has traced, and the numbers are in the file.
+    # torch numbers the classes that a process has traced, and writes the numbers into the file.
     "torchscript": Format(export_torchscript, ".ts.pt", reproducible=False),
     "exported_program": Format(export_exported_program, ".pt2", reproducible=True),
     "onnx": Format(export_onnx, ".onnx", reproducible=True),

@@ -1,4 +1,4 @@
-"""One capture of a module that every exporter starts from."""
+"""Capture of a module as an ExportedProgram, which every exporter starts from."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Program:
     input_names, output_names : tuple of str
         Published names, in order.
     exported : ExportedProgram
-        Decomposed, which is the dialect that converters take, and functional: nothing is written in place.
+        Decomposed and functional, which converters need: no operation writes in place.
     free_batch : bool
         Whether the first size of all inputs is free.
     """
@@ -62,35 +62,35 @@ def capture(
     """
     shapes = None
     if free_batch:
-        if inputs[0].shape[0] == 1:  # of which torch would make a constant
+        if inputs[0].shape[0] == 1:  # torch would make a constant of a size of 1
             inputs = tuple(torch.cat([value, value]) for value in inputs)
         shapes = _free(module, len(inputs))
     with torch.no_grad(), quiet_torch():
         exported = torch.export.export(module, inputs, dynamic_shapes=shapes, strict=False)
         exported = exported.run_decompositions({})
-    # Python code that checks that all inputs have one batch: a file holds data, and a runtime says it anyway.
+    # Python code that checks that all inputs have the same batch. A file holds no code, and runtimes check it.
     exported._guards_code = []
     graph = exported.graph_module.graph
     for node in list(graph.nodes):
-        # What decomposing leaves behind, and coremltools does not know.
+        # Decomposition leaves these behind, and coremltools does not know them.
         if node.target is torch.ops.aten.alias.default:
             node.replace_all_uses_with(node.args[0])
             graph.erase_node(node)
     exported.graph_module.recompile()
     for node in graph.nodes:
-        # Where in whose source tree a node came from: not the app's business, and not reproducible.
+        # Paths and lines of source code: no use to an app, and not reproducible.
         for key in ("stack_trace", "nn_module_stack", "source_fn_stack", "torch_fn", "from_node"):
             node.meta.pop(key, None)
     return Program(module, inputs, input_names, output_names, exported, free_batch)
 
 
 def _free(module: nn.Module, count: int) -> dict[str, Any]:
-    """The shapes of so many inputs whose first size is free, as `torch.export` takes them."""
+    """Dynamic shapes for `torch.export`: the first size of `count` inputs is free."""
     free = {0: Dim(BATCH)}
     shapes: dict[str, Any] = {}
     for name, parameter in inspect.signature(module.forward).parameters.items():
         left = count - len(shapes)
-        if left > 0:  # torch names no argument that is not given
+        if left > 0:  # torch wants only the arguments that are given
             is_rest = parameter.kind is parameter.VAR_POSITIONAL
             shapes[name] = (free,) * left if is_rest else free
     return shapes
@@ -98,7 +98,7 @@ def _free(module: nn.Module, count: int) -> dict[str, Any]:
 
 @contextmanager
 def quiet_torch() -> Iterator[None]:
-    """Hold back what torch and the converters warn their own developers about."""
+    """Suppress warnings of torch and the converters that are meant for their developers."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

@@ -31,7 +31,7 @@ PASSES = (
     "const_deduplication",
     "noop_elimination",
     "merge_consecutive_reshapes",
-    "expand_high_rank_reshape_and_transpose",  # Core ML knows up to five dimensions
+    "expand_high_rank_reshape_and_transpose",  # Core ML has at most five dimensions
     "remove_redundant_ops",
     "dedup_op_and_var_names",
     "const_elimination",
@@ -63,7 +63,7 @@ def export_coreml(program: Program, path: Path, metadata: dict[str, str]) -> Non
         if example.dtype != torch.float32:
             raise ValueError(f"Core ML computes in float32, the module in {example.dtype}")
     logging.getLogger("coremltools").setLevel(logging.CRITICAL)
-    # coremltools draws its progress on stderr, and says there that Linux cannot predict.
+    # coremltools writes a progress bar to stderr, and a warning that Linux cannot predict.
     with quiet_torch(), torch.no_grad(), contextlib.redirect_stderr(io.StringIO()):
         import coremltools as ct
 
@@ -80,7 +80,7 @@ def export_coreml(program: Program, path: Path, metadata: dict[str, str]) -> Non
             skip_model_load=True,
             pass_pipeline=_pipeline(),
         )
-        # The converter's own entries hold the date of conversion.
+        # The entries of the converter hold the date of conversion.
         converted.user_defined_metadata.clear()
         converted.user_defined_metadata.update(dict(sorted(metadata.items())))
         with tempfile.TemporaryDirectory() as folder:
@@ -92,7 +92,7 @@ def export_coreml(program: Program, path: Path, metadata: dict[str, str]) -> Non
 
 
 def _pipeline() -> Any:
-    """The passes above, for the version of the converter that they were chosen for; all for any other."""
+    """The passes above for the converter version that they were chosen for, all passes for any other."""
     import coremltools as ct
 
     if ct.__version__ != PASSES_OF:
@@ -101,7 +101,7 @@ def _pipeline() -> Any:
 
 
 def _copy_contents(package: Path, path: Path) -> None:
-    """Copy a folder as a new one: coremltools makes its files for their owner alone."""
+    """Copy a folder with default permissions: coremltools makes files that only their owner can read."""
     path.mkdir()
     for item in sorted(package.rglob("*")):
         copied = path / item.relative_to(package)
@@ -112,7 +112,7 @@ def _copy_contents(package: Path, path: Path) -> None:
 
 
 def _name_items_by_path(manifest: Path) -> None:
-    """Make the identifiers in a package's own manifest a function of what they name.
+    """Replace the random identifiers in a package's own manifest by names that follow from what they name.
 
     coremltools draws them at random; any unique name serves.
     """
@@ -128,7 +128,7 @@ def _name_items_by_path(manifest: Path) -> None:
 
 
 def _rewrite_specification(path: Path) -> None:
-    """Write a model specification again: no output is a constant, and equal models give equal bytes."""
+    """Rewrite a model specification, so that no output is a constant and equal models give equal bytes."""
     from coremltools.proto import Model_pb2
 
     model = Model_pb2.Model()
@@ -140,7 +140,7 @@ def _rewrite_specification(path: Path) -> None:
 
 
 def _compute_outputs(block: Any) -> None:
-    """Put an identity before every output that is a constant; the constant gets another name."""
+    """Insert an identity before every output that is a constant. The constant gets another name."""
     constants = {op.outputs[0].name: op for op in block.operations if op.type == "const"}
     for output in block.outputs:
         if output not in constants:

@@ -1,4 +1,4 @@
-"""ExportedProgram (.pt2): what `torch.export.load`, ExecuTorch and AOTInductor start from."""
+"""ExportedProgram (.pt2), which `torch.export.load`, ExecuTorch and AOTInductor read."""
 
 from __future__ import annotations
 

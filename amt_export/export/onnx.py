@@ -25,13 +25,13 @@ FOLD_LIMIT = 4096
 
 
 def named_program(program: Program) -> ExportedProgram:
-    """The graph whose nodes the values of an ONNX file are named after."""
+    """The graph whose node names are the names of values in the ONNX file."""
     found: ExportedProgram = _translated(program).exported_program
     return found
 
 
 def _ready(program: Program) -> ExportedProgram:
-    """A copy for torch's exporter, which writes to it; it is not decomposed where nothing is to be decomposed.
+    """A copy for torch's exporter, which modifies it. Decomposition is skipped where it would change nothing.
 
     torch 2.13 decomposes it by running all of it again. Leaving that out saves 29 of the 200 s of processor
     time that a build of all models takes; the files are the same but for names of values inside. Where another
@@ -52,7 +52,7 @@ def _ready(program: Program) -> ExportedProgram:
 
 
 def _translated(program: Program) -> Any:
-    """What torch's exporter makes of a program: its ONNXProgram."""
+    """Convert a program with torch's exporter; returns its ONNXProgram."""
     for chatty in ("torch.onnx", "onnx_ir"):
         logging.getLogger(chatty).setLevel(logging.ERROR)
     silent = contextlib.redirect_stdout(io.StringIO())
@@ -68,7 +68,7 @@ def _translated(program: Program) -> Any:
             optimize=False,
             verbose=False,
         )
-    if exported is None:  # what torch answers where it writes the file itself
+    if exported is None:  # torch returns None where it writes a file itself
         raise RuntimeError("torch.onnx.export returned no program")
     return exported
 
@@ -143,7 +143,7 @@ def export_onnx(program: Program, path: Path, metadata: dict[str, str]) -> None:
         *(proto, graph, *graph.node, *graph.initializer),
         *(*graph.input, *graph.output, *graph.value_info),
     ):
-        del described.metadata_props[:]  # where in torch's program it came from
+        del described.metadata_props[:]  # where in the torch program it came from
     onnx.helper.set_model_props(proto, dict(sorted(metadata.items())))
     onnx.checker.check_model(proto, full_check=True)
     path.write_bytes(proto.SerializeToString(deterministic=True))

@@ -1,4 +1,4 @@
-"""What every engine can read: small rewrites of an ONNX graph that change no number."""
+"""Small rewrites of an ONNX graph that change no number, so that every engine can read it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import onnx_ir as ir
 
 from amt_export.export.capture import BATCH
 
-# Batch, channel and three axes of space: what engines have pooling for.
+# Engines have pooling for a batch, a channel and at most three more axes.
 MAX_POOLED_RANK = 5
 
 
 def slice_splits(model: ir.Model) -> None:
-    """Write every Split as a Slice for each piece: Split has changed with many opsets, Slice has not.
+    """Replace every Split by one Slice for each piece: Split changed with many opsets, Slice did not.
 
-    A Split whose pieces have no static size stays.
+    A Split stays if the size of a piece is not static.
     """
     graph = model.graph
     for node in list(graph):
@@ -44,7 +44,7 @@ def slice_splits(model: ir.Model) -> None:
 
 
 def select_truth_values(model: ir.Model) -> None:
-    """Write a Cast from bool to float32 as Where: the converter to float16 leaves such a Cast at float32."""
+    """Replace a Cast from bool to float32 by Where: the converter to float16 leaves such a Cast at float32."""
     graph = model.graph
     for node in list(graph):
         given = node.inputs[0] if node.op_type == "Cast" else None
@@ -61,7 +61,7 @@ def select_truth_values(model: ir.Model) -> None:
 
 
 def pool_maxima(model: ir.Model) -> None:
-    """Write the maximum over one axis as MaxPool with a window as long as the axis.
+    """Replace the maximum over one axis by MaxPool with a window as long as the axis.
 
     ReduceMax takes its axes as an input since opset 18, and onnx2torch knows it with an attribute only. MaxPool
     counts the first two axes as batch and channel; a maximum over one of these stays as it is.
@@ -91,7 +91,7 @@ def pool_maxima(model: ir.Model) -> None:
 
 
 def _single_axis(node: ir.Node) -> int | None:
-    """The axis of a ReduceMax over one that stays in the shape."""
+    """The axis of a ReduceMax over one constant axis with `keepdims`; None for any other node."""
     if node.op_type != "ReduceMax" or node.attributes.get_int("keepdims", 1) != 1:
         return None
     given = node.inputs[1] if len(node.inputs) > 1 else None
@@ -154,9 +154,9 @@ def _holds_zero(shape: ir.Value | None) -> bool:
 
 
 def compute_outputs(model: ir.Model) -> None:
-    """Put an Identity before every output that is a constant; several engines find no such output.
+    """Insert an Identity before every output that is a constant, which several engines do not find.
 
-    An output keeps its name; the constant gets another one.
+    The output keeps its name; the constant gets another one.
     """
     graph = model.graph
     for place, value in enumerate(graph.outputs):
@@ -174,7 +174,7 @@ def compute_outputs(model: ir.Model) -> None:
 
 
 def name_batch(graph: Any) -> None:
-    """Call a free batch "batch", in the interface and inside; torch numbers it.
+    """Name a free batch "batch" in the whole graph, in place of the symbol that torch invents.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""TorchScript, traced: the one format that old torch and libtorch apps load."""
+"""TorchScript, by tracing: the format that older torch and libtorch apps load."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 
 from amt_export.export.capture import Program, quiet_torch
 
-# Sources and line numbers, for debugging: whose they are is not the app's business.
+# Source paths and line numbers, for debugging; an app has no use for them.
 DEBUG = ".debug_pkl"
 
 
@@ -21,7 +21,7 @@ def export_torchscript(program: Program, path: Path, metadata: dict[str, str]) -
     Weights stay buffers: `torch.jit.load(path).to("cuda")` moves them.
     """
     with quiet_torch(), torch.no_grad():
-        # The trace is checked against eager over the whole signal suite later, not here on one input.
+        # Parity compares the trace with eager torch on the whole signal suite later.
         traced = torch.jit.trace(  # type: ignore[no-untyped-call]
             program.module, program.inputs, check_trace=False
         )
@@ -30,7 +30,7 @@ def export_torchscript(program: Program, path: Path, metadata: dict[str, str]) -
         archive.seek(0)
         reader = torch._C.PyTorchFileReader(archive)
         writer = torch._C.PyTorchFileWriter(str(path))
-        # The writer adds its own version and serialization id.
+        # The writer adds its version and a serialization id.
         for name in reader.get_all_records():
             if not name.endswith(DEBUG) and name not in ("version", ".data/serialization_id"):
                 record = reader.get_record(name)

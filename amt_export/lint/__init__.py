@@ -1,4 +1,4 @@
-"""Known traps in graphs of others and our own: what converters and runtimes silently get wrong.
+"""Known traps in any graph: what converters and runtimes get wrong without saying so.
 
 It reads ONNX files and Core ML packages without running them; it needs onnx or coremltools, not torch.
 """

@@ -1,4 +1,4 @@
-"""Interval arithmetic: between which bounds a value lies, whatever the input."""
+"""Interval arithmetic: bounds of a value for every possible input."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 TINY = float(np.finfo(np.float32).tiny)
-"""Smallest normal float32. What is below it counts as zero: it is flushed, or its inverse is infinite."""
+"""Smallest normal float32. A smaller number counts as zero: processors flush it, or its inverse is infinite."""
 
 UNDERFLOW = 5e-324
-"""Lower bound of what is positive but may come out as zero, as exp(-200) does."""
+"""Lower bound of a positive value that may round to zero, as exp(-200) does in float32."""
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,12 @@ class Bounds:
     high: float = math.inf
 
     def united(self, other: Bounds) -> Bounds:
-        """Of a value that comes from either."""
+        """Bounds of a value that comes from either."""
         return Bounds(min(self.low, other.low), max(self.high, other.high))
 
     @property
     def spans_zero(self) -> bool:
-        """Whether zero, or what counts as zero, lies between or at the bounds."""
+        """Whether the interval holds zero or a number that counts as zero."""
         return self.low < TINY and self.high > -TINY
 
 
@@ -39,7 +39,7 @@ NOT_NEGATIVE = Bounds(0.0, math.inf)
 
 
 def of_constant(array: npt.NDArray[np.generic]) -> Bounds:
-    """Bounds of the finite elements of an array; what a float32 processor flushes is zero."""
+    """Bounds of the finite elements of an array. Numbers that a float32 processor flushes are zero."""
     if array.dtype.kind == "b":
         return Bounds(0.0, 1.0)
     if array.dtype.kind not in "iuf" or array.size == 0:
@@ -55,79 +55,79 @@ def _flushed(value: float) -> float:
 
 
 def add(a: Bounds, b: Bounds) -> Bounds:
-    """A + b."""
+    """Bounds of a + b."""
     low, high = a.low + b.low, a.high + b.high
-    # Infinities of both signs, as from log(0), say nothing.
+    # The sum of infinities of both signs, as from log(0), has no bound.
     return Bounds(-math.inf if math.isnan(low) else low, math.inf if math.isnan(high) else high)
 
 
 def negative(a: Bounds) -> Bounds:
-    """-a."""
+    """Bounds of -a."""
     return Bounds(-a.high, -a.low)
 
 
 def multiply(a: Bounds, b: Bounds) -> Bounds:
-    """A b of values that know nothing of each other."""
+    """Bounds of a b, for independent values."""
     corners = [_times(x, y) for x, y in product((a.low, a.high), (b.low, b.high))]
     return Bounds(min(corners), max(corners))
 
 
 def square(a: Bounds) -> Bounds:
-    """A a of the same value."""
+    """Bounds of a squared."""
     large = max(_times(a.low, a.low), _times(a.high, a.high))
     small = 0.0 if a.low <= 0 <= a.high else min(a.low * a.low, a.high * a.high)
     return Bounds(small, large)
 
 
 def divide(a: Bounds, b: Bounds) -> Bounds:
-    """A / b; where b may be zero, only the sign is known."""
+    """Bounds of a / b. Where b may be zero, only the sign is known."""
     if not b.spans_zero:
         return multiply(a, Bounds(1 / b.high, 1 / b.low))
     return NOT_NEGATIVE if a.low >= 0 and b.low >= 0 else ANYTHING
 
 
 def absolute(a: Bounds) -> Bounds:
-    """|a|."""
+    """Bounds of |a|."""
     if a.low >= 0:
         return a
     return negative(a) if a.high <= 0 else Bounds(0.0, max(-a.low, a.high))
 
 
 def monotone(function: Callable[[float], float], a: Bounds) -> Bounds:
-    """f(a) of a rising function."""
+    """Bounds of f(a) for an increasing function f."""
     return Bounds(_safely(function, a.low), _safely(function, a.high))
 
 
 def exponential(a: Bounds) -> Bounds:
-    """e^a: above zero, but it may underflow."""
+    """Bounds of e^a, which is positive but may underflow to zero."""
     rising = monotone(math.exp, a)
     return Bounds(max(rising.low, UNDERFLOW), rising.high)
 
 
 def logarithm(a: Bounds) -> Bounds:
-    """Ln a."""
+    """Bounds of ln a."""
     return monotone(lambda x: math.log(x) if x > 0 else -math.inf, a)
 
 
 def root(a: Bounds) -> Bounds:
-    """Square root of a, of what is not negative of it."""
+    """Bounds of the square root of the part of a that is not negative."""
     return monotone(lambda x: math.sqrt(max(x, 0.0)), a)
 
 
 def total(a: Bounds) -> Bounds:
-    """Sum of one or more elements: bounded by one of them where all have the same sign."""
+    """Bounds of a sum of one or more elements: that of one element on the side of their common sign."""
     if a.low >= 0:
         return Bounds(a.low, math.inf)
     return Bounds(-math.inf, a.high) if a.high <= 0 else ANYTHING
 
 
 def at_least(a: Bounds, b: Bounds) -> Bounds:
-    """max(a, b)."""
+    """Bounds of max(a, b)."""
     return Bounds(max(a.low, b.low), max(a.high, b.high))
 
 
 def at_most(a: Bounds, b: Bounds) -> Bounds:
-    """min(a, b)."""
+    """Bounds of min(a, b)."""
     return Bounds(min(a.low, b.low), min(a.high, b.high))
 
 

@@ -1,4 +1,4 @@
-"""From a path to findings."""
+"""Inspection of files: from a path to findings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ READERS: dict[str, Callable[[Path], Graph]] = {".onnx": read_onnx, ".mlpackage":
 
 
 def lint(path: Path) -> list[Finding]:
-    """Inspect an artifact, or all artifacts in a folder that have a graph to be read.
+    """Inspect an artifact, or all artifacts of a folder whose graph can be read.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def _inspect(artifact: Path) -> list[Finding]:
         return [*structural_findings(graph), *numeric_findings(graph)]
     except AmtExportError:
         raise
-    except Exception as error:  # a damaged graph may hold anything, names that are no text among it
+    except Exception as error:  # a damaged graph may hold anything, even names that are not text
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ArtifactError(f"{artifact}: damaged, it cannot be inspected ({reason})") from error
 
@@ -60,7 +60,7 @@ def artifacts(path: Path) -> list[Path]:
     Raises
     ------
     ArtifactError
-        If there are none, or one is no regular file or real folder, or not what was published there.
+        If there are none, or one is a link or a device, or differs from what was published there.
     """
     if not os.path.lexists(path):
         raise ArtifactError(f"{path}: no such file or folder")
@@ -76,7 +76,7 @@ def artifacts(path: Path) -> list[Path]:
 
 
 def _verify(artifact: Path) -> None:
-    """Check an artifact that lies in a published folder against its manifest."""
+    """Compare an artifact in a published folder with the manifest."""
     if (artifact.parent / MANIFEST_NAME).exists():
         for entry in load_manifest(artifact.parent).files:
             if entry.path == artifact.name:

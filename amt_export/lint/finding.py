@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Severity = Literal["error", "warning"]
-"""An error makes numbers wrong or keeps the file from working somewhere; a warning may, or is slow."""
+"""An error makes numbers wrong, or some runtime cannot use the file. A warning may do so, or is slow."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A graph as lint sees it, whichever format it came from."""
+"""A graph in the form that lint inspects, for all formats."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-# Operators that formats call differently; others go by their name in small letters, without underscores.
+# Operators whose names differ between formats. All others: the name in lower case without underscores.
 ALIASES = {
     "realdiv": "div",
     "reciprocal": "inverse",
@@ -29,7 +29,7 @@ ALIASES = {
 
 
 def kind_of(op: str) -> str:
-    """The name of an operator that both formats share."""
+    """The common name of an operator, for both formats."""
     plain = op.lower().replace("_", "")
     return ALIASES.get(plain, plain)
 
@@ -64,7 +64,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Interface:
-    """An input or output of the whole graph; a size it leaves open is None or a name."""
+    """An input or output of the whole graph. A size that it leaves open is None or a name."""
 
     name: str
     dtype: str
@@ -73,7 +73,7 @@ class Interface:
 
 @dataclass
 class Graph:
-    """A graph with everything in it, that of its branches and loops too.
+    """A graph with the contents of its branches and loops.
 
     Parameters
     ----------
@@ -86,15 +86,15 @@ class Graph:
     nodes : list of Node
         In order of execution.
     constants : dict of ndarray
-        By name; those whose data are elsewhere are missing.
+        By name, without those whose data are in another file.
     dtypes : dict of str
-        Of every value whose type is known, numpy's names.
+        Name of the numpy dtype of every value whose type is known.
     external : dict of str
-        Constant to the file that holds it.
+        Name of a constant, and the file that holds its data.
     float64 : bool
-        Whether its manifest says that it computes in float64 inside.
+        Whether the manifest in it says that it computes in float64.
     free_batch : bool
-        Whether its manifest says that any batch may come.
+        Whether the manifest in it says that the batch is free.
     """
 
     file: str
@@ -110,11 +110,11 @@ class Graph:
     free_batch: bool = False
 
     def producers(self) -> dict[str, Node]:
-        """The node that gives each value."""
+        """The node that computes each value."""
         return {name: node for node in self.nodes for name in node.outputs}
 
     def consumers(self) -> dict[str, list[Node]]:
-        """The nodes that take each value."""
+        """The nodes that use each value."""
         found: dict[str, list[Node]] = {}
         for node in self.nodes:
             for name in node.operands:

@@ -1,4 +1,4 @@
-"""Traps in the numbers: what is computed differs from what was written."""
+"""Traps in the numbers: a runtime computes something else than the graph says, or with fewer digits."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ OWN_EPSILON = {
     "log": "set epsilon to 0 and clamp the argument",
 }
 SMALL_EPSILON = (
-    1e-10  # of a larger one, squared pressures of audible sounds (4e-10 Pa^2 and more) take notice
+    1e-10  # a larger one changes squared pressures of audible sounds, 4e-10 Pa^2 and more
 )
-# ONNX Runtime has fast ways for these exponents only.
+# ONNX Runtime has fast kernels for these exponents only.
 FAST_EXPONENTS = (2.0, 3.0)
 HALF = ("float16", "bfloat16")
 QUANTIZED = ("quantizelinear", "dequantizelinear", "dynamicquantizelinear")
 
 
 def numeric_findings(graph: Graph) -> Iterator[Finding]:
-    """All findings of this kind, in the order of the graph."""
+    """All findings about numbers, in the order of the graph."""
     bounds = ranges(graph)
     consumers = graph.consumers()
     yield from _constants(graph)
@@ -42,7 +42,7 @@ def numeric_findings(graph: Graph) -> Iterator[Finding]:
 def _near_zero(
     graph: Graph, node: Node, bounds: dict[str, Bounds], consumers: dict[str, list[Node]]
 ) -> Iterator[Finding]:
-    """Log, division and roots of what may be zero: an epsilon is missing, or has been optimized away."""
+    """Logarithm, division or root of a value that may be zero: an epsilon is missing or was optimized away."""
     place = {"log": 0, "sqrt": 0, "rsqrt": 0, "inverse": 0, "div": 1}.get(node.kind)
     if node.kind == "pow" and len(node.operands) > 1:
         exponent = bounds.get(node.operands[1], Bounds())
@@ -67,7 +67,7 @@ def _near_zero(
 
 
 def _judged(kind: str, found: Bounds, chosen: bool) -> tuple[Severity, str]:
-    """How bad it is that an argument comes near zero, and what to do."""
+    """Severity of an argument that comes near zero, and what to do."""
     of = {"div": "divides by", "pow": "negative power of", "inverse": "divides by"}.get(
         kind, f"{kind} of"
     )
@@ -162,14 +162,14 @@ def _constants(graph: Graph) -> Iterator[Finding]:
 
 
 def _precision(graph: Graph) -> Iterator[Finding]:
-    """Types other than float32 in a graph of float32: the first place of each is enough to find it."""
+    """Types other than float32 in a graph of float32. The first place of each type is reported."""
     taken = {port.dtype for port in graph.inputs}
     for dtypes, rule, remedy in (
         (("float64",), "float64", "cast it before export; Core ML and many GPUs have no float64"),
         (HALF, "precision", "3 digits are left; export with float32 weights and arithmetic"),
     ):
         if rule == "float64" and (graph.float64 or taken & set(dtypes)):
-            continue  # it is meant so
+            continue  # on purpose
         places = [name for name, dtype in graph.dtypes.items() if dtype in dtypes]
         if places:
             producer = graph.producers().get(places[0])

@@ -1,4 +1,4 @@
-"""Read a Core ML package, whoever made it."""
+"""Read the graph of any Core ML package."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from amt_export.coreml_interpreter import Package, open_package
 from amt_export.errors import ArtifactError
 from amt_export.lint.graph import Graph, Interface, Node, kind_of
 
-# Parameters that an operation computes with, in the order of ONNX; the others tell it how.
+# Parameters that are operands, in the order of ONNX. All others are options.
 OPERANDS = ("cond", "x", "values", "data", "y", "a", "b", "weight", "bias", "updates")
-# What Core ML adds to the argument where a program says nothing (MIL's documentation of elementwise_unary).
+# Default of the epsilon that Core ML adds to the argument (MIL documentation of elementwise_unary).
 DEFAULT_EPSILON = {"inverse": 1e-4, "rsqrt": 1e-12, "log": 1e-45}
 BOUNDS = ("alpha", "beta")  # of clip; elsewhere they are slopes
 
 
 def read_coreml(path: Path) -> Graph:
-    """Read the program that a prediction runs, and the weights it names.
+    """Read the program that a prediction runs, with its weights.
 
     Raises
     ------
     ArtifactError
-        If it is no package with an ML Program, truncated, or its weight file does not match.
+        If it is not a package with an ML Program, is truncated, or its weight file does not match.
     MissingDependencyError
         If coremltools is not installed.
     """

@@ -1,4 +1,4 @@
-"""Read an ONNX file, whoever made it."""
+"""Read the graph of any ONNX file."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ def read_onnx(path: Path) -> Graph:
     Raises
     ------
     ArtifactError
-        If it is no ONNX model, or truncated.
+        If it is not an ONNX model, or is truncated.
     MissingDependencyError
         If onnx is not installed.
     """
     onnx = require("onnx", "export", "Reading the graph of an ONNX file")
     try:
         model = onnx.load(str(path), load_external_data=False)
-    except Exception as error:  # protobuf's own kinds
+    except Exception as error:  # of the kinds that protobuf raises
         raise ArtifactError(f"{path}: not an ONNX model that can be read ({error})") from error
     if not model.graph.node and not model.graph.output:
         raise ArtifactError(f"{path}: not an ONNX model, it holds no graph")
-    # Types of intermediate values; a graph that cannot be inferred is still looked at.
+    # Inference gives the types of intermediate values. Where it fails, the graph is inspected without them.
     with contextlib.suppress(Exception):
         model = onnx.shape_inference.infer_shapes(model)
     versions = [entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")]
     graph = Graph(path.name, "onnx", max(versions, default=0))
     initializers = {tensor.name for tensor in model.graph.initializer}
-    # Files of old exporters list their constants among the inputs too.
+    # Old exporters list constants among the inputs as well.
     inputs = [value for value in model.graph.input if value.name not in initializers]
     graph.inputs = [_interface(value) for value in inputs]
     graph.outputs = [_interface(value) for value in model.graph.output]
@@ -51,7 +51,7 @@ def read_onnx(path: Path) -> Graph:
 
 
 def _manifest(model: Any) -> Manifest | None:
-    """The manifest that a file of ours carries."""
+    """The manifest in a file that this package made; None in others."""
     for entry in model.metadata_props:
         if entry.key == METADATA_KEY:
             with contextlib.suppress(ArtifactError):
@@ -138,13 +138,13 @@ def _attribute(attribute: Any) -> object:
         AttributeProto.INTS: "ints",
     }
     if kind not in plain:
-        return None  # graphs, which are read as such, and what says nothing about numbers
+        return None  # graphs, which are read elsewhere, and kinds without numbers
     value = getattr(attribute, plain[kind])
     return list(value) if kind in (AttributeProto.FLOATS, AttributeProto.INTS) else value
 
 
 def _dtype(elem_type: int) -> str:
-    """Numpy's name of a type, or ONNX's in small letters where numpy has none."""
+    """The numpy name of a type, or the ONNX name in lower case where numpy has no such type."""
     from onnx import TensorProto
 
     name: str = TensorProto.DataType.Name(elem_type).lower()

@@ -1,4 +1,4 @@
-"""Traps in the form of a graph: what some runtimes cannot run, load or name."""
+"""Traps in the structure of a graph: what some runtimes cannot run or load."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from amt_export.lint.graph import Graph, Node
 LOOPS = ("scan", "loop", "if", "whileloop", "cond")
 LISTS = ("makelist", "listread", "listwrite", "listgather", "listscatter", "listlength")
 TRANSFORMS = ("dft", "stft", "fft", "ifft", "rfft", "irfft", "melweightmatrix")
-# What older ones lack or call otherwise; ONNX Runtime reads this one since 1.14.
+# Older opsets lack operators or call them otherwise. ONNX Runtime reads this one from 1.14 on.
 OPSET = 18
-# iOS 16 and macOS 13, the first with the operators of the packages that this package writes.
+# iOS 16 and macOS 13, the first with all operators that this package writes.
 SPECIFICATION = 7
-# A constant that repeats one row is worth a word from this size on, in bytes.
+# Bytes from which a constant that repeats one row is reported.
 LARGE = 64 << 10
-# Names that exporters give where nobody has.
+# Names that exporters invent.
 AUTOMATIC = re.compile(
     r"(?:out(?:put)?s?|var|val|value|tensor|result|ret|res|y|x|t)?_*\d*(?:_\d+)*"
 )
 
 
 def structural_findings(graph: Graph) -> Iterator[Finding]:
-    """All findings of this kind."""
+    """All findings about structure."""
     yield from _version(graph)
     for name, place in graph.external.items():
         yield Finding(
@@ -78,7 +78,7 @@ def _operator(graph: Graph, node: Node) -> Iterator[Finding]:
 
 
 def _fixed_values(graph: Graph) -> set[str]:
-    """Names of constants and of what is computed from constants alone, which engines fold."""
+    """Names of constants and of values computed from constants alone, which engines fold."""
     fixed = {"", *graph.constants, *graph.external}
     for node in graph.nodes:
         if node.operands and fixed.issuperset(node.operands):
@@ -87,7 +87,7 @@ def _fixed_values(graph: Graph) -> set[str]:
 
 
 def _engines(graph: Graph, node: Node, fixed: set[str]) -> Iterator[Finding]:
-    """What ONNX Runtime runs and other engines refuse."""
+    """Nodes that ONNX Runtime runs and other engines refuse."""
 
     def finding(rule: str, message: str) -> Finding:
         return Finding(graph.file, "error", rule, node.name, node.op, message)
@@ -131,7 +131,7 @@ def _constant_outputs(graph: Graph) -> Iterator[Finding]:
 
 
 def _repeated_constants(graph: Graph) -> Iterator[Finding]:
-    """Large constants of one number or one row: the file and the memory hold it many times."""
+    """Large constants that repeat one number or one row, in the file and in memory."""
     for name, array in graph.constants.items():
         if array.nbytes < LARGE:
             continue
@@ -156,7 +156,7 @@ def _repeating_axes(array: npt.NDArray[np.generic]) -> list[int]:
     found = []
     for axis, size in enumerate(array.shape):
         first = array.take([0], axis)
-        # The second one settles most cases.
+        # Comparing the first two decides most cases at once.
         if size > 1 and np.array_equal(first, array.take([1], axis)) and (array == first).all():
             found.append(axis)
     return found
@@ -186,7 +186,7 @@ def _version(graph: Graph) -> Iterator[Finding]:
 def _shapes(graph: Graph) -> Iterator[Finding]:
     for what, ports in (("input", graph.inputs), ("output", graph.outputs)):
         for port in ports:
-            # A free batch is meant to be open where the manifest says so.
+            # The manifest may say that the batch is free.
             fixed = (
                 port.shape[1:] if graph.free_batch and port.shape[:1] == ("batch",) else port.shape
             )

@@ -110,7 +110,7 @@ def _from_zip(path: Path) -> str | None:
 def _from_core_ml(path: Path) -> str | None:
     # coremltools says on import which of its optional packages it has not been tested with.
     with contextlib.redirect_stderr(io.StringIO()):
-        ct = require("coremltools", "export", "Reading a Core ML package")
+        ct = require("coremltools", "coreml", "Reading a Core ML package")
     try:
         model = ct.models.MLModel(str(path), skip_model_load=True)
     except Exception as error:  # coremltools' own kinds

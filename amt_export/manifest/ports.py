@@ -20,7 +20,7 @@ MAX_OF_EARS = "max of the sum over ears"
 QUIET = 0.01
 """Share of the loudest channel's peak below which a channel is compared with that; a hundredth is 40 dB."""
 
-Kind = Literal["relative", "db", "frequency"]
+Kind = Literal["relative", "db", "frequency", "absolute"]
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ class Port:
         Meaning of each dimension, leading batch included, e.g. ``("batch", "channel", "time")``.
     unit : str
         Physical unit, e.g. ``"Pa"``, ``"dB SPL"``, ``"Hz"``.
-    kind : {"relative", "db", "frequency"}
+    kind : {"relative", "db", "frequency", "absolute"}
         How two versions of the output are compared: relative to the channel's peak, by
-        difference in dB, or for equality.
+        difference in dB, for equality, or by difference in the output's unit.
     floor : float, optional
         For levels: the documented value that stands for silence, in dB. Cells at or below it
         are not compared.
@@ -48,6 +48,10 @@ class Port:
     quiet : float
         For a relative comparison: a channel whose peak is below this share of the loudest one's is measured
         against that share; 1 measures all of them against the loudest one.
+    steady : float, optional
+        For an output whose onsets stand far above all else: the largest value of steady sounds. A relative
+        comparison takes the larger of the peak and this; where values are not above it, the absolute
+        difference is measured too.
     reduced_from, reduction : str, optional
         For one number of a whole signal: the output of the course in time that it is taken from, and how. A
         stream has no such output; whoever has all of the course derives it.
@@ -66,6 +70,7 @@ class Port:
     floor: float | None = field(default=None, metadata=LAST | OMITTED)
     components: str | None = field(default=None, metadata=LAST | OMITTED)
     quiet: float = field(default=QUIET, metadata=LAST | OMITTED)
+    steady: float | None = field(default=None, metadata=LAST | OMITTED)
     reduced_from: str | None = field(default=None, metadata=LAST | OMITTED)
     reduction: str | None = field(default=None, metadata=LAST | OMITTED)
 

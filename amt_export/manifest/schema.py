@@ -117,6 +117,10 @@ class Manifest:
         In Hz; None for modules that know no time.
     centre_frequencies : tuple of float
         One per channel, in Hz; empty for modules without channels.
+    mfc : tuple of float
+        Centre frequencies in Hz along an axis "modulation", 0 for a low-pass; empty without such an axis.
+    counts : tuple of int
+        How many of these filters each channel has: the first so many; the others give 0.
     warm_up, look_ahead : int
         The frame at sample t depends on the samples t - warm_up to t + look_ahead; what lies
         before matters no longer. Causal models look 0 samples ahead.
@@ -153,6 +157,8 @@ class Manifest:
     batch: Literal["static", "dynamic"] = "static"
     sampling_rate: float | None
     centre_frequencies: tuple[float, ...]
+    mfc: tuple[float, ...] = field(default=(), metadata=OMITTED)
+    counts: tuple[int, ...] = field(default=(), metadata=OMITTED)
     warm_up: int
     look_ahead: int = 0
     padding: str = "zero"

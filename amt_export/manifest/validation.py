@@ -13,7 +13,7 @@ DTYPES = ("float32", "float64")
 FORMATS = ("torchscript", "exported_program", "onnx", "coreml")
 FORMS = ("whole", "stream")
 PADDINGS = ("zero", "reflect")
-KINDS = ("relative", "db", "frequency")
+KINDS = ("relative", "db", "frequency", "absolute")
 AXES = (
     "batch",
     "ear",
@@ -59,6 +59,7 @@ def _problems(manifest: Any) -> Iterator[str]:
         yield f"sampling_rate is {rate}, not between {LEAST_RATE:g} and {MOST_RATE:g} Hz"
     if not all(math.isfinite(f) and f >= 0 for f in manifest.centre_frequencies):
         yield "centre_frequencies holds what is no frequency"
+    yield from _modulation(manifest)
     yield from _of_set("padding", manifest.padding, PADDINGS)
     yield from _outside(manifest, "", hop=1, frame_length=0, warm_up=0, look_ahead=0)
     if not manifest.inputs or not manifest.outputs:
@@ -106,6 +107,15 @@ def _files(files: tuple[Any, ...]) -> Iterator[str]:
             yield f"{entry.path} has the sha256 {entry.sha256[:70]!r}, which is no hash"
     yield from _unique("files", [f"{entry.format} ({entry.form})" for entry in files])
     yield from _unique("files", [entry.path for entry in files])
+
+
+def _modulation(manifest: Any) -> Iterator[str]:
+    if not all(math.isfinite(f) and f >= 0 for f in manifest.mfc):
+        yield "mfc holds what is no frequency"
+    if not all(0 <= count <= len(manifest.mfc) for count in manifest.counts):
+        yield f"counts holds a number that is not between 0 and {len(manifest.mfc)}, that of mfc"
+    if len(manifest.counts) not in (0, len(manifest.centre_frequencies)):
+        yield f"counts has {len(manifest.counts)} numbers, not one for each channel"
 
 
 def _row(row: Any) -> Iterator[str]:

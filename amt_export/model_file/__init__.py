@@ -1,5 +1,15 @@
 """Model files: TOML in, a completely checked :class:`ModelSpec` out."""
 
-from amt_export.model_file.spec import FORMATS, ModelSpec, load_spec, model_files
+from amt_export.model_file.outline import FORMATS, Outline, read_outline
+from amt_export.model_file.places import model_files, named_model_files
+from amt_export.model_file.spec import ModelSpec, load_spec
 
-__all__ = ["FORMATS", "ModelSpec", "load_spec", "model_files"]
+__all__ = [
+    "FORMATS",
+    "ModelSpec",
+    "Outline",
+    "load_spec",
+    "model_files",
+    "named_model_files",
+    "read_outline",
+]

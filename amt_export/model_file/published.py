@@ -11,7 +11,13 @@ from amt_export.manifest import Manifest
 from amt_export.manifest.ports import FRAME_LEVELS
 from amt_export.model_file.interface import constructor_keywords
 from amt_export.model_file.section import Section
-from amt_export.model_file.spec import PARITY_DB, ModelSpec, default_parity, exported_modules
+from amt_export.model_file.spec import (
+    PARITY_DB,
+    PARITY_MU,
+    ModelSpec,
+    default_parity,
+    exported_modules,
+)
 
 
 def spec_of(manifest: Manifest, source: str) -> ModelSpec:
@@ -47,6 +53,7 @@ def spec_of(manifest: Manifest, source: str) -> ModelSpec:
         stream_block=manifest.stream.block if manifest.stream else None,
         parity=default_parity(classes[manifest.module], manifest.precision),
         parity_db=PARITY_DB,
+        parity_mu=PARITY_MU,
         path=Path(source),
         levels_hop=manifest.hop if manifest.outputs[0].name == FRAME_LEVELS else None,
     )

@@ -167,6 +167,10 @@ class AuditoryModule(DesignedModule):
         """Centre frequency of each channel or component in Hz, for the manifest."""
         return None
 
+    def modulation_filters(self) -> tuple[list[float], list[int]]:
+        """Centre frequencies in Hz along an axis "modulation", and how many of them each channel has."""
+        return [], []
+
     def warm_up(self) -> int:
         """Samples before which the input no longer matters for an output sample (to 1e-12)."""
         return 0

@@ -29,6 +29,7 @@ STYLE = {
     "font.size": 9.5,
     "text.color": INK,
     "axes.edgecolor": PALE,
+    "axes.grid": False,  # whatever the user's style says: lines would lie on the images
     "axes.labelcolor": INK,
     "axes.linewidth": 0.6,
     "axes.spines.top": False,

@@ -17,6 +17,7 @@ from amt_export.plot.component_points import ComponentClouds
 from amt_export.plot.level_columns import LevelImages
 from amt_export.plot.loudness import LoudnessCourses, SpecificLoudness
 from amt_export.plot.panels import Drawable
+from amt_export.plot.representation import Representation
 
 
 class Gatherer(Protocol):
@@ -37,6 +38,7 @@ KINDS: tuple[Kind, ...] = (
     LoudnessCourses.of,
     SpecificLoudness.of,
     LevelImages.of,
+    Representation.of,
     ComponentClouds.of,
 )
 """From the top of a picture to its bottom."""

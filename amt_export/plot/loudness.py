@@ -137,6 +137,8 @@ class Curves:
 
     def _mark_maximum(self, ax: Axes) -> None:
         maximum, at = self.summary.maximum, self.summary.seconds
+        if not maximum:
+            return
         ax.plot([at], [maximum], "o", color=LONG, markersize=4)
         start, end = self.times
         left_half = at < (start + end) / 2
@@ -243,7 +245,7 @@ class SpecificLoudness:
         named = [(f"{name}, {ear} ear", of) for ear, of in zip(EARS, (left, right), strict=True)]
         # Rounding alone makes ears that hear the same no different.
         if np.allclose(left, right, rtol=1e-4, atol=1e-4 * float(means.max(initial=0.0))):
-            named = [(f"{name} of either ear", left)]
+            named = [(f"{name}, the same at both ears", left)]
         times = frame_times(self._sums.count, self._manifest, self._fs)
         frequencies = np.asarray(self._manifest.centre_frequencies, np.float64)
         return [Panel(title, times, frequencies, ear.T, "sone/Cam", 0.0) for title, ear in named]

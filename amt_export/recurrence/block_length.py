@@ -44,6 +44,21 @@ def whole_blocks(samples: int) -> Blocks:
     return Blocks(length, block_count(samples, length))
 
 
+def short_blocks(samples: int) -> Blocks:
+    """The cheapest blocks of 24 to 48 samples that divide `samples`, for filters with one state, or of 32.
+
+    Such filters have next to nothing to do for each block, and L multiplications for each sample.
+
+    Parameters
+    ----------
+    samples : int
+        Of the signal.
+    """
+    lengths = [length for length in range(24, 49) if samples % length == 0]
+    length = min(lengths, key=lambda length: (-(-length // LANES) / length, length), default=BLOCK)
+    return Blocks(length, block_count(samples, length))
+
+
 def stream_blocks(samples: int) -> Blocks:
     """The filter's own blocks inside a stream's block of `samples`: they must divide it.
 

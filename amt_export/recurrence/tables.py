@@ -139,27 +139,28 @@ def cast_tables(tables: Tables, dtype: torch.dtype) -> Tables:
     for level in tables.levels:
         levels.append(
             Level(
-                _cast(level.group_inputs, dtype),
-                _cast(level.group_total, dtype),
-                _cast(level.group_carry, dtype),
+                cast_table(level.group_inputs, dtype),
+                cast_table(level.group_total, dtype),
+                cast_table(level.group_carry, dtype),
             )
         )
     return Tables(
-        _cast(tables.impulse, dtype),
-        _cast(tables.input_to_state, dtype),
-        _cast(tables.state_to_output, dtype),
-        _cast(tables.transition, dtype),
-        _cast(tables.top, dtype),
+        cast_table(tables.impulse, dtype),
+        cast_table(tables.input_to_state, dtype),
+        cast_table(tables.state_to_output, dtype),
+        cast_table(tables.transition, dtype),
+        cast_table(tables.top, dtype),
         levels,
     )
 
 
-def _cast(
+def cast_table(
     table: Tensor,
     dtype: torch.dtype,
     single: float = NEGLIGIBLE,
     double: float = NEGLIGIBLE_DOUBLE,
 ) -> Tensor:
+    """Cast once; entries too small to matter become zero. The limits are defaults for TorchScript."""
     negligible = double if dtype == torch.float64 else single
     # Subtracted, not replaced: an entry that is 0 by design still has a gradient.
     small = torch.where(table.abs() < negligible, table, torch.zeros_like(table)).detach()

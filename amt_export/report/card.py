@@ -9,6 +9,7 @@ from urllib.parse import quote
 from amt_export.manifest import Manifest, Port
 from amt_export.manifest.ports import FRAME_LEVELS
 from amt_export.report.about import LEVELS, about
+from amt_export.report.html import counted
 from amt_export.report.markdown import error_section, plain, table
 from amt_export.report.papers import Paper, papers
 
@@ -148,9 +149,9 @@ def _calibration(manifest: Manifest) -> str:
 def _limits(manifest: Manifest) -> list[str]:
     found = list(about(manifest.module).limits)
     if manifest.batch == "static":
-        rows = manifest.inputs[0].shape[0]
+        rows = counted(manifest.inputs[0].shape[0] or 1, "signal")
         longer = " `Model.process` takes any length." if _timing(manifest) else ""
-        found.append(f"The files take arrays of exactly these shapes, {rows} at a time.{longer}")
+        found.append(f"The files take arrays of exactly these shapes: {rows} at a time.{longer}")
     return found
 
 
@@ -173,8 +174,8 @@ def _interface(manifest: Manifest) -> list[str]:
         late = f"{stream.latency} samples late" if stream.latency else "without delay"
         paragraphs.append(
             f"The streaming form takes {stream.block} samples a call and gives its outputs {late}. It has "
-            f"{len(stream.states)} state arrays with {numbers} numbers together, which go in and come out "
-            "with every call; `Model.stream` keeps them."
+            f"{counted(len(stream.states), 'state array')} ({numbers} numbers), an input and an output of "
+            "every call; `Model.stream` keeps the state."
         )
     paragraphs.append(
         "The same facts are in `manifest.json`, and inside each file under the key `amt_export.manifest`."
@@ -196,7 +197,8 @@ def _timing(manifest: Manifest) -> list[str]:
         milliseconds = 1000 * manifest.hop / manifest.sampling_rate
         found.append(f"One frame every {manifest.hop} samples ({milliseconds:.3g} ms).")
     found.append(
-        f"An output depends on {manifest.warm_up} samples before it and {manifest.look_ahead} behind it."
+        f"An output depends on {manifest.warm_up} samples before it and {manifest.look_ahead or 'none'} "
+        "behind it."
     )
     return found
 

@@ -98,7 +98,7 @@ def amount(value: float | None, kind: str) -> str:
     if value >= BEYOND:
         return "infinite"
     text = "0" if value == 0 else f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e+")
-    return f"{text} dB" if kind == "db" else text
+    return text + {"db": " dB", "absolute": " MU"}.get(kind, "")
 
 
 def place(row: ParityRow, manifest: Manifest) -> str:

@@ -1,7 +1,7 @@
 """Run published models with numpy and one runtime; imports neither torch nor onnx.
 
 >>> from amt_export import runtime
->>> model = runtime.load("artifacts/gammatone_speech_16k")   # doctest: +SKIP
+>>> model = runtime.load("gammatone_speech_16k")             # doctest: +SKIP
 >>> subbands = model.process(audio)["subbands"]              # doctest: +SKIP
 >>> with model.stream() as stream:                           # doctest: +SKIP
 ...     for block in microphone:
@@ -19,6 +19,7 @@ from amt_export.manifest import Manifest, load_manifest, verify_files
 from amt_export.runtime import triton
 from amt_export.runtime.backends import OPENERS, Backend, check_choice
 from amt_export.runtime.frame_levels import frame_levels
+from amt_export.runtime.lookup import find_model, models
 from amt_export.runtime.loudness import percentile_loudness
 from amt_export.runtime.model import Model
 from amt_export.runtime.phon import phon
@@ -31,9 +32,11 @@ that wait for the next one keep a processor busy."""
 __all__ = [
     "Model",
     "Stream",
+    "find_model",
     "frame_levels",
     "load",
     "load_stream",
+    "models",
     "open_form",
     "percentile_loudness",
     "phon",
@@ -41,14 +44,19 @@ __all__ = [
 
 
 def load(
-    folder: str | Path, backend: str = "onnx", *, verify: bool = True, **session_options: Any
+    name_or_folder: str | Path,
+    backend: str = "onnx",
+    *,
+    verify: bool = True,
+    **session_options: Any,
 ) -> Model:
-    """Open a published folder.
+    """Open a published model.
 
     Parameters
     ----------
-    folder : str or Path
-        What ``amt-export build`` published, e.g. ``"artifacts/gammatone_speech_16k"``; or
+    name_or_folder : str or Path
+        The name of a model, e.g. ``"gammatone_speech_16k"``: what is published in ``artifacts/`` comes
+        before the installed package ``amt_export_models``. Or the path of a published folder; or
         ``"triton://host:port/name"``, a model on a Triton server (see `amt_export.runtime.triton`).
     backend : {"onnx", "torchscript", "coreml"}, optional
         Which artifact to run, and with it which runtime is needed.
@@ -67,26 +75,27 @@ def load(
     Raises
     ------
     ArtifactError
-        If the folder is not a published one, has no artifact for this backend, or its file is
-        missing, altered or unreadable.
+        If there is no such model, the folder is not a published one, has no artifact for this backend, or
+        its file is missing, altered or unreadable.
     BackendError
         If the backend or an option is unknown, or cannot run on this machine.
     MissingDependencyError
         If the backend's runtime is not installed.
     """
-    if str(folder).startswith(triton.SCHEME):
-        return triton.load(str(folder), **session_options)
+    if str(name_or_folder).startswith(triton.SCHEME):
+        return triton.load(str(name_or_folder), **session_options)
     check_choice(backend, session_options)
+    folder = find_model(name_or_folder)
     manifest = load_manifest(folder)
     opened = partial(
         open_form, folder, manifest, backend, verify=verify, session_options=session_options
     )
-    reopen = partial(load, Path(folder).absolute(), backend, verify=verify, **session_options)
+    reopen = partial(load, folder.absolute(), backend, verify=verify, **session_options)
     return Model(manifest, opened("whole"), partial(opened, "stream"), reopen)
 
 
 def load_stream(
-    folder: str | Path,
+    name_or_folder: str | Path,
     backend: str = "onnx",
     *,
     on_nonfinite: str = "error",
@@ -98,7 +107,7 @@ def load_stream(
 
     Parameters
     ----------
-    folder, backend, verify, **session_options
+    name_or_folder, backend, verify, **session_options
         As for `load`.
     on_nonfinite : {"error", "reset", "pass"}, optional
         See `Stream`.
@@ -116,6 +125,7 @@ def load_stream(
         As for `load`.
     """
     check_choice(backend, session_options)
+    folder = find_model(name_or_folder)
     manifest = load_manifest(folder)
     manifest.streaming()  # says so where there is none
     opened = open_form(
@@ -123,7 +133,7 @@ def load_stream(
     )
     reopen = partial(
         load_stream,
-        Path(folder).absolute(),
+        folder.absolute(),
         backend,
         on_nonfinite=on_nonfinite,
         batch=batch,

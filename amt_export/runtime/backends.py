@@ -150,7 +150,7 @@ class CoreMLBackend:
             raise BackendError(
                 "Core ML predictions need macOS; use backend 'onnx' or 'torchscript' here"
             )
-        ct = require("coremltools", "export", "Running Core ML artifacts")
+        ct = require("coremltools", "coreml", "Running Core ML artifacts")
         units = {unit.name.lower(): unit for unit in ct.ComputeUnit}
         chosen = units[_choose("compute_units", compute_units, units)]
         self._model = _read(

@@ -93,10 +93,14 @@ class Model:
         def phrase(ports: tuple[Port, ...]) -> str:
             return ", ".join(f"{port.name} [{port.unit}]" for port in ports)
 
-        rate = f", {self.sampling_rate:g} Hz" if self.sampling_rate else ""
-        return (
-            f"<Model {self._manifest.name}: {phrase(self.inputs)} -> {phrase(self.outputs)}{rate}>"
-        )
+        rate, hop, channels = self.sampling_rate, self._manifest.hop, len(self.centre_frequencies)
+        parts = [phrase(self.inputs) + (f" at {rate:g} Hz" if rate else "")]
+        parts[0] += f" -> {phrase(self.outputs)}"
+        if channels:
+            parts.append(f"{channels} channels")
+        if rate and hop > 1:
+            parts.append(f"a frame every {1000 * hop / rate:.3g} ms")
+        return f"<Model {self._manifest.name}: {', '.join(parts)}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self._reopen is None:

@@ -201,6 +201,9 @@ def test_the_pressure_of_full_scale_and_the_level_that_was_read(reader):
         assert brought.pascals_per_full_scale == pytest.approx(
             2e-5 * 10**3.5 / (0.1 * np.sqrt(0.5))
         )
+    one_side = reader(np.stack([sine(), np.zeros(FS)]), manifest(STEREO))
+    one_side.read()
+    assert one_side.level == pytest.approx(FULL_SCALE_DB - 10 * np.log10(2))
     raw = reader(sine(), manifest(), raw=True)
     assert raw.pascals_per_full_scale == 1.0
 

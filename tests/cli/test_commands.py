@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -10,9 +12,22 @@ import pytest
 
 from amt_export.cli.main import main
 from amt_export.manifest import MANIFEST_NAME, ParityRow, load_manifest
-from support.cli import SMALL, amt, refused, state
+from amt_export.model_file import load_spec
+from support.cli import SMALL, amt, refused, state, without
 
-COMMANDS = ("list", "build", "check", "diff", "report", "lint", "info", "run", "live", "bench")
+COMMANDS = (
+    "list",
+    "info",
+    "run",
+    "live",
+    "build",
+    "check",
+    "bench",
+    "diff",
+    "lint",
+    "report",
+    "completion",
+)
 
 
 # ---------------------------------------------------------------- help and usage
@@ -49,7 +64,7 @@ def test_help_needs_no_torch():
         (("build", "a", "b", "--checkpoint", "c.pt"), "--checkpoint: needs exactly one MODEL"),
         (("build", "--checkpoint", "c.pt"), "--checkpoint: needs exactly one MODEL"),
         (("build", "a", "--checkpoint-prefix", "drnl."), "needs --checkpoint FILE"),
-        (("check",), "required: DIR"),
+        (("check",), "required: MODEL"),
         (("run", "d", "x.wav", "-o", "x.txt"), "'x.txt' must end in .npz"),
         (("run", "d", "x.wav", "y.wav"), "-o: several recordings need a folder"),
         (("run", "d", "*.wav", "-o", "x.npz"), "-o: several recordings need a folder"),
@@ -58,6 +73,8 @@ def test_help_needs_no_torch():
         (("run", "d", "--plot", "x.wav"), "give the recording in front of --plot"),
         (("run", "d", "x.wav", "--level", "70", "--full-scale", "90"), "not allowed with argument"),
         (("run", "d", "x.wav", "--raw", "--level", "70"), "not allowed with argument --raw"),
+        (("live", "d", "--level", "70"), "--level: needs FILE"),
+        (("live", "d", "x.wav", "--level", "70", "--full-scale", "9"), "not allowed with argument"),
         (("run", "d", "x.wav", "--jobs", "0"), "'0' is not an integer above zero"),
         (("run", "d", "x.wav", "--plot", "x.jpg"), "'x.jpg' must end in .png"),
         (("run", "d", "x.wav", "--level", "loud"), "'loud' is not a number of dB"),
@@ -134,11 +151,14 @@ def test_a_bad_model_file_is_one_line(old, new, message, tmp_path, capsys):
         (("build", "gone.toml"), "gone.toml: No such file"),
         (("build", "small", "--checkpoint", "gone.pt"), "gone.pt"),
         (("build", "small", "--out", "models/small.toml"), "small.toml"),
-        (("bench", "smal"), "artifacts/smal: not published"),
+        (("bench", "smal"), "smal: no such model; did you mean 'small'?"),
         (("bench", "--out", "models"), "models: nothing is published here"),
         (("bench", "--peer", "models"), "models: holds no torch_amt"),
         (("check", "models"), "expected a folder published by"),
-        (("info", "gone"), "expected a folder published by"),
+        (("info", "samll"), "samll: no such model; did you mean 'small'?"),
+        (("check", "samll"), "samll: no such model; did you mean 'small'?"),
+        (("lint", "samll"), "samll: no such model; did you mean 'small'?"),
+        (("info", "gone/small"), "the model small is found by its name alone"),
         (("info", "gone.onnx"), "no such file"),
         (("info", "models/small.toml"), "not a published folder, nor one of .onnx"),
     ],
@@ -229,13 +249,38 @@ def test_list_says_what_is_published(built, capsys, monkeypatch):
     monkeypatch.chdir(built)
     monkeypatch.setenv("COLUMNS", "80")
     assert main(["list"]) == 0
-    text = capsys.readouterr().out
-    assert max(map(len, text.splitlines())) <= 80
-    (row,) = [line for line in text.splitlines() if line.startswith("small")]
-    assert row.split() == ["small", "audio", "[1,", "2000]", "yes", "yes", "yes", "yes"]
-    assert "1 model, 1 published in artifacts" in text
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].split() == ["small", "GammatoneFilterbank", "audio[1,2000]", *(["yes"] * 4)]
+    assert "models, 1 published in artifacts" in lines[-1]
     assert main(["list", "--out", "elsewhere"]) == 0
-    assert "no      no        no    no" in capsys.readouterr().out
+    assert capsys.readouterr().out.splitlines()[1].split()[-4:] == ["no"] * 4
+
+
+def test_list_knows_the_models_of_the_package_and_needs_no_torch(built, tmp_path):
+    listed = amt("list", "--json", cwd=built, first=[without(tmp_path, "torch", "onnx", "rich")])
+    assert listed.returncode == 0, listed.stderr
+    models = {model["name"]: model for model in json.loads(listed.stdout)}
+    assert next(iter(models)) == "small"  # one's own first
+    assert models["small"]["formats"]["onnx"] == "yes"
+    assert models["small"]["folder"] == "artifacts/small"
+    speech = models["gammatone_speech_16k"]
+    assert speech["inputs"] == {"audio": [1, 16000]}
+    assert load_spec(speech["model_file"]).module == speech["module"]
+    names = amt("list", "--quiet", cwd=built).stdout.split()
+    assert names == list(models)
+
+
+def test_list_on_a_terminal_is_a_table_of_80_columns(built, capsys, monkeypatch):
+    monkeypatch.chdir(built)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")  # rich takes what it writes to for a terminal
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert main(["list"]) == 0
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out).splitlines()
+    assert max(map(len, lines)) <= 80
+    at = next(i for i, line in enumerate(lines) if line.startswith("small"))
+    assert lines[at].split() == ["small", "audio", "[1,", "2000]", *(["yes"] * 4)]
+    assert lines[at + 1].split() == ["GammatoneFilterbank"]
 
 
 def test_list_knows_what_is_out_of_date(built, copied, tmp_path, capsys, monkeypatch):
@@ -246,7 +291,8 @@ def test_list_knows_what_is_out_of_date(built, copied, tmp_path, capsys, monkeyp
     monkeypatch.chdir(tmp_path)
     assert main(["list"]) == 1
     text = capsys.readouterr()
-    assert "old     old       old   old" in text.out
+    (row,) = [line for line in text.out.splitlines() if line.startswith("small ")]
+    assert row.split()[-4:] == ["old"] * 4
     assert "wrong.toml" in text.err
 
 
@@ -285,7 +331,7 @@ def test_check_finds_all_well_and_damage(small, copied):
     rows = [line.split() for line in done.stdout.splitlines() if "subbands" in line]
     assert len(rows) >= 4  # one per format at least
     assert {row[-1] for row in rows} == {"yes"}
-    assert "2 folders checked, 1 failed" in done.stdout
+    assert "2 models checked, 1 failed" in done.stdout
 
 
 def test_bench_measures_what_runs(copied, capsys, monkeypatch):

@@ -151,8 +151,8 @@ def test_what_every_recording_would_be_refused_for_is_said_once(
     (tmp_path / "broken" / "tiny.stream.onnx").write_bytes(b"")
     for folder, options, message in (
         (tmp_path / "gone", (), "gone"),
-        (tmp_path / "broken", ("--jobs", "1"), "published with"),
-        (tmp_path / "broken", ("--jobs", "2"), "published with"),
+        (tmp_path / "broken", ("--jobs", "1"), "is empty"),
+        (tmp_path / "broken", ("--jobs", "2"), "is empty"),
         (small_stream, ("--format", "csv"), "csv holds frames"),
     ):
         assert message in failed(capsys, "run", folder, day, "-o", tmp_path / "x", *options)
@@ -175,9 +175,14 @@ def test_places_that_results_must_not_go_to(model, wav, day, tmp_path, capsys):
     assert not (model / "results").exists()
 
 
-@pytest.mark.parametrize("jobs", ["1", "2"])
-def test_an_interruption_leaves_whole_results_and_nothing_else(jobs, model, tmp_path):
-    for name in "abcdef":
+@pytest.mark.parametrize(
+    ("jobs", "interrupt"),
+    [("1", os.kill), ("2", os.kill), ("3", os.killpg)],
+    ids=["alone", "workers", "terminal"],
+)
+def test_an_interruption_leaves_whole_results_and_nothing_else(jobs, interrupt, model, tmp_path):
+    """Also as a terminal sends it: to all processes at once."""
+    for name in "abc":
         soundfile.write(tmp_path / f"{name}.wav", noise(16000 * (1 if name == "a" else 60)), 16000)
     out = tmp_path / "out"
     command = ["run", model, tmp_path, "-o", out, "--jobs", jobs, "--format", "csv"]
@@ -187,13 +192,14 @@ def test_an_interruption_leaves_whole_results_and_nothing_else(jobs, model, tmp_
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     )
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if (out / "a.csv").exists() and list(out.glob(".*.part")):
             break
         time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
+    interrupt(process.pid, signal.SIGINT)
     _, error = process.communicate(timeout=60)
     assert process.returncode == 130
     assert error.splitlines() == [

@@ -11,6 +11,7 @@ import pytest
 from amt_export.cli.sources import Microphone
 from amt_export.errors import AudioError
 from amt_export.manifest import load_manifest
+from support.loudness import publish_loudness
 
 
 class Device:
@@ -74,3 +75,16 @@ def test_a_microphone_that_does_not_open_is_one_line(small_stream, sounddevice):
         Microphone("3", load_manifest(small_stream)).opened(),
     ):
         pass
+
+
+def test_one_microphone_is_given_to_both_ears_on_request(tmp_path, sounddevice):
+    manifest = load_manifest(publish_loudness(tmp_path / "tiny"))
+    two = Microphone(None, manifest)
+    one = Microphone(None, manifest, diotic=True, full_scale=113.98)
+    heard = []
+    for microphone, channels in ((two, 2), (one, 1)):
+        microphone._take(np.full((160, channels), 0.5), 160, None, "")
+        heard.append(next(microphone._pieces()))
+    full_scale = 2e-5 * 10 ** (93.98 / 20) * np.sqrt(2)
+    np.testing.assert_allclose(heard[0], np.full((1, 2, 160), 0.5 * full_scale))
+    np.testing.assert_allclose(heard[1], np.full((1, 2, 160), 5.0 * full_scale))

@@ -34,7 +34,12 @@ COMPARISONS = {
     "equal": torch.eq,
     "not_equal": torch.ne,
 }
-UNARY = {"abs": torch.abs, "square": torch.square, "exp": torch.exp, "identity": lambda x: x}
+UNARY = {
+    "abs": torch.abs,
+    "square": torch.square,
+    "exp": torch.exp,
+    "identity": lambda x: x,
+}
 
 
 @pytest.fixture(scope="module")
@@ -151,6 +156,7 @@ def test_roots_and_logarithms_have_epsilons(tmp_path):
             mb.rsqrt(x=x),
             mb.rsqrt(x=x, epsilon=2.0),
             mb.sqrt(x=x),
+            mb.tanh(x=x),
         ]
 
     found = run_program(tmp_path / "a.mlpackage", build, x=x)
@@ -164,6 +170,7 @@ def test_roots_and_logarithms_have_epsilons(tmp_path):
         torch.rsqrt(t + 1e-12),
         torch.rsqrt(t + 2.0),
         torch.sqrt(t),
+        torch.tanh(t),
     ]
     for one, two in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, two.numpy(), rtol=3e-7)

@@ -52,7 +52,7 @@ def test_scripts_and_pictures_belong_together(script):
     assert title.endswith(".")
     assert "\n" not in title
     assert f'"{script.stem}.png"' in text
-    assert (PICTURES / f"{script.stem}.png").stat().st_size < 250_000
+    assert (PICTURES / f"{script.stem}.png").stat().st_size < 450_000
     assert len(text.splitlines()) <= 40
     compile(text, script.name, "exec")
 

@@ -14,6 +14,10 @@ from amt_export.export.capture import quiet_torch
 @pytest.mark.parametrize("name", modules.__all__)
 def test_trap_9_every_module_can_be_scripted(name):
     given = {
+        "AdaptationLoops": {"fs": 16000},
+        "CASPHairCell": {"fs": 16000},
+        "DauHairCell": {"fs": 16000},
+        "ModulationFilterbank": {"fc": [500.0], "fs": 16000},
         "CASPFrontEnd": {"fc": (500.0, 1000.0), "fs": 16000, "n_channels": 2},
         "FrameLevels": {
             "filterbank": modules.GammatoneFilterbank((500.0, 1000.0), 16000),

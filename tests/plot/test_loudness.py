@@ -76,7 +76,7 @@ def test_specific_loudness_lies_at_its_frequency_and_its_colours_begin_at_zero()
 
 def test_ears_that_hear_the_same_share_an_image():
     assert [panel.name for panel in panels(courses(burst()), manifest(), FS)[1:]] == [
-        "density loudness of either ear"
+        "density loudness, the same at both ears"
     ]
     left, right = panels(courses(burst(ears=(1.0, 0.5))), manifest(), FS)[1:]
     assert (left.name, right.name) == ("density loudness, left ear", "density loudness, right ear")

@@ -65,7 +65,9 @@ def test_a_model_made_by_hand_cannot_be_pickled(folder):
 
 def test_a_model_says_what_it_is(folder):
     model = runtime.load(folder)
-    assert repr(model) == "<Model tiny: audio [Pa] -> subbands [Pa], freqs [Hz], 16000 Hz>"
+    assert repr(model) == "<Model tiny: audio [Pa] at 16000 Hz -> subbands [Pa], freqs [Hz]>"
+    rewrite(folder, hop=160, centre_frequencies=(1000.0, 2000.0))
+    assert repr(runtime.load(folder)).endswith("freqs [Hz], 2 channels, a frame every 10 ms>")
     assert model.sampling_rate == 16000
     assert model.inputs == model.manifest.inputs
     assert model.outputs == model.manifest.outputs

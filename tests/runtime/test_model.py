@@ -129,7 +129,7 @@ def test_format_that_was_not_published(tmp_path):
 
 
 def test_a_folder_that_is_none(tmp_path):
-    with pytest.raises(ArtifactError, match="expected a folder published by"):
+    with pytest.raises(ArtifactError, match="nothing: no such folder"):
         runtime.load(tmp_path / "nothing")
     (tmp_path / MANIFEST_NAME).write_text("{}", encoding="utf-8")
     with pytest.raises(ArtifactError, match="schema"):

@@ -23,7 +23,14 @@ from amt_export.runtime.triton.config import model_config
 from support.cli import failed
 from support.runtime import noise
 from support.streams import publish_frames
-from support.triton import FakeServer, configurations, install, model_config_class, type_name
+from support.triton import (
+    FakeServer,
+    configurations,
+    install,
+    model_config_class,
+    python_model,
+    type_name,
+)
 
 ONNX_TYPES = {"TYPE_FP32": onnx.TensorProto.FLOAT, "TYPE_FP64": onnx.TensorProto.DOUBLE}
 NAMES = {"small": "small", "frames": "tiny"}
@@ -226,6 +233,33 @@ def test_the_command_writes_a_repository(folders, tmp_path, capsys):
     assert main(command) == 0
     assert configurations(repository)["small_stream"].backend == "onnxruntime"
     assert not list(repository.glob(".*"))
+
+
+def test_the_python_backend_answers_the_same(folders, tmp_path, monkeypatch):
+    options = RepositoryOptions(streams=2, python_backend=True)
+    write_model(folders["small"], tmp_path, options)
+    execute = python_model(tmp_path, "small_stream", monkeypatch)
+    model = runtime.load(folders["small"])
+    block, info = model.stream().block, model.manifest.stream
+    audio = {key: noise(1, 3 * block, seed=key) for key in (11, 12, 13)}
+    expected = {}
+    for key, signal in audio.items():
+        with model.stream() as stream:
+            expected[key] = stream.push(signal)["subbands"]
+    for k in range(3):
+        for key in (11, 12):
+            piece = audio[key][:, k * block : (k + 1) * block]
+            (answer,) = execute(key, {"audio": piece}, start=k == 0, end=k == 2)
+            found = expected[key][..., k * block : (k + 1) * block]
+            np.testing.assert_array_equal(answer, found.reshape(info.outputs[0].shape))
+    first = audio[13][:, :block]
+    assert "has not begun" in execute(11, {"audio": first})  # it has ended
+    for key in (21, 22, 23):
+        execute(key, {"audio": first}, start=True)
+    assert "idle for too long" in execute(
+        21, {"audio": first}
+    )  # more than `streams` have begun since
+    execute(23, {"audio": first})
 
 
 def test_a_repository_keeps_what_others_put_there(folders, tmp_path, capsys):

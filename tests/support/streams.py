@@ -183,3 +183,16 @@ def close(found, expected) -> None:
 
 
 # ---------------------------------------------------------------- what comes out
+
+
+class TooLoud:
+    """A backend whose answer is infinite where the audio is too large, in its output or its state."""
+
+    def __init__(self, inner, spoilt):
+        self.inner, self.spoilt = inner, spoilt
+
+    def run(self, inputs):
+        answer = dict(self.inner.run(inputs))
+        if np.abs(inputs["audio"]).max() > 1e30:
+            answer[self.spoilt] = answer[self.spoilt] * np.float32(np.inf)
+        return answer

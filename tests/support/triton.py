@@ -8,7 +8,13 @@ from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import onnxruntime
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
+from google.protobuf import (
+    descriptor_pb2,
+    descriptor_pool,
+    json_format,
+    message_factory,
+    text_format,
+)
 
 DESCRIPTOR = Path(__file__).parents[1] / "data" / "triton_model_config.pb"
 NUMPY = {"TYPE_FP32": np.float32, "TYPE_FP64": np.float64, "TYPE_INT64": np.int64}
@@ -136,3 +142,41 @@ def publish_free_batch(folder):
     out = Port("twice", ("batch", "time"), "Pa", shape=(None, 64))
     model = onnx_model([helper.make_node("Add", ["audio", "audio"], ["twice"])], [audio], [out])
     return publish(folder, model, warm_up=0, batch="dynamic", inputs=(audio,), outputs=(out,))
+
+
+def python_model(repository, name, monkeypatch):
+    """The generated `model.py`, as the Python backend calls it: a function of a sequence's ID and its inputs.
+
+    It returns the outputs, or the text of the error.
+    """
+    backend = ModuleType("triton_python_backend_utils")
+    backend.TRITONSERVER_REQUEST_FLAG_SEQUENCE_START = 1
+    backend.TRITONSERVER_REQUEST_FLAG_SEQUENCE_END = 2
+    backend.Tensor = lambda name, value: SimpleNamespace(name=name, as_numpy=lambda: value)
+    backend.TritonError = str
+    backend.InferenceResponse = lambda output_tensors=(), error=None: (output_tensors, error)
+    backend.get_input_tensor_by_name = lambda request, name: backend.Tensor(
+        name, request.feeds[name]
+    )
+    monkeypatch.setitem(sys.modules, backend.__name__, backend)
+    namespace = {}
+    path = repository / name / "1" / "model.py"
+    exec(compile(path.read_text(encoding="utf-8"), path, "exec"), namespace)
+    model = namespace["TritonPythonModel"]()
+    config = configurations(repository)[name]
+    model.initialize(
+        {
+            "model_config": json_format.MessageToJson(config, preserving_proto_field_name=True),
+            "model_repository": str(repository / name),
+            "model_version": "1",
+        }
+    )
+
+    def execute(identity, feeds, start=False, end=False):
+        request = SimpleNamespace(
+            feeds=feeds, correlation_id=lambda: identity, flags=lambda: start + 2 * end
+        )
+        ((tensors, error),) = model.execute([request])
+        return error or [tensor.as_numpy() for tensor in tensors]
+
+    return execute

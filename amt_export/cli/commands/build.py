@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import io
+import sys
 import time
 from argparse import Namespace
+from contextlib import redirect_stderr
 from pathlib import Path
 
 from amt_export.cli.allocator import prepare_for_long_work
-from amt_export.cli.arguments import Commands, Parser, one_of, positive
+from amt_export.cli.arguments import Commands, Parser, add_quiet, one_of, positive
 from amt_export.cli.terminal.errors import complain
 from amt_export.cli.terminal.progress import bar
-from amt_export.cli.terminal.tables import count, output, parity_table, remarks, size, skipped
-from amt_export.errors import AmtExportError, ParityError, require
+from amt_export.cli.terminal.tables import (
+    count,
+    difference,
+    output,
+    parity_table,
+    place,
+    remarks,
+    size,
+    skipped,
+)
+from amt_export.errors import AmtExportError, MissingDependencyError, ParityError, require
 from amt_export.manifest import Manifest
 from amt_export.model_file import FORMATS, ModelSpec, load_spec, model_files
+from amt_export.model_file.places import OWN
 
 DESCRIPTION = """\
 Export models, run every artifact against eager torch, publish DIR/<name>/.
@@ -30,11 +43,13 @@ examples:
   amt-export build drnl_casp_44k --samples 4410 --batch 8 --out small
   amt-export build drnl_casp_44k --checkpoint casp.pt --checkpoint-prefix drnl.
 
-The table: `worst` is the largest difference from eager torch over the test
-signals, relative to the peak of its channel (in dB for levels), and `signal`
-the one that caused it. `verified by` interpreter: there is no Mac here, so the
-Core ML package was evaluated in numpy. A folder holds only the formats of its
-last build.
+Without coremltools the Core ML packages are left out, and one line says so.
+On a terminal every model gets a table, in a pipe or a log one line. In the
+table `worst` is the largest difference from eager torch over the test signals,
+relative to the peak of its channel (in dB for levels), and `signal` the one
+that caused it. `verified by` interpreter: there is no Mac here, so the Core ML
+package was evaluated in numpy. A folder holds only the formats of its last
+build.
 """
 
 
@@ -50,7 +65,7 @@ def add(commands: Commands) -> None:
         "models",
         nargs="*",
         metavar="MODEL|TOML",
-        help="name in models/, or path of a model file (default: every file in models/)",
+        help="name of a model, or path of a model file (default: every file in models/)",
     )
     parser.add_argument(
         "--format",
@@ -85,6 +100,7 @@ def add(commands: Commands) -> None:
         metavar="P",
         help="take the entries of the checkpoint whose names start so, e.g. drnl.",
     )
+    add_quiet(parser)
     parser.set_defaults(command=lambda arguments: run(arguments, parser))
 
 
@@ -101,20 +117,25 @@ def run(arguments: Namespace, parser: Parser) -> int:
     if arguments.checkpoint and len(arguments.models) != 1:
         parser.error("argument --checkpoint: needs exactly one MODEL")
     require("torch", "export", "Building models")
-    specs = [load_spec(model) for model in arguments.models or model_files()]
+    specs = [load_spec(model) for model in arguments.models or model_files(OWN)]
     specs = [spec.resized(arguments.samples, arguments.batch) for spec in specs]
     names = [spec.name for spec in specs]
     for name in names:
         if names.count(name) > 1:
             parser.error(f"{name}: given twice, but there is only one {arguments.out / name}")
     if not specs:
-        parser.error("there is no model file in models/; give the path of one")
+        parser.error(
+            f"there is no model file in {OWN}/; name a model, as amt-export list shows them"
+        )
 
+    formats = {spec.name: _formats(spec, arguments.formats) for spec in specs}
+    if left_out := _without_coreml(formats, asked=bool(arguments.formats)):
+        output().print(left_out, soft_wrap=True)
     prepare_for_long_work()
     published: list[Manifest] = []
     for spec in specs:
         try:
-            published.append(_build(spec, arguments))
+            published.append(_build(spec, formats[spec.name], arguments))
         except AmtExportError as error:
             if isinstance(error, ParityError):
                 output().print(parity_table(spec.name, error.rows))
@@ -122,8 +143,37 @@ def run(arguments: Namespace, parser: Parser) -> int:
     return _summary(published, [spec.name for spec in specs], arguments.out)
 
 
-def _build(spec: ModelSpec, arguments: Namespace) -> Manifest:
-    """Build, check and publish one model, and print its table."""
+def _formats(spec: ModelSpec, asked: list[str] | None) -> list[str]:
+    """Return the formats that were asked for, each once, or those of the model file."""
+    return list(dict.fromkeys(asked or spec.formats))
+
+
+def _without_coreml(formats: dict[str, list[str]], asked: bool) -> str:
+    """Leave Core ML out where coremltools is missing, and return the line that says so; empty if it is there.
+
+    Raises
+    ------
+    MissingDependencyError
+        If it was asked for by name, or nothing else is to be built of a model.
+    """
+    if not any("coreml" in kinds for kinds in formats.values()):
+        return ""
+    try:
+        # It says on import what it has not been tested with, and that Linux cannot predict.
+        with redirect_stderr(io.StringIO()):
+            require("coremltools", "coreml", "Building Core ML packages")
+    except MissingDependencyError as error:
+        if asked or ["coreml"] in formats.values():
+            raise
+        for kinds in formats.values():
+            if "coreml" in kinds:
+                kinds.remove("coreml")
+        return f"Core ML is left out: {error}"
+    return ""
+
+
+def _build(spec: ModelSpec, formats: list[str], arguments: Namespace) -> Manifest:
+    """Build, check and publish one model, and print its table, or one line where nobody watches."""
     from amt_export.publish import publish
 
     started = time.monotonic()
@@ -131,23 +181,33 @@ def _build(spec: ModelSpec, arguments: Namespace) -> Manifest:
         manifest = publish(
             spec,
             arguments.out,
-            formats=tuple(dict.fromkeys(arguments.formats)) if arguments.formats else None,
+            formats=formats,
             checkpoint=arguments.checkpoint,
             checkpoint_prefix=arguments.checkpoint_prefix,
             progress=report,
         )
     console = output()
-    console.print(parity_table(spec.name, manifest.parity))
-    for line in (*remarks(manifest.parity), *skipped(manifest.parity)):
-        console.print(line, style="dim")
+    if console.is_terminal:
+        console.print(parity_table(spec.name, manifest.parity))
+        for line in (*remarks(manifest.parity), *skipped(manifest.parity)):
+            console.print(line, style="dim")
     total = size(sum(entry.bytes for entry in manifest.files))
     seconds = time.monotonic() - started
     console.print(
         f"published {arguments.out / spec.name}: {count(len(manifest.files), 'artifact')}, "
-        f"{total}, {seconds:.0f} s\n",
+        f"{total}, {seconds:.0f} s" + ("\n" if console.is_terminal else f", {_worst(manifest)}"),
         soft_wrap=True,
     )
+    sys.stdout.flush()  # a log shows each model when it is done
     return manifest
+
+
+def _worst(manifest: Manifest) -> str:
+    """Return the difference that comes closest to its tolerance."""
+    row = max(manifest.parity, key=lambda row: (row.worst or 0.0) / (row.tolerance or 1.0))
+    where = place(row.format, row.form, row.provider)
+    worst, allowed = difference(row.worst, row.kind), difference(row.tolerance, row.kind)
+    return f"worst {worst} of {allowed} allowed ({where})"
 
 
 def _summary(published: list[Manifest], names: list[str], out: Path) -> int:

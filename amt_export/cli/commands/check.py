@@ -1,16 +1,18 @@
-"""``amt-export check``: verify published folders again."""
+"""``amt-export check``: verify published models again."""
 
 from __future__ import annotations
 
 from argparse import Namespace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from amt_export.cli.arguments import Commands
+from amt_export.cli.arguments import Commands, add_json, add_quiet
 from amt_export.cli.terminal.errors import complain
 from amt_export.cli.terminal.progress import bar
 from amt_export.cli.terminal.tables import (
     count,
+    json_text,
     not_run_lines,
     output,
     parity_table,
@@ -18,18 +20,23 @@ from amt_export.cli.terminal.tables import (
     remarks,
 )
 from amt_export.errors import AmtExportError, ParityError
-from amt_export.manifest import load_manifest
+from amt_export.manifest import ParityRow, load_manifest
 from amt_export.manifest.exchange import repair
+from amt_export.runtime.lookup import ARTIFACTS, find_model
 
 if TYPE_CHECKING:
     from amt_export.verify.parity import Findings
 
 DESCRIPTION = """\
-Verify published folders: size and hash of every artifact, the manifest and
-the interface in it, and its outputs on the folder's own test vectors, which
-the float64 module answered. With torch installed they are compared with the
-eager module on the whole signal suite, too. (Pictures and README.md are for
-readers, and not looked at.)
+Verify published models: size and hash of every artifact, the manifest and the
+interface in it, and its outputs on the folder's own test vectors, which the
+float64 module computed. With torch installed they are compared with the eager
+module on the whole signal suite, too. Pictures and model cards are for readers
+and only their hashes are compared.
+
+MODEL is a name (artifacts/MODEL, then the installed amt_export_models) or a
+published folder. Installed models have no test vectors: without torch, their
+hashes and interfaces are verified and no numbers are compared.
 
 Needs numpy, and onnxruntime for ONNX; a format whose runtime is not installed
 is listed as not run, with the reason.
@@ -37,8 +44,9 @@ is listed as not run, with the reason.
 
 EPILOG = """\
 examples:
-  amt-export check artifacts/gammatone_speech_16k
+  amt-export check gammatone_speech_16k
   amt-export check artifacts/*/ --vectors-only
+  amt-export check artifacts/*/ --json > checked.json
 
 `verified by`: execution    the artifact ran here
                interpreter  Core ML where there is no Mac: the saved package was
@@ -48,60 +56,123 @@ On a Mac, scripts/check_on_mac.py checks Core ML on every compute unit.
 """
 
 
+@dataclass(frozen=True)
+class NotRun:
+    """What was not measured, and why."""
+
+    what: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What was found about one model; `error` is empty if all is well."""
+
+    model: str
+    folder: str
+    error: str = ""
+    vectors: tuple[ParityRow, ...] = ()
+    eager: tuple[ParityRow, ...] = ()
+    not_run: tuple[NotRun, ...] = ()
+
+
 def add(commands: Commands) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser(
         "check",
-        help="verify published folders again",
+        help="verify published models again",
         description=DESCRIPTION,
         epilog=EPILOG,
     )
-    parser.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="a published folder")
+    parser.add_argument(
+        "models", nargs="+", metavar="MODEL", help="name of a model, or a published folder"
+    )
     parser.add_argument(
         "--vectors-only",
         action="store_true",
         help="do not compare with eager torch, though it is installed",
     )
+    add_quiet(parser)
+    add_json(parser)
     parser.set_defaults(command=run)
 
 
 def run(arguments: Namespace) -> int:
-    """Check folders one after the other; one that fails does not stop the others."""
-    failed = sum(not _check(folder, arguments.vectors_only) for folder in arguments.folders)
-    total = count(len(arguments.folders), "folder")
-    output().print(f"{total} checked, {f'{failed} failed' if failed else 'all is well'}")
+    """Check models one after the other; one that fails does not stop the others."""
+    repair(ARTIFACTS)
+    checked = []
+    for model in arguments.models:
+        found = _check(model, arguments.vectors_only)
+        checked.append(found)
+        if found.error:
+            complain(found.error)
+        if not arguments.json:
+            _print(found)
+    failed = sum(bool(found.error) for found in checked)
+    if arguments.json:
+        print(json_text(tuple(checked)))  # noqa: T201
+        return 1 if failed else 0
+    console = output()
+    for line in _not_run(checked):
+        console.print(line, style="dim")
+    total = count(len(checked), "model")
+    console.print(f"{total} checked, {f'{failed} failed' if failed else 'all is well'}")
     return 1 if failed else 0
 
 
-def _check(folder: Path, vectors_only: bool) -> bool:
-    """Check one folder, print its tables, and say whether all is well."""
+def _check(model: str, vectors_only: bool) -> Checked:
+    """Check one model."""
     from amt_export.verify.parity import check_folder
 
-    repair(folder.parent)
+    name, folder = model, Path(model)
     try:
+        folder = find_model(model)
+        repair(folder.parent)
         name = load_manifest(folder).name
         with bar(name) as report:
             findings = check_folder(folder, report, vectors_only=vectors_only)
+    except ParityError as error:
+        return Checked(name, str(folder), str(error), vectors=error.rows)
     except AmtExportError as error:
-        if isinstance(error, ParityError):
-            output().print(parity_table(name, error.rows), "")
-        complain(error)
-        return False
-    _print(name, findings)
-    return True
-
-
-def _print(name: str, findings: Findings) -> None:
-    console = output()
-    console.print(parity_table(f"{name}: differences from its test vectors", findings.vectors))
-    if findings.eager:
-        console.print(parity_table(f"{name}: differences from eager torch", findings.eager))
-    lines = remarks(findings.rows)
-    lines += not_run_lines(
-        (place(item.format, item.form, item.provider), item.reason) for item in findings.not_run
+        return Checked(name, str(folder), str(error))
+    return Checked(
+        name, str(folder), "", findings.vectors, findings.eager, tuple(_reasons(findings))
     )
-    if findings.eager_reason:
-        lines.append(f"not compared with eager torch: {findings.eager_reason}")
-    for line in filter(None, lines):
+
+
+def _reasons(findings: Findings) -> list[NotRun]:
+    reasons = [NotRun(place(x.format, x.form, x.provider), x.reason) for x in findings.not_run]
+    for what, reason in (
+        ("comparison with test vectors", findings.vectors_reason),
+        ("comparison with eager torch", findings.eager_reason),
+    ):
+        if reason:
+            reasons.append(NotRun(what, reason))
+    return reasons
+
+
+def _not_run(checked: list[Checked]) -> list[str]:
+    """One line a reason for all models together; the models are named where it is not all of them."""
+    items = []
+    for item in dict.fromkeys(item for found in checked for item in found.not_run):
+        models = [found.model for found in checked if item in found.not_run]
+        whose = "" if len(models) == len(checked) else f" ({', '.join(models)})"
+        items.append((item.what, item.reason + whose))
+    return not_run_lines(items)
+
+
+def _print(found: Checked) -> None:
+    console = output()
+    tables = [
+        (f"{found.model}: differences from its test vectors", found.vectors),
+        (f"{found.model}: differences from eager torch", found.eager),
+    ]
+    shown = [(title, rows) for title, rows in tables if rows]
+    for title, rows in shown:
+        console.print(parity_table(found.model if found.error else title, rows))
+    for line in remarks(found.vectors + found.eager):
         console.print(line, style="dim")
-    console.print()
+    if shown:
+        console.print()
+    elif not found.error:
+        console.print(f"{found.model}: hashes and interfaces are as published; no numbers compared")

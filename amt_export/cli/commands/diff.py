@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from amt_export.cli.arguments import Commands, file_ending_in, one_of, positive
+from amt_export.cli.arguments import Commands, add_quiet, file_ending_in, one_of, positive
 from amt_export.cli.terminal.console import Table, Text
 from amt_export.cli.terminal.files import replacing
 from amt_export.cli.terminal.progress import bar
 from amt_export.cli.terminal.tables import count, difference, output, plain_table
-from amt_export.errors import SpecError, require
+from amt_export.errors import ArtifactError, SpecError, require
+from amt_export.model_file import named_model_files
+from amt_export.runtime.lookup import find_model
 
 if TYPE_CHECKING:
     from amt_export.verify.divergence import Divergence, Step, Subject
@@ -25,7 +28,7 @@ DESCRIPTION = """\
 Find the first value inside an artifact that departs from eager torch, and how
 the error grows from there, node by node.
 
-MODEL is a name in models/ or a model file, whose artifact is built for this;
+MODEL is the name of a model or a model file, whose artifact is built for this;
 or a published folder, whose file is taken as it is. ONNX files run in ONNX
 Runtime without optimization, Core ML packages in the interpreter.
 """
@@ -99,6 +102,7 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--plot", type=file_ending_in(".png"), metavar="OUT.png", help="draw the growing error"
     )
+    add_quiet(parser)
     parser.set_defaults(command=run)
 
 
@@ -118,7 +122,7 @@ def run(arguments: Namespace) -> int:
     with (
         bar(arguments.model) as report,
         subject_of(
-            arguments.model,
+            _resolved(arguments.model),
             arguments.format,
             arguments.samples,
             arguments.checkpoint,
@@ -140,6 +144,15 @@ def run(arguments: Namespace) -> int:
             plot.save(picture(found, title, subject.tolerance), temporary)
         output().print(f"wrote {arguments.plot}", soft_wrap=True)
     return 0 if found.first is None else 1
+
+
+def _resolved(model: str) -> str:
+    """Return what `subject_of` takes: a name without a model file stands for its published folder."""
+    if Path(model).is_dir() or model in {path.stem for path in named_model_files()}:
+        return model
+    with suppress(ArtifactError):  # then the error of a missing model file says more
+        return str(find_model(model))
+    return model
 
 
 def _print(title: str, subject: Subject, found: Divergence) -> None:

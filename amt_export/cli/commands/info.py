@@ -6,7 +6,7 @@ from argparse import Namespace
 from collections.abc import Iterable
 from pathlib import Path
 
-from amt_export.cli.arguments import Commands
+from amt_export.cli.arguments import Commands, add_json
 from amt_export.cli.terminal.console import Console, Table
 from amt_export.cli.terminal.tables import (
     output,
@@ -20,17 +20,20 @@ from amt_export.cli.terminal.tables import (
 )
 from amt_export.manifest import FileEntry, Manifest, load_manifest
 from amt_export.manifest.embedded import embedded_manifest, is_artifact
+from amt_export.runtime.lookup import find_model
 
 DESCRIPTION = """\
 Show what a model takes and gives, its parameters, its files and their accuracy.
 
-PATH is a published folder, or a single artifact anywhere: each one carries its
+MODEL is a name (artifacts/MODEL, then the installed amt_export_models), a
+published folder, or a single artifact anywhere: each one carries its
 description inside. Nothing is executed, and torch is not needed.
 """
 
 EPILOG = """\
 examples:
-  amt-export info artifacts/gammatone_speech_16k
+  amt-export info gammatone_speech_16k
+  amt-export info gammatone_speech_16k --json
   amt-export info Downloads/drnl_casp_44k.onnx
   amt-export info MyApp/Resources/drnl_casp_44k.mlpackage
 """
@@ -39,14 +42,14 @@ examples:
 def add(commands: Commands) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser(
-        "info", help="what is in a folder or an artifact", description=DESCRIPTION, epilog=EPILOG
+        "info", help="what is in a model or an artifact", description=DESCRIPTION, epilog=EPILOG
     )
     parser.add_argument(
-        "path",
-        type=Path,
-        metavar="PATH",
-        help="published folder, or an .onnx, .ts.pt, .pt2 or .mlpackage",
+        "model",
+        metavar="MODEL",
+        help="name, published folder, or an .onnx, .ts.pt, .pt2 or .mlpackage",
     )
+    add_json(parser)
     parser.set_defaults(command=run)
 
 
@@ -58,10 +61,13 @@ def run(arguments: Namespace) -> int:
     ArtifactError
         If there is none, or it is damaged.
     """
-    path: Path = arguments.path
-    # A missing folder named as one, and any other file, get the error that fits.
+    path = Path(arguments.model)
+    # A missing artifact, and any other file, get the error that fits.
     single = is_artifact(path) or path.is_file()
-    manifest = embedded_manifest(path) if single else load_manifest(path)
+    manifest = embedded_manifest(path) if single else load_manifest(find_model(path))
+    if arguments.json:
+        print(manifest.to_json(), end="")  # noqa: T201
+        return 0
     console = output()
     console.print(f"{manifest.name}: {manifest.description}\n", style="bold", soft_wrap=True)
     console.print(_facts(manifest), "")

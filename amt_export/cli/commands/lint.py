@@ -5,21 +5,26 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from amt_export.cli.arguments import Commands
+from amt_export.cli.arguments import Commands, add_quiet
 from amt_export.cli.terminal.console import Table, Text
 from amt_export.cli.terminal.errors import complain
 from amt_export.cli.terminal.progress import bar
 from amt_export.cli.terminal.tables import count, output, plain_table
 from amt_export.errors import AmtExportError
-from amt_export.lint import Finding, errors_of, lint
+from amt_export.runtime.lookup import find_model
+
+if TYPE_CHECKING:
+    from amt_export.lint import Finding
 
 DESCRIPTION = """\
 Inspect the graphs of ONNX files and Core ML packages, also of other makers, for
 what converters and runtimes silently get wrong. Nothing is executed, and torch
 is not needed.
 
-PATH is an .onnx file, an .mlpackage, or a folder with some of them.
+PATH is an .onnx file, an .mlpackage, a folder with some of them, or the name of
+a published model.
 """
 
 EPILOG = """\
@@ -39,7 +44,7 @@ looks for:
 exit code: 1 for an error or an unreadable file, 0 if there are only warnings.
 
 examples:
-  amt-export lint artifacts/gammatone_speech_16k
+  amt-export lint gammatone_speech_16k
   amt-export lint Downloads/model.onnx MyApp/Model.mlpackage
 """
 
@@ -54,17 +59,26 @@ def add(commands: Commands) -> None:
         "lint", help="known traps in any graph", description=DESCRIPTION, epilog=EPILOG
     )
     parser.add_argument(
-        "paths", nargs="+", type=Path, metavar="PATH", help="an .onnx, an .mlpackage or a folder"
+        "paths",
+        nargs="+",
+        type=Path,
+        metavar="PATH",
+        help="an .onnx, an .mlpackage, a folder or the name of a model",
     )
+    add_quiet(parser)
     parser.set_defaults(command=run)
 
 
 def run(arguments: Namespace) -> int:
     """Inspect paths one after the other; one that cannot be read does not stop the others."""
+    # Imported here, because reading graphs takes a quarter of the time in which help appears.
+    from amt_export.lint import errors_of, lint
+
     findings: list[Finding] = []
     unreadable = 0
-    for path in arguments.paths:
+    for given in arguments.paths:
         try:
+            path = _resolved(given)
             with bar(path.name):
                 found = lint(path)
         except AmtExportError as error:
@@ -80,6 +94,13 @@ def run(arguments: Namespace) -> int:
         total += f"; {unreadable} of {len(arguments.paths)} could not be read"
     output().print(total if findings or unreadable else f"{total}: nothing found")
     return 1 if wrong or unreadable else 0
+
+
+def _resolved(path: Path) -> Path:
+    """Return a path that is there as it is; a name stands for its published folder."""
+    from amt_export.lint import READERS
+
+    return path if path.exists() or path.suffix in READERS else find_model(path)
 
 
 def _tables(path: Path, findings: list[Finding]) -> Iterator[Table]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from argparse import ArgumentTypeError, Namespace
+from functools import partial
 from pathlib import Path
 
 from amt_export import runtime
 from amt_export.audio.calibration import check_audio_model
-from amt_export.cli.arguments import Commands, decibel, one_of
+from amt_export.cli.arguments import Commands, Parser, decibel, one_of
 from amt_export.cli.live_view import View
 from amt_export.cli.sources import File, Microphone
 from amt_export.cli.terminal.tables import output
 from amt_export.errors import AmtExportError, InputError
 from amt_export.manifest import load_manifest
 from amt_export.runtime.backends import OPENERS
+from amt_export.runtime.lookup import find_model
 
 DESCRIPTION = """\
 Draw what an ear model hears, as it hears it, in this terminal: a cochleagram,
@@ -25,15 +27,17 @@ microphone is used, which needs the sounddevice package. Ctrl-C ends it.
 
 EPILOG = """\
 examples:
-  amt-export live artifacts/gammatone_speech_16k speech.wav
-  amt-export live artifacts/gammatone_music_44k
-  amt-export live artifacts/gammatone_music_44k --device 3 --seconds 8
-  amt-export live artifacts/moore2016_loudness_32k street.wav --diotic --level 70
+  amt-export live gammatone_speech_16k speech.wav
+  amt-export live gammatone_music_44k
+  amt-export live gammatone_music_44k --device 3 --seconds 8
+  amt-export live moore2016_loudness_32k street.wav --diotic --level 70
+  amt-export live moore2016_loudness_32k --diotic --full-scale 118
 
-frequency is spaced as along the cochlea (ERB-number scale); the colours span
-60 dB below the loudest that is to be seen, or begin at no loudness at all. Bars
-of a loudness meter span 0 to 120 phon. `x real time` is how many such streams
-one processor could carry.
+The frequency axis is the ERB-number scale: equal distances are about equal
+distances along the cochlea. Colours span the 60 dB below the loudest level that
+is shown; those of specific loudness begin at zero. The bars of the loudness
+meter span 0 to 120 phon. `x real time` is how many such streams one processor
+could run.
 """
 
 
@@ -46,7 +50,7 @@ def add(commands: Commands) -> None:
         epilog=EPILOG,
     )
     parser.add_argument(
-        "folder", type=Path, metavar="DIR", help="a published folder with a streaming form"
+        "model", metavar="MODEL", help="a model with a streaming form: name or published folder"
     )
     parser.add_argument(
         "input",
@@ -62,16 +66,26 @@ def add(commands: Commands) -> None:
         metavar="B",
         help=f"{', '.join(OPENERS)} (default: onnx)",
     )
-    parser.add_argument("--level", type=decibel, metavar="DB", help="RMS level of FILE in dB SPL")
-    parser.add_argument(
-        "--diotic",
-        action="store_true",
-        help="play a FILE of one channel to both ears of a model that has two",
+    calibration = parser.add_mutually_exclusive_group()
+    calibration.add_argument(
+        "--level", type=decibel, metavar="DB", help="RMS level of FILE in dB SPL"
     )
-    parser.add_argument(
+    calibration.add_argument(
+        "--full-scale",
+        type=decibel,
+        metavar="DB",
+        help="level of a full-scale sine in dB SPL, of the microphone and its gain or of FILE "
+        "(default: 93.98)",
+    )
+    calibration.add_argument(
         "--raw",
         action="store_true",
         help="feed the samples as they are, in whatever unit the model takes",
+    )
+    parser.add_argument(
+        "--diotic",
+        action="store_true",
+        help="give one channel, of FILE or the microphone, to both ears of a model that has two",
     )
     parser.add_argument(
         "--truncated", action="store_true", help="take what there is of a FILE that ends early"
@@ -84,7 +98,7 @@ def add(commands: Commands) -> None:
         help="what is to be seen at once, 0.5 to 600 s (default: 4)",
     )
     parser.add_argument("--device", metavar="NAME", help="microphone: number or part of its name")
-    parser.set_defaults(command=run)
+    parser.set_defaults(command=partial(run, parser))
 
 
 def _duration(text: str) -> float:
@@ -97,7 +111,7 @@ def _duration(text: str) -> float:
     return value
 
 
-def run(arguments: Namespace) -> int:
+def run(parser: Parser, arguments: Namespace) -> int:
     """Draw until the file ends or Ctrl-C comes.
 
     Raises
@@ -105,12 +119,15 @@ def run(arguments: Namespace) -> int:
     AmtExportError
         If standard output is no terminal, or anything that is needed is missing.
     """
+    if arguments.level is not None and arguments.input is None:
+        parser.error("argument --level: needs FILE; --full-scale calibrates a microphone")
     console = output()
-    manifest = load_manifest(arguments.folder)
+    folder = find_model(arguments.model)
+    manifest = load_manifest(folder)
     check_audio_model(manifest)
     if not console.is_terminal:
         raise AmtExportError("live draws on a terminal; `amt-export run` writes files")
-    with runtime.load_stream(arguments.folder, arguments.backend, on_nonfinite="reset") as stream:
+    with runtime.load_stream(folder, arguments.backend, on_nonfinite="reset") as stream:
         if stream.manifest.streaming().inputs[0].shape[0] != 1:
             raise InputError(f"{manifest.name}: was built for several signals at once")
         source: File | Microphone
@@ -119,12 +136,19 @@ def run(arguments: Namespace) -> int:
                 arguments.input,
                 manifest,
                 arguments.level,
+                full_scale=arguments.full_scale,
                 diotic=arguments.diotic,
                 raw=arguments.raw,
                 truncated=arguments.truncated,
             )
         else:
-            source = Microphone(arguments.device, manifest, raw=arguments.raw)
+            source = Microphone(
+                arguments.device,
+                manifest,
+                full_scale=arguments.full_scale,
+                diotic=arguments.diotic,
+                raw=arguments.raw,
+            )
         for line in (f"calibration: {source.calibration}", *source.remarks):
             console.print(line, soft_wrap=True)
         view = View(console, stream, source, arguments.seconds)

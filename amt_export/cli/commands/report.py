@@ -5,11 +5,11 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
-from amt_export.cli.arguments import Commands, file_ending_in
+from amt_export.cli.arguments import Commands, add_quiet, file_ending_in
 from amt_export.cli.terminal.errors import complain
 from amt_export.cli.terminal.tables import count, output, size
 from amt_export.errors import AmtExportError, ArtifactError, PublishError
-from amt_export.report import published_folders, read_published, write_page
+from amt_export.runtime.lookup import ARTIFACTS, MODELS_PACKAGE, installed_models, places
 
 DESCRIPTION = """\
 Write one page about all published models: sizes, the worst difference of each
@@ -39,17 +39,18 @@ def add(commands: Commands) -> None:
         "folder",
         nargs="?",
         type=Path,
-        default=Path("artifacts"),
         metavar="DIR",
-        help="where published folders are (default: artifacts)",
+        help=f"where published folders are (default: {ARTIFACTS}, or else the installed "
+        f"{MODELS_PACKAGE})",
     )
     parser.add_argument(
         "-o",
         "--output",
         type=file_ending_in(".html"),
         metavar="OUT.html",
-        help="write the page here (default: DIR/parity.html)",
+        help="write the page here (default: DIR/parity.html, or here for installed models)",
     )
+    add_quiet(parser)
     parser.set_defaults(command=run)
 
 
@@ -63,16 +64,21 @@ def run(arguments: Namespace) -> int:
     PublishError
         If the page cannot be written.
     """
+    # Imported here, because it brings all of verification with it.
+    from amt_export.report import published_folders, read_published, write_page
+
+    out = arguments.folder or next((p for p in places() if published_folders(p)), ARTIFACTS)
     models, damaged = [], 0
-    for folder in published_folders(arguments.folder):
+    for folder in published_folders(out):
         try:
             models.append(read_published(folder))
         except AmtExportError as error:
             complain(error)
             damaged += 1
     if not models:
-        raise ArtifactError(f"{arguments.folder}: holds no published models; run amt-export build")
-    page = arguments.output or arguments.folder / "parity.html"
+        raise ArtifactError(f"{out}: holds no published models; run amt-export build")
+    # Nothing is written into an installed package.
+    page = arguments.output or (Path() if out == installed_models() else out) / "parity.html"
     try:
         write_page(page, models)
     except OSError as error:

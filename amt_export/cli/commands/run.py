@@ -6,7 +6,7 @@ from argparse import ArgumentTypeError, Namespace
 from functools import partial
 from pathlib import Path
 
-from amt_export.cli.arguments import Commands, Parser, decibel, one_of, positive
+from amt_export.cli.arguments import Commands, Parser, add_quiet, decibel, one_of, positive
 from amt_export.cli.batch import plan, run_all
 from amt_export.cli.convert import Converter, Settings, Task, files_of
 from amt_export.cli.inputs import is_several
@@ -17,9 +17,11 @@ from amt_export.cli.terminal.progress import bar
 from amt_export.cli.terminal.tables import count, output, size
 from amt_export.errors import require
 from amt_export.runtime.backends import OPENERS
+from amt_export.runtime.lookup import find_model
 
 DESCRIPTION = """\
-Run recordings of any length and sampling rate through a published model.
+Run recordings of any length and sampling rate through a published model: a name
+(artifacts/MODEL, then the installed amt_export_models) or a published folder.
 
 A recording is resampled to the model's rate when needed. Files know no sound
 pressure: --level says how loud the recording was (dB SPL RMS), --full-scale how
@@ -37,12 +39,12 @@ With a streaming form in the folder, memory does not grow with the recording.
 
 EPILOG = """\
 examples:
-  amt-export run artifacts/gammatone_speech_16k speech.wav --plot
-  amt-export run artifacts/moore2016_loudness_32k street.wav --diotic \\
+  amt-export run gammatone_speech_16k speech.wav --plot
+  amt-export run moore2016_loudness_32k street.wav --diotic \\
       --level 70 --plot
-  amt-export run artifacts/cochleagram_casp_44k speech.wav -o speech.csv
-  amt-export run artifacts/gammatone_speech_16k night.flac -o night.npy
-  amt-export run artifacts/casp_44k a.wav b.flac day/ -o results --jobs 4
+  amt-export run cochleagram_casp_44k speech.wav -o speech.csv
+  amt-export run gammatone_speech_16k night.flac -o night.npy
+  amt-export run casp_44k a.wav b.flac day/ -o results --jobs 4
 
 formats of a result:
   .npz      all outputs in one file (default)
@@ -55,7 +57,7 @@ excitation. A model of several outputs writes several files, OUT.<output>.npy.
 
 reading the result:
   data = numpy.load("speech.npz")
-  data["subbands"]                 outputs, with axes as `info DIR` tells
+  data["subbands"]                 outputs, with axes as `info MODEL` tells
   data["time"]                     of each sample or frame, in s
   data["centre_frequencies"]       of each channel, in Hz
   data["level"], data["source"]    how it was made; manifest is JSON
@@ -74,7 +76,7 @@ def add(commands: Commands) -> None:
         description=DESCRIPTION,
         epilog=EPILOG,
     )
-    parser.add_argument("folder", type=Path, metavar="DIR", help="a published folder")
+    parser.add_argument("model", metavar="MODEL", help="name of a model, or a published folder")
     parser.add_argument(
         "inputs",
         nargs="+",
@@ -140,6 +142,7 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--truncated", action="store_true", help="take what there is of a file that ends early"
     )
+    add_quiet(parser)
     parser.set_defaults(command=partial(run, parser))
 
 
@@ -158,15 +161,6 @@ def _picture(text: str) -> Path:
 
 def run(parser: Parser, arguments: Namespace) -> int:
     """Run the model, write what was asked for, and say what was done."""
-    settings = Settings(
-        arguments.folder,
-        arguments.backend,
-        arguments.level,
-        arguments.full_scale,
-        arguments.diotic,
-        arguments.raw,
-        arguments.truncated,
-    )
     out: Path | None = arguments.output
     into_folder = out is not None and out.suffix.lower() not in SINKS
     if out is None or not into_folder:
@@ -180,6 +174,15 @@ def run(parser: Parser, arguments: Namespace) -> int:
         parser.error("argument --plot: takes no name where results go into a folder")
     if arguments.plot is not None:
         require("matplotlib", "plot", "Drawing pictures")
+    settings = Settings(
+        find_model(arguments.model),
+        arguments.backend,
+        arguments.level,
+        arguments.full_scale,
+        arguments.diotic,
+        arguments.raw,
+        arguments.truncated,
+    )
     if out is None or not into_folder:
         return _run_one(settings, _one_task(arguments, out))
     suffix = f".{arguments.format or 'npz'}"

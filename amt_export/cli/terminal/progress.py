@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from amt_export.cli.interruption import stop_if_interrupted
+from amt_export.cli.terminal.quiet import is_quiet
 from amt_export.cli.terminal.tables import errors
 
 Report = Callable[[str, float], None]
@@ -23,7 +24,7 @@ def bar(title: str) -> Iterator[Report]:
         What it is about, e.g. the name of the model; stays in front of what is being done.
     """
     console = errors()
-    if not console.is_terminal:
+    if is_quiet() or not console.is_terminal:
         yield lambda _what, _fraction: stop_if_interrupted()
         return
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn

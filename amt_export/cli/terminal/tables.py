@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterable, Sequence
 
+from amt_export.cli.terminal import plain
 from amt_export.cli.terminal.console import Console, Table, Text
 from amt_export.manifest import BEYOND, ParityRow, Port
+from amt_export.manifest.json_records import encode
 
 
 def output() -> Console:
@@ -38,6 +41,21 @@ def plain_table(
     for column in columns:
         table.add_column(column, justify="right" if column in right else "left", overflow="fold")
     return table
+
+
+def plain_rows(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return rows as lines, however long, with aligned columns: what other programs read from a pipe."""
+    table = plain.Table()
+    for name in header:
+        table.add_column(name)
+    for row in rows:
+        table.add_row(*row)
+    return str(table)
+
+
+def json_text(value: object) -> str:
+    """Return records, and tuples and dicts of them, as JSON."""
+    return json.dumps(encode(value), indent=2, ensure_ascii=False)
 
 
 def parity_table(name: str, rows: Iterable[ParityRow]) -> Table:
@@ -137,7 +155,7 @@ def difference(value: float | None, kind: str = "relative") -> str:
     if value >= BEYOND:
         return "inf"
     text = "0" if value == 0 else f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e+")
-    return f"{text} dB" if kind == "db" else text
+    return text + {"db": " dB", "absolute": " MU"}.get(kind, "")
 
 
 def number(value: float) -> str:

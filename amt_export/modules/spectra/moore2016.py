@@ -275,7 +275,10 @@ class Moore2016Spectrum(FramedModule):
     def packed(self, intensity: Tensor) -> Tuple[Tensor, Tensor]:
         """Frequencies and levels (B, S, 958) of the relevant components among (B, S, K)."""
         columns = intensity.shape[2]
-        relevant, numbers = self.relevance(intensity), self.numbers[:columns]
+        # No window serves the first columns, so they are never relevant.
+        first = self.empty if self.in_order and not self.learnable else 1
+        relevant = self.relevance(intensity)[:, :, first:]
+        numbers = self.numbers[first:columns]
         if self.learnable:
             slots = max(self.components, int((self.serving_windows() >= 0).sum()))
             bins = pack(relevant, numbers, columns - 1)[:, :, :slots]

@@ -9,12 +9,11 @@ def pack(relevant: Tensor, numbers: Tensor, slots: int) -> Tensor:
 
     Parameters
     ----------
-    relevant : Tensor [shape=(..., 1 + N)], bool
-        The first is no component and never relevant.
-    numbers : Tensor [shape=(1 + N,)], int32
-        0, 1, ..., N. (32 bits, because ONNX Runtime scatters them one by one.)
+    relevant : Tensor [shape=(..., N)], bool
+    numbers : Tensor [shape=(N,)], int32
+        Of the components, from 1 on. (32 bits, because ONNX Runtime scatters them one by one.)
     slots : int
-        M <= N. More than the number of relevant components that precede an irrelevant one.
+        M, more than the number of relevant components that precede an irrelevant one. OpenCV needs M >= N.
 
     Returns
     -------
@@ -22,10 +21,9 @@ def pack(relevant: Tensor, numbers: Tensor, slots: int) -> Tensor:
         Number of the component in each slot, 0 in empty slots. Each number is added to the slot that as
         many relevant components precede; that of an irrelevant one is added as 0, wherever it is.
     """
-    # The first one would add 0, and OpenCV takes no more of them than there are slots.
-    count = relevant[..., 1:].to(torch.int32)
+    count = relevant.to(torch.int32)
     slot = torch.cumsum(count, -1, dtype=torch.int32) - count
     # Zeros that look computed: constant integers are written into a Core ML package one by one, which takes
     # longer than all else.
     empty = torch.full_like(slot[..., :slots], 0)
-    return torch.scatter_add(empty, -1, slot.to(torch.long), numbers[1:] * count)
+    return torch.scatter_add(empty, -1, slot.to(torch.long), numbers * count)

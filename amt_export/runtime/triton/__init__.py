@@ -8,6 +8,7 @@
 """
 
 from amt_export.runtime.triton.client import SCHEME, TritonBackend, load
-from amt_export.runtime.triton.repository import RepositoryOptions, write_model
+from amt_export.runtime.triton.config import RepositoryOptions
+from amt_export.runtime.triton.repository import write_model
 
 __all__ = ["SCHEME", "RepositoryOptions", "TritonBackend", "load", "write_model"]

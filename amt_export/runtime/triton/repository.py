@@ -17,8 +17,8 @@ from amt_export.runtime.triton.config import (
     server_states,
 )
 
-PYTHON_MODEL = Path(__file__).with_name("python_model.py")
-"""What runs in Triton's Python backend; it imports nothing of this package."""
+PYTHON_MODEL = Path(__file__).with_name("model.py.txt")
+"""What runs in Triton's Python backend, and not here: a text to us."""
 
 
 def write_model(folder: Path, repository: Path, options: RepositoryOptions) -> list[str]:

@@ -19,7 +19,13 @@ from amt_export.modules import (
 from amt_export.modules.base import AuditoryModule
 from amt_export.modules.forms import WholeForm
 from amt_export.verify.parity.compare import Arrays, Case, Runner, check_left_out
-from amt_export.verify.parity.signals import REFERENCE_PRESSURE, Array, stapes_velocity, suite
+from amt_export.verify.parity.signals import (
+    REFERENCE_PRESSURE,
+    Array,
+    onsets,
+    stapes_velocity,
+    suite,
+)
 
 # Amplitude 1 of a "full scale" input is 93.98 dB SPL as the RMS of a sine (Moore 2016's db_max).
 FULL_SCALE_PASCAL = 2.0**0.5 * REFERENCE_PRESSURE * 10.0 ** (93.98 / 20.0)
@@ -31,7 +37,9 @@ UNITS: dict[str, Callable[[Array, float], Array]] = {
 }
 
 
-def audio_cases(shape: Sequence[int], fs: float, unit: str) -> dict[str, npt.NDArray[np.float64]]:
+def audio_cases(
+    shape: Sequence[int], fs: float, unit: str, with_onsets: bool = False
+) -> dict[str, npt.NDArray[np.float64]]:
     """The suite as audio of a static shape.
 
     Rows of a batch (and the two ears) get different signals: row b of signal i is signal i + b, the
@@ -44,8 +52,12 @@ def audio_cases(shape: Sequence[int], fs: float, unit: str) -> dict[str, npt.NDA
     fs : float, Hz
     unit : str
         One of UNITS, which the suite's pascals are converted to.
+    with_onsets : bool
+        Sounds that begin at once as well.
     """
     pascals = suite(shape[-1], fs)
+    if with_onsets:
+        pascals |= onsets(shape[-1], fs)
     signals = {name: UNITS[unit](pressure, fs) for name, pressure in pascals.items()}
     names = list(signals)
     cases = {}
@@ -64,7 +76,8 @@ def suite_inputs(
 ) -> dict[str, dict[str, npt.NDArray[np.float64]]]:
     """Inputs by signal and name, for a module built for `shapes`."""
     if "audio" in shapes:
-        audio = audio_cases(shapes["audio"], module.fs, module.input_ports[0].unit)
+        adapts = any(port.steady is not None for port in module.output_ports)
+        audio = audio_cases(shapes["audio"], module.fs, module.input_ports[0].unit, adapts)
         return {signal: {"audio": value} for signal, value in audio.items()}
     return module_inputs(module, shapes)
 

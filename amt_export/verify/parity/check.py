@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 
-from amt_export.errors import ArtifactError, BackendError, MissingDependencyError
+from amt_export.errors import ArtifactError, BackendError, MissingDependencyError, require
 from amt_export.manifest import FileEntry, Manifest, ParityRow, load_manifest, verify_files
 from amt_export.manifest.ports import courses
 from amt_export.manifest.safe_files import check_unpacked
@@ -55,12 +54,15 @@ class Findings:
         What could not be measured here.
     eager_reason : str
         Why there was no comparison with eager torch; empty if there was.
+    vectors_reason : str
+        Why there was no comparison with test vectors; empty if there was.
     """
 
     vectors: tuple[ParityRow, ...]
     eager: tuple[ParityRow, ...]
     not_run: tuple[NotRun, ...]
     eager_reason: str
+    vectors_reason: str = ""
 
     @property
     def rows(self) -> tuple[ParityRow, ...]:
@@ -114,13 +116,15 @@ def check_folder(
     ParityError
         If numbers differ; its `rows` are all of them.
     MissingDependencyError
-        If no format of the folder can be looked at here.
+        If no format of the folder can be looked at here, though it has test vectors.
     """
     folder = Path(folder)
     manifest = load_manifest(folder)
     verify_files(folder, (*manifest.files, *manifest.other_files))
-    check_unpacked(folder / VECTORS, _vector_bytes(manifest))
-    cases = load_vectors(folder, manifest)
+    no_vectors = "" if _has_vectors(folder, manifest) else "the folder holds no test vectors"
+    if not no_vectors:
+        check_unpacked(folder / VECTORS, _vector_bytes(manifest))
+    cases = [] if no_vectors else load_vectors(folder, manifest)
     reason = "left out, as asked" if vectors_only else _no_eager(manifest)
     suite: dict[str, list[Case]] = {}
     if not reason:
@@ -139,15 +143,16 @@ def check_folder(
             streams = entry.form == "stream"
             known = whole_as_stream(manifest, cases) if streams else cases
             ports = courses(manifest.outputs) if streams else manifest.outputs
-            expected = Expected(known, ports, with_dtype)
-            vectors += prove(folder, manifest, entry, expected).rows
+            if cases:
+                expected = Expected(known, ports, with_dtype)
+                vectors += prove(folder, manifest, entry, expected).rows
             if suite:
                 expected = Expected(suite[entry.form], ports, own)
                 eager += prove(folder, manifest, entry, expected).rows
         except (MissingDependencyError, BackendError) as error:
-            not_run.append(NotRun(entry.format, entry.form, "", reason_of(error)))
+            not_run.append(NotRun(entry.format, entry.form, "", _need(error)))
     progress(manifest.name, 1.0)
-    if not vectors:
+    if not vectors and not no_vectors:
         reasons = "; ".join(f"{skip.format}: {skip.reason}" for skip in not_run)
         raise MissingDependencyError(f"{folder}: nothing can be run here ({reasons})")
     if failing(vectors + eager):
@@ -157,7 +162,20 @@ def check_folder(
         for row in vectors
         for skip in row.skipped
     }
-    return Findings(tuple(vectors), tuple(eager), (*not_run, *skips), reason)
+    return Findings(tuple(vectors), tuple(eager), (*not_run, *skips), reason, no_vectors)
+
+
+def _has_vectors(folder: Path, manifest: Manifest) -> bool:
+    """Whether a folder holds test vectors, or should: those of `amt_export_models` were published without."""
+    listed = any(other.path == VECTORS for other in manifest.other_files)
+    return listed or manifest.converted_from is not None or (folder / VECTORS).exists()
+
+
+def _need(error: Exception) -> str:
+    """What is missing, without what for: several formats need the same package."""
+    reason = reason_of(error)
+    _, needs, package = reason.partition(" needs ")
+    return f"needs {package}" if needs and isinstance(error, MissingDependencyError) else reason
 
 
 def _no_eager(manifest: Manifest) -> str:
@@ -169,9 +187,9 @@ def _no_eager(manifest: Manifest) -> str:
     if manifest.checkpoint is not None:
         return "built with a checkpoint, whose values the manifest does not hold"
     try:
-        importlib.import_module("torch")
-    except ImportError as error:
-        return f"torch cannot be imported here ({error})"
+        require("torch", "export", "Comparing with eager torch")
+    except MissingDependencyError as error:
+        return _need(error)
     return ""
 
 

@@ -17,6 +17,9 @@ from amt_export.verify.parity.metric import Array, by_channel
 # components at the absolute threshold, louder noise has none.
 MOST_LEFT_OUT = 0.2
 
+# Behind a difference, by its kind. Model units are the only absolute ones so far.
+UNITS = {"db": " dB", "absolute": " MU"}
+
 Arrays = dict[str, npt.NDArray[np.floating]]
 Runner = Callable[[Mapping[str, npt.NDArray[np.floating]]], Mapping[str, npt.NDArray[np.floating]]]
 
@@ -71,8 +74,21 @@ class Worst:
     frames: int = 0
 
 
+def comparisons(ports: Iterable[Port]) -> dict[str, Port]:
+    """What is compared of outputs, by the name in the table.
+
+    Each output as it is; one with onsets also by the absolute difference of what is not above its `steady`.
+    """
+    found = {}
+    for port in ports:
+        found[port.name] = port
+        if port.steady is not None:
+            found[f"{port.name}, steady"] = replace(port, kind="absolute")
+    return found
+
+
 def measure(run: Runner, cases: Sequence[Case], ports: Sequence[Port]) -> dict[str, Worst]:
-    """Run a version of a model on all cases and keep the worst of every output, by its name.
+    """Run a version of a model on all cases and keep the worst of every comparison, by its name.
 
     Parameters
     ----------
@@ -85,16 +101,16 @@ def measure(run: Runner, cases: Sequence[Case], ports: Sequence[Port]) -> dict[s
     worst: dict[str, Worst] = {}
     for case in cases:
         found = run(case.inputs)
-        for port in ports:
+        for name, port in comparisons(ports).items():
             errors = by_channel(
                 comparable(found[port.name], case, port), case.outputs[port.name], port
             )
             value = float(errors.max())
             everywhere = errors.size == 1 or np.isinf(errors).all()
             here = Worst(value, case.signal, None if everywhere else int(errors.argmax()), errors)
-            before = worst.get(port.name, here)
+            before = worst.get(name, here)
             chosen = here if value > before.value else before
-            worst[port.name] = replace(
+            worst[name] = replace(
                 chosen,
                 channels=np.maximum(errors, before.channels),
             )
@@ -140,23 +156,23 @@ def rows_of(
     version: Variant,
     tolerance: Mapping[str, float],
 ) -> tuple[ParityRow, ...]:
-    """What was measured of a version, as rows of the table: one for each output."""
+    """What was measured of a version, as rows of the table: one for each comparison."""
     return tuple(
         ParityRow(
             format=version.format,
             form=version.form,
             provider=version.provider,
-            output=port.name,
+            output=name,
             kind=port.kind,
-            worst=finite(worst[port.name].value),
-            signal=worst[port.name].signal,
+            worst=finite(worst[name].value),
+            signal=worst[name].signal,
             tolerance=tolerance[port.kind],
             verified_by=version.verified_by,
-            channel=worst[port.name].channel,
-            left_out=worst[port.name].left_out,
-            frames=worst[port.name].frames,
+            channel=worst[name].channel,
+            left_out=worst[name].left_out,
+            frames=worst[name].frames,
         )
-        for port in ports
+        for name, port in comparisons(ports).items()
     )
 
 
@@ -180,7 +196,7 @@ def compare(
         As `measure` takes them.
     version : Variant
     tolerance : mapping
-        Kind of output ("relative", "db", "frequency") to the largest difference allowed.
+        Kind of comparison ("relative", "db", "frequency", "absolute") to the largest difference allowed.
 
     Returns
     -------
@@ -199,7 +215,7 @@ def parity_error(name: str, rows: Sequence[ParityRow]) -> ParityError:
     """The error that names the worst failure of `rows`; it carries all of them."""
     worst = max(failing(rows), key=lambda row: (row.worst or 0.0) / max(row.tolerance, 1e-30))
     truth = "float64" if worst.format == "float64" else "eager torch"
-    unit = " dB" if worst.kind == "db" else ""
+    unit = UNITS.get(worst.kind, "")
     # Every format is on the CPU first; elsewhere is worth a word.
     gpu = worst.provider == "cuda" or worst.provider.endswith("ExecutionProvider")
     name_of = "eager torch" if worst.format == "float64" else worst.format
@@ -209,7 +225,7 @@ def parity_error(name: str, rows: Sequence[ParityRow]) -> ParityError:
     amount = "infinity" if worst.worst == BEYOND else f"{worst.worst:.2g}{unit}"
     hint = ""
     if worst.format == "float64" and worst.worst != BEYOND:
-        table = "parity_db" if worst.kind == "db" else "parity"
+        table = {"db": "parity_db", "absolute": "parity_mu"}.get(worst.kind, "parity")
         hint = f"; where float32 can do no better, [{table}] float64 allows more"
     elif worst.format in ("onnx", "coreml"):
         form = "" if worst.form == "whole" else f" --form {worst.form}"

@@ -13,7 +13,7 @@ from amt_export.manifest import METADATA_KEY, Manifest, Port
 # to its argument) and `pow` (wrong for a constant base) are.
 KNOWN_OPERATORS = frozenset(
     (
-        *("abs", "add", "cast", "clip", "concat", "const", "cumsum", "exp", "expand_dims"),
+        *("abs", "add", "cast", "clip", "concat", "const", "cumsum", "equal", "exp", "expand_dims"),
         *("fill_like", "gather", "gather_along_axis", "greater", "identity", "less", "less_equal"),
         *(
             "linear",
@@ -27,7 +27,17 @@ KNOWN_OPERATORS = frozenset(
             "real_div",
         ),
         *("reduce_max", "reduce_sum", "reshape", "reverse", "scatter_along_axis", "select"),
-        *("slice_by_index", "split", "sqrt", "squeeze", "stack", "sub", "tile", "transpose"),
+        *(
+            "slice_by_index",
+            "split",
+            "sqrt",
+            "squeeze",
+            "stack",
+            "sub",
+            "tanh",
+            "tile",
+            "transpose",
+        ),
     )
 )
 FLOAT32 = 65568  # ArrayFeatureType.FLOAT32

@@ -29,7 +29,7 @@ def difference(found: Array, expected: Array, port: Port) -> float:
         Its `kind` says how: "relative", max |difference| of each batch row and channel over the larger
         of the channel's peak and 1 % of the row's peak; "db", the difference in dB of cells above the
         floor and within 80 dB of their frame's maximum (frame levels: and within 60 dB of the signal's);
-        "frequency", 0 if equal.
+        "frequency", 0 if equal; "absolute", max |difference| of cells not above the port's `steady`.
 
     Returns
     -------
@@ -65,6 +65,9 @@ def _errors(found: Array, expected: Array, gap: Array, port: Port) -> Array:
     if port.kind == "frequency":
         same = found.astype(np.float32, copy=False) == expected.astype(np.float32, copy=False)
         return np.where(same, 0.0, np.inf)
+    if port.kind == "absolute":
+        counts = np.abs(expected) <= (np.inf if port.steady is None else port.steady)
+        return np.where(counts, np.abs(gap), 0.0)
     return _decibels(gap, expected, port) if port.kind == "db" else _relative(gap, expected, port)
 
 
@@ -88,7 +91,9 @@ def course(port: Port) -> tuple[int, ...]:
 
 
 def channel_axis(port: Port) -> int | None:
-    """The axis that counts channels, bins or components: the last one of no other meaning."""
+    """The axis of channels, or else of bins or components: the last one of no other meaning."""
+    if "channel" in port.axes:
+        return port.axes.index("channel")
     axes = [i for i, axis in enumerate(port.axes) if axis not in TIME_AXES + ROW_AXES]
     return axes[-1] if axes else None
 
@@ -97,7 +102,7 @@ def _relative(gap: Array, expected: Array, port: Port) -> Array:
     row = tuple(range(1, expected.ndim)) if port.axes[0] == "batch" else tuple(range(expected.ndim))
     error = _largest(gap, course(port))
     peak = _largest(expected, course(port))
-    whole = np.max(peak, axis=row, keepdims=True)
+    whole = np.maximum(np.max(peak, axis=row, keepdims=True), port.steady or 0.0)
     scale = np.maximum(peak, port.quiet * whole)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(error == 0.0, 0.0, error / scale)

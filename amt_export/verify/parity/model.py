@@ -94,7 +94,12 @@ def prove_model(
         relative = spec.parity[key]
         if key not in spec.given and key not in SAME_KERNELS:
             relative = max(relative, _rounding(spec, forms, form))
-        return {"relative": relative, "db": spec.parity_db[key], "frequency": 0.0}
+        return {
+            "relative": relative,
+            "db": spec.parity_db[key],
+            "frequency": 0.0,
+            "absolute": spec.parity_mu[key],
+        }
 
     progress(f"{spec.name}: running eager torch", 0.5)
     inputs = suite_inputs(forms.frozen, spec.inputs)

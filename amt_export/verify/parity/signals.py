@@ -24,6 +24,7 @@ REFERENCE_PRESSURE = 2e-5
 TONE_LEVEL = 70.0
 SPEECH_LEVEL = 65.0
 NOISE_LEVELS = (20.0, 60.0, 94.0, 120.0)
+STEP_LEVEL, CLICK_LEVEL = 60.0, 100.0
 # Of the ears' FIR filters, as in CASP.
 EAR_ORDER = 512
 RAMP = 0.02  # s, raised cosine at both ends
@@ -117,6 +118,29 @@ def suite(samples: int, fs: float) -> dict[str, Array]:
         "speech": lambda: _ramped(_scaled(_spoken(samples, fs), SPEECH_LEVEL), fs),
     }
     return {name: signal().astype(np.float32).astype(np.float64) for name, signal in make.items()}
+
+
+def onsets(samples: int, fs: float) -> dict[str, Array]:
+    """Sounds that begin at once, from silence: what adaptation answers most strongly.
+
+    Parameters
+    ----------
+    samples : int
+    fs : float
+        Sampling rate in Hz.
+
+    Returns
+    -------
+    dict of ndarray [shape=(samples,)], float64, Pa
+        A tone of 1 kHz and 60 dB SPL that begins after a fifth of the signal, and a click that is 100 dB SPL
+        high. Every value is a float32.
+    """
+    start = samples // 5
+    step = _scaled(_tone(samples, fs, 1000.0), STEP_LEVEL)
+    step[:start] = 0.0
+    click = np.eye(1, samples, start)[0] * REFERENCE_PRESSURE * 10.0 ** (CLICK_LEVEL / 20.0)
+    signals = {"step_60dB": step, "click_100dB": click}
+    return {name: signal.astype(np.float32).astype(np.float64) for name, signal in signals.items()}
 
 
 def stapes_velocity(pressure: Array, fs: float) -> Array:

@@ -17,18 +17,23 @@ VECTORS = "vectors.npz"
 # Signals whose inputs and outputs travel with the artifact: an impulse response, all frequencies loud and
 # so soft that a compressive channel is in its linear limb, and speech.
 VECTOR_SIGNALS = ("click", "noise_94dB", "tiny_noise", "speech")
+# Bytes that their outputs may have. A representation of 30 channels and 12 modulations has 64 MB for each
+# second; then those signals are left out that say least of it.
+VECTOR_BYTES = 2**26
+BY_IMPORTANCE = ("speech", "click", "noise_94dB", "tiny_noise")
 
 
 def save_vectors(path: Path, cases: list[Case]) -> None:
-    """Write the cases of VECTOR_SIGNALS as `in.<signal>.<input>` and `out.<signal>.<output>`.
+    """Write the VECTOR_SIGNALS that fit, as `in.<signal>.<input>` and `out.<signal>.<output>`.
 
     The outputs are those of the float64 module, rounded once to float32: half the size, and 3e-8 is
     nothing beside any tolerance. `left_out.<signal>` (B, S) is true for frames that are not compared; it is
     there for modules with a relevance threshold only.
     """
     arrays: dict[str, Any] = {}
+    kept = _kept(cases)
     for case in cases:
-        if case.signal in VECTOR_SIGNALS:
+        if case.signal in kept:
             for name, array in case.inputs.items():
                 arrays[f"in.{case.signal}.{name}"] = array.astype(np.float32)
             for name, array in case.outputs.items():
@@ -36,6 +41,16 @@ def save_vectors(path: Path, cases: list[Case]) -> None:
             if case.left_out is not None:
                 arrays[f"left_out.{case.signal}"] = case.left_out
     np.savez_compressed(path, **arrays)
+
+
+def _kept(cases: list[Case]) -> set[str]:
+    """The signals whose outputs fit, one at least."""
+    size = {c.signal: sum(4 * array.size for array in c.outputs.values()) for c in cases}
+    kept: set[str] = set()
+    for signal in BY_IMPORTANCE:
+        if not kept or sum(size[k] for k in kept) + size[signal] <= VECTOR_BYTES:
+            kept.add(signal)
+    return kept
 
 
 def load_vectors(folder: Path, manifest: Manifest) -> list[Case]:

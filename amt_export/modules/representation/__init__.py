@@ -1,0 +1,1 @@
+"""From the basilar membrane to the internal representation: hair cell, adaptation, modulation."""

@@ -1,0 +1,90 @@
+"""What the stages behind the filterbank share."""
+
+from typing import List
+
+import torch
+from torch import Tensor
+
+from amt_export.modules.base import AuditoryModule, as_batch, checked_dtype
+from amt_export.modules.filterbanks.centre_frequencies import checked_rate
+from amt_export.recurrence.block_length import BLOCK, stream_blocks, whole_blocks
+
+# Model units of a steady sound of 110 dB SPL, with room; what is above belongs to an onset.
+STEADY = 120.0
+
+
+class ChannelStage(AuditoryModule):
+    """A stage that does the same to every channel: (B, F, T) in, T samples or frames of them out.
+
+    Its numbers are constants, designed in float64 and cast once.
+
+    Parameters
+    ----------
+    fs : float
+        Sampling rate in Hz.
+    dtype : torch.dtype
+        Of the computation and the output.
+    learnable : bool
+        Not available.
+
+    Attributes
+    ----------
+    channels : int
+        Channels that `initial_states` makes states for; whoever streams sets it.
+    """
+
+    like: Tensor
+
+    def __init__(self, fs: float, dtype: torch.dtype, learnable: bool = False) -> None:
+        super().__init__()
+        if learnable:
+            raise ValueError(f"learnable is True; {type(self).__name__} has nothing to be trained")
+        self.fs = checked_rate(fs)
+        self.learnable = False
+        self.dtype = checked_dtype(dtype, self)
+        self.block, self.blocks = BLOCK, 0
+        self.channels = 1
+        self.register_buffer("like", torch.zeros(1, dtype=dtype), persistent=False)
+
+    def set_table(self, name: str, value: Tensor) -> None:
+        """Keep a float64 table in the dtype of the computation; it is not saved."""
+        self.register_buffer(name, value.to(self.like), persistent=False)
+
+    def forward(self, signal: Tensor) -> Tensor:
+        """Process whole signals from rest.
+
+        Parameters
+        ----------
+        signal : Tensor [shape=(B, F, T) or (F, T)]
+
+        Returns
+        -------
+        Tensor
+            See the class; without B when signal has none.
+        """
+        rows = as_batch(signal, 3, self.like, "signal")
+        outputs, _ = self.step(rows, self.states_at_rest(rows.shape[0], rows.shape[1]))
+        if signal.dim() == 2:
+            return outputs[0].squeeze(0)
+        return outputs[0]
+
+    def states_at_rest(self, batch: int, channels: int) -> List[Tensor]:
+        """States before the first sample, for so many channels."""
+        raise NotImplementedError
+
+    def initial_states(self, batch: int) -> List[Tensor]:
+        """States before the first sample, for `channels` channels."""
+        return self.states_at_rest(batch, self.channels)
+
+    def prepare_for_stream(self, block: int) -> None:
+        """The stage's own blocks divide the stream's."""
+        self.block, self.blocks = stream_blocks(block)
+
+    def prepare_for_length(self, samples: int | None) -> None:
+        """A block that divides the signal spares padding and cutting."""
+        if samples is not None:
+            self.block, self.blocks = whole_blocks(samples)
+
+    def extra_repr(self) -> str:
+        """Key parameters, as torch prints them."""
+        return f"fs={self.fs:g}"

@@ -1,0 +1,8 @@
+"""What `amt-export run moore2016_loudness_32k speech.wav --diotic --level 65 --plot` draws."""
+
+from amt_export import plot, runtime
+
+model = runtime.load("artifacts/moore2016_loudness_32k")
+outputs = model.process_file("speech.wav", level=65.0, diotic=True)
+figure = plot.cochleagram(outputs, model.manifest, model.sampling_rate, "speech.wav, 65 dB SPL")
+plot.save(figure, "plot_loudness.png")

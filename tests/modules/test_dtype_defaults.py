@@ -1,0 +1,25 @@
+"""The dtype that a module computes in unless told otherwise is the one that its page states."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+import torch
+
+from amt_export import modules
+
+# As in torch_amt; CPU time and memory are twice those of float32.
+DOUBLE = {"DRNLFilterbank"}
+
+
+@pytest.mark.parametrize("name", [n for n in modules.__all__ if n != "FrameLevels"])
+def test_a_module_is_float32_by_default_and_drnl_is_float64(name):
+    kind = getattr(modules, name)
+    parameter = inspect.signature(kind).parameters.get("dtype")
+    expected = torch.float64 if name in DOUBLE else torch.float32
+    if parameter is not None:
+        assert parameter.default == expected
+        assert ("float64 by default" in (kind.__doc__ or "")) == (name in DOUBLE)
+    else:  # cast as a whole: .double()
+        assert {b.dtype for b in kind().buffers() if b.is_floating_point()} <= {expected}
