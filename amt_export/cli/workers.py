@@ -16,7 +16,7 @@ from typing import Any
 from amt_export.cli.convert import Converter, Outcome, Settings, Task
 from amt_export.cli.interruption import stop_if_interrupted
 from amt_export.cli.terminal.progress import Report
-from amt_export.corpus.pool import end_with_parent
+from amt_export.corpus.pool import begin_worker
 from amt_export.errors import AmtExportError, MissingDependencyError, PublishError
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
@@ -141,7 +141,7 @@ def _begin(settings: Settings) -> None:
     # Ctrl-C goes to all processes of a terminal; the first one ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _stop)
-    end_with_parent()
+    begin_worker()
     try:
         _worker = Converter(settings, **_one_thread(settings.backend))
     except AmtExportError as error:
