@@ -1,11 +1,11 @@
-"""References of the pages, from docs/references.bib."""
+"""References of the pages, from amt_export/report/references.bib."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-BIBLIOGRAPHY = Path(__file__).resolve().parents[1] / "docs" / "references.bib"
+BIBLIOGRAPHY = Path(__file__).resolve().parents[1] / "amt_export" / "report" / "references.bib"
 
 
 def indented(text: str) -> str:
@@ -14,7 +14,7 @@ def indented(text: str) -> str:
 
 
 def bibliography() -> dict[str, str]:
-    """The entries of docs/references.bib by key."""
+    """The entries of amt_export/report/references.bib by key."""
     text = BIBLIOGRAPHY.read_text(encoding="utf-8")
     entries = re.findall(r"^@\w+\{([\w:-]+),.*?^\}", text, re.DOTALL | re.MULTILINE)
     blocks = re.findall(r"^@\w+\{.*?^\}", text, re.DOTALL | re.MULTILINE)

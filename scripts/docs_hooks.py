@@ -4,7 +4,7 @@ A page says where with a comment on a line of its own:
 
     <!-- facts: NAME ... -->     table of each model file: interface, size, error, speed, and the file itself
     <!-- response: NAME -->      frequency response of a published model
-    <!-- cite: KEY ... -->       references of docs/references.bib, with DOI and BibTeX
+    <!-- cite: KEY ... -->       references of amt_export/report/references.bib, with DOI and BibTeX
     <!-- models -->              all models in one table
     <!-- machine -->             where their speeds were measured
     <!-- picture: NAME -->       a picture of docs/pictures; nothing where it is not there yet
