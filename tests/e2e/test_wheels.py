@@ -73,21 +73,28 @@ def test_the_wheel_holds_model_files_types_licences_and_absolute_links(distribut
     assert [link for link in links if not link.startswith(("https://", "http://", "#"))] == []
 
 
-def test_the_sdist_holds_its_tests(distributions):
+def test_the_wheel_holds_every_data_file_of_the_package(distributions):
+    (path,) = distributions.glob("*.whl")
+    with zipfile.ZipFile(path) as wheel:
+        names = set(wheel.namelist())
+    package = ROOT / "amt_export"
+    found = {file.relative_to(ROOT).as_posix() for file in package.rglob("*") if file.is_file()}
+    ours = {name for name in found if "__pycache__" not in name}
+    assert ours - names == set()
+
+
+def test_the_sdist_holds_the_repository(distributions):
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if listed.returncode:
+        pytest.skip("not a checkout")
     (path,) = distributions.glob("*.tar.gz")
     with tarfile.open(path) as archive:
         names = {name.split("/", 1)[-1] for name in archive.getnames()}
-    for name in (
-        "tests/conftest.py",
-        "tests/golden/erb.npz",
-        "models/gammatone_speech_16k.toml",
-        "amt_export/models/gammatone_speech_16k.toml",
-        "packages/models/pyproject.toml",
-        "constraints.txt",
-        "Makefile",
-        "CITATION.cff",
-    ):
-        assert name in names
+    tracked = [name for name in listed.stdout.splitlines() if not name.startswith(".git")]
+    assert [name for name in tracked if name not in names and ".gitignore" not in name] == []
+    assert "amt_export/models/gammatone_speech_16k.toml" in names
     assert not [name for name in names if name.startswith("artifacts/") and "README" not in name]
 
 
