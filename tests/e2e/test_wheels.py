@@ -19,8 +19,8 @@ from amt_export import runtime
 from amt_export.errors import ArtifactError
 from amt_export.manifest import load_manifest, verify_files
 from amt_export.verify.parity import check_folder
-from support.cli import ROOT
-from support.runtime import publish_fir, rewrite
+from support.cli import ROOT, SMALL
+from support.runtime import publish_fir
 
 
 def script(name: str) -> ModuleType:
@@ -159,10 +159,16 @@ def test_all_models_must_be_published_and_the_version_begins_with_the_schema(
 
 
 def test_models_that_compute_in_double_are_left_out(wheels, tmp_path, monkeypatch):
+    files = []
     for name, precision in (("single", "float32"), ("double", "float64")):
-        rewrite(publish_fir(tmp_path / name), precision=precision)
-    files = [tmp_path / "double.toml", tmp_path / "single.toml"]
+        publish_fir(tmp_path / name)
+        files.append(tmp_path / f"{name}.toml")
+        export = f'[export]\nformats = ["onnx"]\nprecision = "{precision}"\n'
+        text = SMALL.replace('"small"', f'"{name}"').replace("[parity]", f"{export}\n[parity]")
+        files[-1].write_text(text, encoding="utf-8")
     monkeypatch.setattr(wheels, "model_files", lambda _: files)
+    assert wheels.chosen(tmp_path, partial=False) == [tmp_path / "single"]
+    shutil.rmtree(tmp_path / "double")  # nor need they be published
     assert wheels.chosen(tmp_path, partial=False) == [tmp_path / "single"]
 
 
