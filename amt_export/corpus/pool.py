@@ -56,7 +56,7 @@ def run(
         return
     others = set(active_children())  # of whoever calls this
     pool = ProcessPoolExecutor(
-        min(jobs, max(1, len(paths))), get_context("spawn"), initializer=_begin_worker
+        min(jobs, max(1, len(paths))), get_context("spawn"), initializer=begin_worker
     )
     try:
         yield from _finished(pool, shards, iter(paths), AHEAD * jobs, heartbeat)
@@ -96,7 +96,7 @@ def _finished(
             yield future.result()
 
 
-def _begin_worker() -> None:
+def begin_worker() -> None:
     """Leave Ctrl-C to the parent, and end when the parent was killed: a worker would wait for work for ever."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = parent_process()

@@ -13,6 +13,7 @@ from amt_export.cli.interruption import stop_if_interrupted
 from amt_export.cli.terminal.progress import Report, bar
 from amt_export.cli.terminal.tables import count, number, output
 from amt_export.errors import PublishError
+from amt_export.runtime.lookup import find_model
 
 BAD_ROWS = 3
 """Exit code: finished, but some recordings were bad."""
@@ -126,7 +127,7 @@ def _add_run(parts: Commands) -> None:
     parser: Parser = parts.add_parser(
         "run", help="extract the shards of a plan", description=RUN_DESCRIPTION, epilog=RUN_EPILOG
     )
-    parser.add_argument("model", metavar="MODEL", help="name or published folder of a model")
+    parser.add_argument("model", metavar="MODEL", help="name of a model, or a published folder")
     parser.add_argument("plan", type=Path, metavar="PLAN", help="of `corpus plan`")
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="OUT", help="folder of Parquet files"
@@ -196,7 +197,7 @@ def run(arguments: Namespace) -> int:
     """Extract the shards, and say what came out."""
     planned = corpus.read_plan(arguments.plan)
     extractor = corpus.Extractor(
-        arguments.model,
+        find_model(arguments.model),
         arguments.hop,
         level=arguments.level,
         full_scale=arguments.full_scale,

@@ -11,7 +11,7 @@ from amt_export.runtime.lookup import find_model
 from amt_export.runtime.triton import RepositoryOptions, write_model
 
 DESCRIPTION = """\
-Write a model repository for Triton from published folders.
+Write a model repository for Triton from published models.
 
 Each model is served in its whole form under its name and, if it has one, in its
 streaming form under NAME_stream. A stream is a sequence: the server keeps the
@@ -39,7 +39,7 @@ def add(commands: Commands) -> None:
         epilog=EPILOG,
     )
     parser.add_argument(
-        "models", nargs="+", metavar="MODEL", help="names or published folders of models"
+        "models", nargs="+", metavar="MODEL", help="names of models, or published folders"
     )
     parser.add_argument("--out", type=Path, required=True, metavar="REPO", help="the repository")
     parser.add_argument(
