@@ -81,6 +81,20 @@ def audfiltbw(fc: Tensor | float) -> Tensor:
     Returns
     -------
     Tensor [same shape], Hz
+
+    Raises
+    ------
+    TypeError
+        For a numpy array.
+
+    References
+    ----------
+    .. [1] Glasberg and Moore (1990), eq. 3, with rounded constants.
+
+    Examples
+    --------
+    >>> audfiltbw(1000.0)
+    tensor(132.6331)
     """
     # Literals, because the modules script this function and TorchScript has no module constants.
     return 24.7 + as_tensor(fc) / 9.265
@@ -96,6 +110,20 @@ def f2erb(f: Tensor | float) -> Tensor:
     Returns
     -------
     Tensor [same shape], Hz
+
+    Raises
+    ------
+    TypeError
+        For a numpy array.
+
+    References
+    ----------
+    .. [1] Glasberg and Moore (1990), eq. 3.
+
+    Examples
+    --------
+    >>> f2erb(1000.0)
+    tensor(132.6390)
     """
     return _MIN_BANDWIDTH * (_SLOPE * as_tensor(f) + 1.0)
 
@@ -110,6 +138,20 @@ def fc2erb(fc: Tensor | float) -> Tensor:
     Returns
     -------
     Tensor [same shape], Cam
+
+    Raises
+    ------
+    TypeError
+        For a numpy array.
+
+    References
+    ----------
+    .. [1] Glasberg and Moore (1990), eq. 4.
+
+    Examples
+    --------
+    >>> fc2erb(1000.0)
+    tensor(15.5720)
     """
     return _CAMS_PER_NEPER * torch.log1p(_SLOPE * as_tensor(fc))
 
@@ -124,6 +166,20 @@ def erb2fc(erb: Tensor | float) -> Tensor:
     Returns
     -------
     Tensor [same shape], Hz
+
+    Raises
+    ------
+    TypeError
+        For a numpy array.
+
+    References
+    ----------
+    .. [1] Glasberg and Moore (1990), eq. 4, solved for the frequency.
+
+    Examples
+    --------
+    >>> erb2fc(fc2erb(1000.0)).round()
+    tensor(1000.)
     """
     return torch.expm1(as_tensor(erb) / _CAMS_PER_NEPER) / _SLOPE
 
@@ -138,6 +194,20 @@ def f2erbrate(f: Tensor | float) -> Tensor:
     Returns
     -------
     Tensor [same shape], Cam
+
+    Raises
+    ------
+    TypeError
+        For a numpy array.
+
+    References
+    ----------
+    .. [1] ANSI S3.4-2007.
+
+    Examples
+    --------
+    >>> f2erbrate(1000.0)
+    tensor(15.5932)
     """
     return _CAMS_PER_DECADE / math.log(10.0) * torch.log1p(_LOUDNESS_SLOPE * as_tensor(f))
 
@@ -152,6 +222,20 @@ def erbrate2f(erbrate: Tensor | float) -> Tensor:
     Returns
     -------
     Tensor [same shape], Hz
+
+    Raises
+    ------
+    TypeError
+        For a numpy array.
+
+    References
+    ----------
+    .. [1] ANSI S3.4-2007, solved for the frequency.
+
+    Examples
+    --------
+    >>> erbrate2f(f2erbrate(1000.0)).round()
+    tensor(1000.)
     """
     nepers = as_tensor(erbrate) * (math.log(10.0) / _CAMS_PER_DECADE)
     return torch.expm1(nepers) / _LOUDNESS_SLOPE
@@ -188,6 +272,15 @@ def erbspacebw(
     ------
     ValueError
         If an argument is out of range, or the grid through `basef` misses the range.
+
+    References
+    ----------
+    .. [1] Glasberg and Moore (1990), eq. 4.
+
+    Examples
+    --------
+    >>> erbspacebw(100.0, 8000.0)[[0, 1, -1]]
+    tensor([ 100.0000,  138.6141, 8000.0000])
     """
     if not flow > 0.0:
         raise ValueError(f"flow must be > 0 Hz, got {flow}")

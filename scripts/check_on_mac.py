@@ -43,19 +43,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="a published folder")
     folders = parser.parse_args(arguments).folders
     if not on_a_mac():
-        complain("Core ML runs on macOS only; here, amt-export check evaluates the packages")
+        print_error("Core ML runs on macOS only; here, amt-export check evaluates the packages")
         return 2
     try:
         import coremltools as ct
     except ImportError as error:
-        complain(f"coremltools cannot be imported ({error}); pip install coremltools numpy")
+        print_error(f"coremltools cannot be imported ({error}); pip install coremltools numpy")
         return 1
     failed = 0
     for folder in folders:
         try:
             rows = check_folder(folder, ct)
         except CheckError as error:
-            complain(error)
+            print_error(error)
             failed += 1
         else:
             print(folder.resolve().name, table(rows), "", sep="\n")
@@ -70,7 +70,7 @@ def on_a_mac() -> bool:
     return sys.platform == "darwin"
 
 
-def complain(what: object) -> None:
+def print_error(what: object) -> None:
     """Say one line on standard error."""
     print(f"check_on_mac.py: error: {what}", file=sys.stderr)
 

@@ -1,4 +1,4 @@
-"""The manifest inside a single artifact, read without loading the model, and without torch."""
+"""The manifest inside a single artifact, read without torch and without loading the model."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def embedded_manifest(path: Path) -> Manifest:
 
 
 def embedded_text(path: Path) -> str:
-    """The JSON that an artifact carries; raises as `embedded_manifest` does."""
+    """The JSON text that an artifact carries. Raises the errors of `embedded_manifest`."""
     if not path.exists():
         raise ArtifactError(f"{path}: no such file or folder")
     reader = _reader(path)
@@ -53,7 +53,7 @@ def embedded_text(path: Path) -> str:
 
 @contextlib.contextmanager
 def unreadable_texts(path: Path) -> Iterator[None]:
-    """Turn the error for bytes that are no text into one that names the artifact."""
+    """Replace a UnicodeDecodeError by an ArtifactError that names the artifact."""
     try:
         yield
     except UnicodeDecodeError as error:
@@ -63,7 +63,7 @@ def unreadable_texts(path: Path) -> Iterator[None]:
 
 
 def is_artifact(path: Path) -> bool:
-    """Whether a name is that of a single artifact, though an ``.mlpackage`` is a folder."""
+    """Whether a path has the suffix of an artifact. An ``.mlpackage`` is one, though it is a folder."""
     return _reader(path) is not None
 
 
@@ -72,7 +72,7 @@ def _reader(path: Path) -> Callable[[Path], str | None] | None:
 
 
 def open_onnx(path: Path) -> Any:
-    """An ONNX Runtime session for looking at a file.
+    """An ONNX Runtime session for inspecting a file.
 
     Raises
     ------
@@ -84,12 +84,12 @@ def open_onnx(path: Path) -> Any:
     refuse_external_data(path)
     ort = require("onnxruntime", "onnx", "Reading an ONNX file")
     options = ort.SessionOptions()
-    # Names and metadata are wanted, not a fast graph.
+    # Only names and metadata are read, so the graph need not be optimized.
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = 4  # what is wrong is raised; only fatal errors are logged besides
+    options.log_severity_level = 4  # errors are raised, so only fatal ones are logged
     try:
         return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # the runtime's own kinds
+    except Exception as error:  # of the kinds that the runtime raises
         raise ArtifactError(f"{path}: ONNX Runtime cannot read it ({_reason(error)})") from error
 
 
@@ -99,7 +99,7 @@ def _from_onnx(path: Path) -> str | None:
 
 
 def _from_zip(path: Path) -> str | None:
-    """Read an extra file of TorchScript or an ExportedProgram: both are zip archives."""
+    """Read the extra file in TorchScript or an ExportedProgram, which are zip archives."""
     with open_archive(path) as archive:
         for name in archive.namelist():
             if name.endswith(f"/{METADATA_KEY}"):
@@ -113,7 +113,7 @@ def _from_core_ml(path: Path) -> str | None:
         ct = require("coremltools", "coreml", "Reading a Core ML package")
     try:
         model = ct.models.MLModel(str(path), skip_model_load=True)
-    except Exception as error:  # coremltools' own kinds
+    except Exception as error:  # of the kinds that coremltools raises
         raise ArtifactError(f"{path}: coremltools cannot read it ({_reason(error)})") from error
     found: str | None = model.user_defined_metadata.get(METADATA_KEY)
     return found
@@ -130,4 +130,4 @@ READERS: dict[str, Callable[[Path], str | None]] = {
     ".pt2": _from_zip,
     ".mlpackage": _from_core_ml,
 }
-"""By the end of the name."""
+"""How to read the text, by the suffix of the artifact."""

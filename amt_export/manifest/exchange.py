@@ -1,7 +1,7 @@
 """A published folder appears as a whole: staged beside its place, written to disk, exchanged in one step.
 
-Builds stage in hidden folders and hold a lock on them; what a killed build has left is held by nobody and is
-swept by the next one. Where the system cannot exchange two folders in one step, the old one is moved aside
+Builds stage in hidden folders and lock them. The folder of a killed build has no lock, and the next build
+removes it. Where the system cannot exchange two folders in one step, the old one is moved aside
 first, and moved back by whoever looks next if the new one did not arrive.
 """
 
@@ -21,7 +21,7 @@ from typing import Any
 
 from amt_export.manifest.safe_files import is_safe_name
 
-fcntl: Any = None  # Windows has other locks; there nothing is swept
+fcntl: Any = None  # Windows has other locks; there nothing is removed
 with suppress(ImportError):
     fcntl = importlib.import_module("fcntl")
 
@@ -33,7 +33,7 @@ AT_FDCWD, RENAME_EXCHANGE = -100, 2  # of Linux, linux/fcntl.h and linux/fs.h
 
 @contextmanager
 def staging(out: Path, name: str) -> Iterator[Path]:
-    """An empty hidden folder below `out`, gone in the end; what killed builds have left there is mended first.
+    """An empty hidden folder below `out` that is removed in the end. It repairs what killed builds left first.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def put_in_place(folder: Path, target: Path) -> None:
     Raises
     ------
     OSError
-        If it cannot; then everything is as it was.
+        If that fails; then everything is as before.
     """
     _sync_tree(folder)
     if not target.exists():
@@ -78,7 +78,7 @@ def put_in_place(folder: Path, target: Path) -> None:
 
 
 def repair(out: Path) -> None:
-    """Move back what a build had moved aside when it was killed; `staging` does it too."""
+    """Move back a folder that a killed build had moved aside; `staging` does so too."""
     with suppress(OSError), _locked(out, wait=False) as held:
         if held:
             _restore(out)
@@ -97,7 +97,7 @@ def _replace_in_two_steps(folder: Path, target: Path) -> None:
 
 
 def _exchange(folder: Path, target: Path) -> bool:
-    """Exchange two folders in one step; False where the system or the disk cannot."""
+    """Exchange two folders in one step. False where the system or the file system cannot."""
     try:
         function = ctypes.CDLL(None, use_errno=True).renameat2
     except (AttributeError, OSError, TypeError):
@@ -134,7 +134,7 @@ def _restore(out: Path) -> None:
 
 @contextmanager
 def _locked(folder: Path, wait: bool) -> Iterator[bool]:
-    """Hold a folder against other builds; gives whether it is held."""
+    """Lock a folder against other builds; yields whether that succeeded."""
     held = _hold(folder, wait)
     try:
         yield held is not None or fcntl is None
@@ -150,7 +150,7 @@ def _hold(folder: Path, wait: bool) -> int | None:
     opened = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(opened, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except OSError:  # held, or a disk without locks: then nothing is swept
+    except OSError:  # locked by somebody, or a file system without locks: then nothing is removed
         os.close(opened)
         return None
     return opened
@@ -164,7 +164,7 @@ def _sync_tree(folder: Path) -> None:
 
 
 def _sync(path: Path) -> None:
-    """Have the system write a file or folder to disk, where it can."""
+    """Flush a file or folder to disk, where the system can."""
     with suppress(OSError):
         opened = os.open(path, os.O_RDONLY)
         try:

@@ -1,4 +1,4 @@
-"""The files of a published folder: how the manifest describes them, and whether they are what it says."""
+"""The files of a published folder: their description in the manifest, and checks against it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class FileEntry:
 
 @dataclass(frozen=True)
 class OtherFile:
-    """What a folder holds besides artifacts and manifest: test vectors, pictures, pages to read."""
+    """A file besides artifacts and manifest: test vectors, pictures, text."""
 
     path: str
     bytes: int
@@ -38,12 +38,12 @@ class OtherFile:
 
 
 def describe_others(folder: Path, files: Iterable[FileEntry]) -> tuple[OtherFile, ...]:
-    """Describe everything in a folder that is neither an artifact nor the manifest, sorted by path.
+    """Describe all files of a folder except artifacts and manifest, sorted by path.
 
     Parameters
     ----------
     folder : Path
-        About to be published, with all its files in place.
+        A folder with all its files, before it is published.
     files : iterable of FileEntry
         Its artifacts.
     """
@@ -56,7 +56,7 @@ def describe_others(folder: Path, files: Iterable[FileEntry]) -> tuple[OtherFile
 
 
 def verify_files(folder: str | Path, entries: Iterable[FileEntry | OtherFile]) -> None:
-    """Check that files are what was published.
+    """Check that files are unchanged since they were published.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Size and hash of an artifact, be it a file or a folder."""
+"""Size and hash of an artifact, which is a file or a folder."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def sha256_of(path: Path) -> str:
 
 
 def verify_file(folder: Path, name: str, size: int, digest: str) -> None:
-    """Check that a file or package of a published folder is what was published.
+    """Check that a file or package of a published folder is unchanged.
 
     Parameters
     ----------

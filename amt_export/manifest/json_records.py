@@ -1,4 +1,4 @@
-"""Typed, immutable records to and from JSON; what is read and not of the annotated type is refused."""
+"""Typed, immutable records to and from JSON. Reading refuses values of another type than the annotated one."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from types import UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 OMITTED: dict[str, Any] = {"omitted": True}
-"""Metadata of a field that is written only where it differs from its default: a later addition."""
+"""Metadata of a field that was added later: it is written only if it differs from its default."""
 
 LAST: dict[str, Any] = {"last": True}
-"""Metadata of a field that is written behind those without this mark, wherever the constructor takes it."""
+"""Metadata of a field that is written last, whatever its place in the constructor."""
 
 
 class MismatchError(ValueError):
-    """A JSON value is not of the annotated type."""
+    """A JSON value does not have the annotated type."""
 
 
 def encode(value: object) -> object:
-    """Turn records, and tuples and dicts of them, into what `json.dumps` takes."""
+    """Convert records, and tuples and dicts of them, to values that `json.dumps` takes."""
     if is_dataclass(value):
         return {
             field.name: encode(getattr(value, field.name))
@@ -33,7 +33,7 @@ def encode(value: object) -> object:
 
 
 def decode(value: object, hint: Any, where: str = "") -> object:
-    """Turn parsed JSON into the annotated type.
+    """Convert parsed JSON to the annotated type.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def decode(value: object, hint: Any, where: str = "") -> object:
         return value
     if is_dataclass(hint) and isinstance(value, dict):
         return _decode_record(value, hint, where)
-    # The exact type, because a JSON true is not the number 1; but 16000 is a fine float.
+    # The exact type, because a JSON true is not the number 1. An integer such as 16000 may stand for a float.
     if hint is object or type(value) is hint or (hint is float and type(value) is int):
         return value
     choices = " or ".join(map(repr, arguments)) if origin is Literal else ""

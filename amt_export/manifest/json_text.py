@@ -1,4 +1,4 @@
-"""JSON that a stranger may have written: as deep, as long and as finite as a manifest can be."""
+"""Parsing of JSON from a stranger: limited depth and integers, finite numbers, no control characters."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 from amt_export.errors import ArtifactError
 
 DEPTH = 32
-"""Brackets in brackets; a manifest has six."""
+"""Largest depth of nested brackets; a manifest has six."""
 LARGEST = 2**63
-"""Of integers; the largest of ours are sizes of files."""
+"""Largest integer; those of a manifest are at most sizes of files."""
 
 
 def read_json(text: str, source: str) -> Any:
-    """Parse JSON; its texts lose control characters, which could drive the terminal or page that shows them.
+    """Parse JSON and remove control characters from its texts, which could control a terminal or a page.
 
     Parameters
     ----------

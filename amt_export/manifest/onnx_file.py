@@ -1,4 +1,4 @@
-"""Whether an ONNX file keeps weights in other files, found without a library.
+"""Detection of ONNX files that keep weights in other files, without a library.
 
 A runtime opens whatever file a model names for that: a link, a device, somebody else's file. Ours name none.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 from amt_export.errors import ArtifactError
 from amt_export.manifest.safe_files import MODEL_BYTES, read_file
 
-# The messages of onnx.proto in which tensors lie: field number to what is in it.
+# The messages of onnx.proto that contain tensors: field number and type of its content.
 MESSAGES: dict[str, dict[int, str]] = {
     "ModelProto": {7: "GraphProto", 20: "TrainingInfoProto", 25: "FunctionProto"},
     "TrainingInfoProto": {1: "GraphProto", 2: "GraphProto"},
@@ -30,7 +30,7 @@ MESSAGES: dict[str, dict[int, str]] = {
     "TensorProto": {},
 }
 EXTERNAL_DATA, DATA_LOCATION = 13, 14  # fields of a TensorProto
-VARINT, FIXED64, LENGTH, START, END, FIXED32 = range(6)  # how a protobuf field is stored
+VARINT, FIXED64, LENGTH, START, END, FIXED32 = range(6)  # wire types of protobuf
 
 
 def refuse_external_data(path: Path) -> None:
@@ -54,7 +54,7 @@ def refuse_external_data(path: Path) -> None:
 
 
 class _DamagedError(Exception):
-    """Bytes are no protobuf message."""
+    """Bytes are not a protobuf message."""
 
 
 def _has_external_data(model: memoryview) -> bool:
@@ -97,7 +97,7 @@ def _fields(data: memoryview) -> Iterator[tuple[int, memoryview | int]]:
 
 
 def _varint(data: memoryview, at: int) -> tuple[int, int]:
-    """A number in groups of seven bits, and the place behind it."""
+    """A varint (a number in groups of seven bits), and the position behind it."""
     value = shift = 0
     for byte in data[at : at + 10]:
         at += 1

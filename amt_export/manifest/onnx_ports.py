@@ -1,4 +1,4 @@
-"""Whether an ONNX file takes and gives what its manifest says: asked once, when it is opened."""
+"""Comparison of the interface of an ONNX file with its manifest, once, when the file is opened."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from amt_export.errors import ArtifactError
 from amt_export.manifest.embedded import unreadable_texts
 
 TYPES = {"float32": "tensor(float)", "float64": "tensor(double)"}
-"""As ONNX Runtime phrases them."""
+"""Names of dtypes in ONNX Runtime."""
 
 
 def check_ports(path: Path, session: Any, inputs: Sequence[Any], outputs: Sequence[Any]) -> None:
@@ -52,7 +52,7 @@ def check_ports(path: Path, session: Any, inputs: Sequence[Any], outputs: Sequen
 
 
 def _agree(found: Sequence[Any], said: Sequence[int | None]) -> bool:
-    """Whether a file's shape holds what the manifest says: the same numbers, and free sizes where those are.
+    """Whether the shape of a file agrees with the manifest: the same numbers, and free where the manifest is.
 
     A file may leave more sizes free than its manifest does.
     """

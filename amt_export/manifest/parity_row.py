@@ -1,4 +1,4 @@
-"""What is known of an artifact's numbers: rows of the parity table."""
+"""Rows of the parity table: measured differences of an artifact."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from amt_export.manifest.json_records import OMITTED
 
 BEYOND = 1e300
-"""How a parity row says infinite, which JSON cannot; beyond every tolerance as well."""
+"""Stands for infinity, which JSON has no number for. It is beyond every tolerance."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Skip:
-    """A place that could not be measured here, and why: nothing is known of the numbers there."""
+    """A provider that could not be measured here, and the reason."""
 
     provider: str
     reason: str
@@ -60,5 +60,5 @@ class ParityRow:
 
     @property
     def within(self) -> bool:
-        """Whether the row is no reason to refuse its artifact; a NaN is one."""
+        """Whether the difference is within the tolerance. A NaN is not."""
         return self.worst is None or self.worst <= self.tolerance

@@ -1,4 +1,4 @@
-"""What goes in and out of a module, said once for manifest, parity, plots and runtime."""
+"""Inputs, outputs and states of a module, as manifest, parity, plots and runtime use them."""
 
 from __future__ import annotations
 
@@ -80,25 +80,25 @@ class Port:
 
 
 def courses(ports: Iterable[Port]) -> tuple[Port, ...]:
-    """Return the outputs that a stream has: all but what is reduced from another one."""
+    """Return the outputs of a stream: all except those that are reduced from another one."""
     return tuple(port for port in ports if port.reduced_from is None)
 
 
 def sized(shape: tuple[int | None, ...], batch: int = 1) -> tuple[int, ...]:
-    """Return a shape with `batch` in the place of a free size."""
+    """Return a shape with `batch` in place of a free size."""
     return tuple(batch if size is None else size for size in shape)
 
 
 @dataclass(frozen=True)
 class State:
-    """One array that a module hands on from block to block; zeros before the first.
+    """One array that a module returns after a block and takes with the next one; zeros before the first block.
 
     Parameters
     ----------
     name : str
         Published as the input ``state_<name>`` and the output ``next_state_<name>``.
     meaning : str
-        One line for whoever has to carry it.
+        One line that describes the array.
     """
 
     name: str

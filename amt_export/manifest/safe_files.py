@@ -1,7 +1,7 @@
-"""Files that a stranger may have made: what they are, and how large, is looked at before they are opened.
+"""Safe access to files from a stranger: kind and size are checked before a file is opened.
 
 A published folder holds regular files, and real folders for Core ML packages. A link may lead anywhere, a FIFO
-or a device never ends, and an empty file is one that was lost; all are refused, by what `lstat` says.
+or a device never ends, and an empty file was lost; `lstat` tells, and all are refused.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ PACKAGE_DEPTH = 8
 ARCHIVE_MEMBERS = 10_000
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*", re.ASCII)
-"""Names of models and files: they stand in paths, command lines, HTML and markdown as they are."""
+"""Pattern of names of models and files, which must be safe in paths, command lines, HTML and markdown."""
 NAME_RULE = "only letters, digits, '.', '_' and '-', not starting with '.' or '-'"
 
 
 def is_safe_name(name: str) -> bool:
-    """Whether a name of a model or of a file in its folder may be used as it is, see `NAME_RULE`."""
+    """Whether the name of a model or of a file is safe; see `NAME_RULE`."""
     return NAME.fullmatch(name) is not None and len(name) <= 200
 
 
@@ -43,7 +43,7 @@ def member(folder: Path, name: str) -> Path:
     Raises
     ------
     ArtifactError
-        If the name would lead outside the folder, or could not be one that a build gave.
+        If the name leads outside the folder, or breaks `NAME_RULE`.
     """
     if "/" in name or "\\" in name or ".." in name:
         raise ArtifactError(f"{folder}: {name!r} points outside the folder; build the model again")
@@ -107,7 +107,7 @@ def contents_of(path: Path) -> list[tuple[str, Path]]:
     Raises
     ------
     ArtifactError
-        If anything in it is no regular file or real folder, a file is empty, or there is none.
+        If it contains a link or a device, an empty file, or no file.
     """
     if not stat.S_ISDIR(_status(path).st_mode):
         regular_file(path)
@@ -173,7 +173,7 @@ def open_archive(path: Path, content: bytes | None = None) -> Iterator[zipfile.Z
     Raises
     ------
     ArtifactError
-        If it is damaged, or has a member that is compressed, encrypted or there twice, here or in the block.
+        If it is damaged, or has a compressed or encrypted member, or two members with the same name.
     """
     size = regular_file(path) if content is None else len(content)
     try:
@@ -203,7 +203,7 @@ def _check_members(path: Path, size: int, members: list[zipfile.ZipInfo]) -> Non
 
 
 def check_unpacked(path: Path, most: int) -> None:
-    """Check how much a compressed archive unpacks to, which its readers believe.
+    """Check how much a compressed archive unpacks to, before a reader allocates it.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""``manifest.json``: what a published folder contains, as typed, immutable records.
+"""``manifest.json``, the description of a published folder, as typed, immutable records.
 
 Standard library only: an app reads it, and needs nothing else to trust the files beside it. The
 field order of the records is the key order of the JSON.
@@ -181,7 +181,7 @@ class Manifest:
         return json.dumps(encode(self), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
     def embedded_json(self) -> str:
-        """Return the JSON carried inside each artifact: all but files and their parity."""
+        """Return the JSON inside each artifact: everything except files and parity."""
         content = cast(dict[str, Any], encode(self))
         del content["files"], content["other_files"], content["parity"]
         return json.dumps(content, ensure_ascii=False, allow_nan=False)

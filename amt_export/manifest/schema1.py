@@ -1,4 +1,4 @@
-"""Manifests of schema 1, which earlier versions wrote, as this version's records.
+"""Conversion of manifests of schema 1, which earlier versions wrote.
 
 What a published file computes does not change, only how the manifest says it: a converted manifest describes
 the same files.
@@ -13,10 +13,10 @@ REFERENCES = {
     "merge": {"aligned": "documented", "torch_amt": "torch_amt"},
     "summation": {"power": "documented", "natural": "torch_amt"},
 }
-"""Parameters that are called `reference` now, and their values."""
+"""Parameters that were renamed to `reference`, and their values."""
 
 TORCH_AMT = ("Moore2016ExcitationPattern", "Moore2016FrontEnd")
-"""Modules that only had the form that `reference = "torch_amt"` chooses now."""
+"""Modules that only had the form of today's `reference = "torch_amt"`."""
 
 
 def converted(content: Mapping[str, Any]) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def converted(content: Mapping[str, Any]) -> dict[str, Any]:
         if content.get("module") in TORCH_AMT:
             new["parameters"].setdefault("reference", "torch_amt")
     if "dtype" in content:
-        # A stream could compute in float64 where the whole form did not: one word stands for both now.
+        # In schema 1 a stream alone could compute in float64. Schema 2 has one precision for both forms.
         wide = isinstance(stream, dict) and stream.get("float64") is True
         new["precision"] = "float64" if wide else content["dtype"]
     if isinstance(content.get("parity"), list):
@@ -46,7 +46,7 @@ def converted(content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _parameters(old: Mapping[str, Any]) -> dict[str, Any]:
-    """Convert parameters, those of a front end's parts included."""
+    """Convert parameters, including those of the parts of a front end."""
     new: dict[str, Any] = {}
     for name, value in old.items():
         if name in REFERENCES and isinstance(value, str):
@@ -57,13 +57,13 @@ def _parameters(old: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _row(row: Any) -> Any:
-    """Call eager torch beside its float64 self "float64", not "reference"."""
+    """Rename the format "reference" (eager torch compared with float64) to "float64"."""
     renamed = isinstance(row, dict) and row.get("format") == "reference"
     return {**row, "format": "float64"} if renamed else row
 
 
 def _ports(owner: Mapping[str, Any]) -> dict[str, Any]:
-    """Say of inputs and outputs how they are compared, which the rows of `parity` did."""
+    """Add the kind of comparison to inputs and outputs; schema 1 had it in the rows of `parity`."""
     return {
         key: [{**port, "kind": _kind(port)} if isinstance(port, dict) else port for port in ports]
         for key in ("inputs", "outputs")

@@ -1,4 +1,4 @@
-"""Whether the values of a manifest can be: it says how artifacts are run, and a hand may have been in it."""
+"""Check that the values of a manifest are possible: somebody may have edited it, and runtimes rely on it."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ AXES = (
     "component",
     "state",
 )
-# Samples of memory, delay or a block: twenty minutes at 48 kHz. More only keeps a stream busy for good.
+# Samples of memory, delay or a block: twenty minutes at 48 kHz. More would keep a stream busy forever.
 LONGEST = 2**26
-# Bytes of all arrays of one call together: what a runtime allocates before the first number is computed.
+# Bytes of all arrays of one call together, which a runtime allocates before it computes.
 ARRAY_BYTES = 4 * 2**30
-# Inputs, outputs or states; the largest stream of ours has about fifty.
+# Inputs, outputs or states; the largest stream of this package has about fifty.
 PORTS = 1000
 # Hz; from slow envelopes to ultrasound.
 LEAST_RATE, MOST_RATE = 1.0, 1e8
@@ -41,7 +41,7 @@ HASH = re.compile(r"[0-9a-f]{1,64}")
 
 
 def implausible(manifest: Any) -> str | None:
-    """The first value of a `Manifest` that cannot be, as a message, or None.
+    """A message about the first impossible value of a `Manifest`, or None.
 
     Parameters
     ----------
@@ -179,7 +179,7 @@ def _array(name: str, shape: tuple[int | None, ...], dtype: str) -> Iterator[str
 
 
 def _bytes(where: str, arrays: Iterable[Any]) -> Iterator[str]:
-    """All arrays together; a free batch counts once."""
+    """Check the size of all arrays together; a free batch counts as one."""
     total = 0
     for array in arrays:
         total += math.prod(size or 1 for size in array.shape) * (

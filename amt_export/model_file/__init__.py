@@ -1,4 +1,4 @@
-"""Model files: TOML in, a completely checked :class:`ModelSpec` out."""
+"""Model files in TOML, read into a completely checked :class:`ModelSpec`."""
 
 from amt_export.model_file.outline import FORMATS, Outline, read_outline
 from amt_export.model_file.places import model_files, named_model_files

@@ -1,4 +1,4 @@
-"""From a checked model file to the torch module it means."""
+"""Construction of the torch module that a checked model file describes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def build_module(
     checkpoint: Path | None = None,
     checkpoint_prefix: str = "",
 ) -> AuditoryModule:
-    """Construct the module of a model file, with trained values in it and frame levels behind it if given.
+    """Construct the module of a model file, with trained values and frame levels if they are given.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def build_module(
         raise SpecError(
             f"{spec.path}: {spec.module} has nothing to be trained; leave out --checkpoint"
         )
-    module = constructed(quiet=dtype == torch.float64)  # said once, for the module that is exported
+    module = constructed(quiet=dtype == torch.float64)  # warn once, for the module that is exported
     if checkpoint is not None:
         stored = read_checkpoint(checkpoint, checkpoint_prefix)
         trained = constructed(quiet=True, learnable=True)
@@ -87,7 +87,7 @@ def build_module(
 
 
 def _with_levels(spec: ModelSpec, module: AuditoryModule) -> AuditoryModule:
-    """The module, or the levels of its frames where the model file asks for them."""
+    """The module, or `FrameLevels` of it where the model file asks for levels."""
     if spec.levels_hop is None:
         return module
     try:
@@ -97,7 +97,7 @@ def _with_levels(spec: ModelSpec, module: AuditoryModule) -> AuditoryModule:
 
 
 def build_stream(spec: ModelSpec, module: AuditoryModule) -> StreamForm | None:
-    """The streaming form that a model file asks for, if it does.
+    """The streaming form that a model file asks for, or None.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Trained values from a torch_amt checkpoint, loaded without running anything in it."""
+"""Trained values from a torch_amt checkpoint, loaded without running code from it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from amt_export.errors import CheckpointError
 from amt_export.model_file.stored_tensors import check_stored
 from amt_export.modules.base import AuditoryModule
 
-# Values of a DRNL that torch_amt 0.2.0 carries in its checkpoints and does not use.
+# Values of a DRNL in the checkpoints of torch_amt 0.2.0 that torch_amt itself does not use.
 UNUSED = ("CF_lin", "BW_lin_norm", "LP_lin_cutoff", "CF_nlin", "BW_nlin_norm", "LP_nlin_cutoff")
-# Modules whose learnable form computes something else in torch_amt 0.2.0 than the fixed one, and by how much on
-# speech: median and largest difference of bands behind ERBIntegration and of components (docs/checkpoints.md).
+# Modules whose learnable form differs from the fixed one in torch_amt 0.2.0, and the difference on speech:
+# median and largest difference of bands behind ERBIntegration and of components (docs/checkpoints.md).
 OTHERWISE = {"MultiResolutionFFT": "0.3 dB, up to 40", "Moore2016Spectrum": "0.1 dB, up to 44"}
 
 
@@ -25,7 +25,7 @@ def _read(path: Path) -> dict[str, Tensor]:
     check_stored(path)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch remarks on old pickle protocols
+            warnings.simplefilter("ignore")  # torch warns about old pickle protocols
             content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
@@ -126,7 +126,7 @@ def _by_part(names: Iterable[str]) -> dict[str, list[str]]:
 
 
 def departure(module: nn.Module) -> str | None:
-    """What torch_amt 0.2.0 computes otherwise with the values that a module now has.
+    """Differences between torch_amt 0.2.0 and this package for the values that a module has.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ def departure(module: nn.Module) -> str | None:
 
 
 def _moved(drnl: AuditoryModule) -> list[str]:
-    """Values of a DRNL that torch_amt does not use and that are not those of the design."""
+    """Names of DRNL values that torch_amt does not use and that differ from the design."""
     return [
         name
         for name in UNUSED
@@ -223,7 +223,7 @@ def load_state(module: nn.Module, stored: dict[str, Tensor], path: Path) -> None
         raise CheckpointError(f"{path}: not finite: {', '.join(sorted(broken))}")
     try:
         module.load_state_dict(stored)
-    except Exception as error:  # finite numbers of which nothing can be designed
+    except Exception as error:  # finite numbers for which the design fails
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(
             f"{path}: its values make no {type(module).__name__} ({reason})"

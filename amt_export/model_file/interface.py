@@ -1,4 +1,4 @@
-"""The [parameters] and [inputs] of a model file against the module's own signatures."""
+"""Checks of [parameters] and [inputs] of a model file against the signatures of the module."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 from amt_export.model_file.limits import too_large
 from amt_export.model_file.section import Section, is_number
 
-# Set by [export] dtype and by checkpoints, not by [parameters].
+# [export] precision and checkpoints set these, not [parameters].
 _NOT_PARAMETERS = ("dtype", "learnable")
 
 
@@ -102,7 +102,7 @@ def input_shapes(section: Section, module: type[Any]) -> dict[str, tuple[int, ..
 def _signature(module: type[Any]) -> dict[str, inspect.Parameter]:
     try:
         signature = inspect.signature(module, eval_str=True)
-    except NameError:  # an annotation imported for type checking only: the names must do
+    except NameError:  # the annotation is imported for type checking only, so its name is compared
         signature = inspect.signature(module)
     variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     return {name: p for name, p in signature.parameters.items() if p.kind not in variadic}
@@ -128,7 +128,7 @@ def _frequencies(section: Section) -> list[float]:
 
 
 def _accepts(annotation: Any, value: object) -> bool:
-    """Tell whether a TOML value may be passed for an annotation; unknown annotations accept."""
+    """Tell whether a TOML value fits an annotation. Unknown annotations accept everything."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin in (Union, UnionType):
         return any(_accepts(option, value) for option in arguments)
@@ -152,7 +152,7 @@ def _accepts(annotation: Any, value: object) -> bool:
 
 
 def _describe(annotation: Any) -> str:
-    """Phrase an annotation for somebody who writes TOML."""
+    """Describe an annotation in the terms of TOML."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin in (Union, UnionType):
         return " or ".join(_describe(option) for option in arguments if option is not NoneType)

@@ -1,4 +1,4 @@
-"""How large what a model file asks for may be, looked at before anything is allocated."""
+"""Limits on the sizes in a model file, checked before anything is allocated."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from math import inf, prod
 # Elements of one input: six minutes at 44.1 kHz. An output has one such array per channel, in float64 as well
 # while the model is proved; longer signals are processed in pieces.
 INPUT_ELEMENTS = 2**24
-# Samples that a stream takes at once, which are as many rows of matrices.
+# Samples of a stream's block, which become rows of matrices.
 STREAM_BLOCK = 2**20
 # By parameter: the largest value. Twenty channels per ERB at 20 kHz; responses of 20 s at 48 kHz; filters whose
 # poles float64 can still place; windows as long; rates of ultrasound; a segment in ms.
@@ -21,14 +21,14 @@ LARGEST: dict[str, float] = {
     "segment_duration": 10_000,
     "fc": 1e8,
 }
-# By parameter: the smallest value, of steps whose number is what grows.
+# By parameter: the smallest value of steps, whose number grows as they shrink.
 SMALLEST: dict[str, float] = {"erb_step": 0.01, "hop_fraction": 0.001}
 # Entries of a list.
 ENTRIES = 1000
 
 
 def too_large(key: str, value: object) -> str:
-    """What is wrong with the size of a parameter, as the end of a sentence; empty if nothing is.
+    """Describe what is wrong with the size of a parameter, as the end of a sentence; empty if nothing is.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def too_large(key: str, value: object) -> str:
 
 
 def too_many(shape: tuple[int, ...]) -> str:
-    """What is wrong with the size of an input, as the end of a sentence; empty if nothing is."""
+    """Describe what is wrong with the size of an input, as the end of a sentence; empty if nothing is."""
     if prod(shape) <= INPUT_ELEMENTS:
         return ""
     return (

@@ -1,4 +1,4 @@
-"""What a published folder was built from: its manifest read as a model file."""
+"""The model file that a published folder was built from, recovered from its manifest."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from amt_export.model_file.spec import (
 
 
 def spec_of(manifest: Manifest, source: str) -> ModelSpec:
-    """The model file that a manifest stands for, with default tolerances.
+    """The model file that belongs to a manifest, with default tolerances.
 
     Parameters
     ----------

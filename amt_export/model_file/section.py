@@ -1,4 +1,4 @@
-"""One table of a model file, read key by key, with errors that say how to mend it."""
+"""One table of a model file, read key by key, with errors that say what to change."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from amt_export.errors import SpecError
 from amt_export.manifest.json_text import one_line
 from amt_export.model_file.limits import STREAM_BLOCK, too_many
 
-# Characters of a value in a message.
+# Most characters of a value in a message.
 SHOWN = 200
 
 
@@ -33,7 +33,7 @@ def is_positive_int(value: object) -> bool:
 
 
 def choices(value: object, allowed: Iterable[str]) -> str:
-    """Phrase what is allowed, and what was probably meant."""
+    """Describe the allowed values, and the closest match to the given one."""
     names = list(allowed)
     match = get_close_matches(str(value), names, n=1)
     hint = f"; did you mean {match[0]!r}?" if match else ""

@@ -26,13 +26,13 @@ PARITY = {
 }
 # With precision = "float64" nothing is left but the rounding of the outputs.
 PARITY_DOUBLE = dict.fromkeys(PARITY, 1e-6)
-PARITY_DB = dict.fromkeys(PARITY, 1e-3)  # of level outputs, in dB
+PARITY_DB = dict.fromkeys(PARITY, 1e-3)  # largest difference of level outputs, in dB
 # Of adapted outputs in silence and in steady sounds, in model units, of which such sounds have up to 110.
 PARITY_MU = dict.fromkeys(PARITY, 0.4) | {"torchscript": 1e-2, "exported_program": 1e-2}
 
 
 def default_parity(module: type[Any], precision: str) -> dict[str, float]:
-    """Tolerances of a module's linear outputs; its `parity_defaults` say where they are its own."""
+    """Default tolerances of linear outputs; a module may have its own in `parity_defaults`."""
     if precision == "float64":
         return PARITY_DOUBLE
     return PARITY | getattr(module, "parity_defaults", {})
@@ -40,7 +40,7 @@ def default_parity(module: type[Any], precision: str) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """What a model file says, checked.
+    """The checked content of a model file.
 
     Parameters
     ----------
@@ -168,8 +168,8 @@ def load_spec(
 
 
 def exported_modules() -> dict[str, type[Any]]:
-    """The classes that a model file may name, by name."""
-    # Imported here because the modules bring torch, which finding model files does not need.
+    """The module classes that a model file may name."""
+    # Imported here, because the modules import torch, which is not needed to find model files.
     from amt_export import modules
 
     public = {name: getattr(modules, name) for name in modules.__all__}

@@ -1,4 +1,4 @@
-"""What a file of `torch.save` holds, looked at before torch reads it.
+"""Checks of a file of `torch.save` before torch reads it.
 
 It must hold plain tensors, and be as large as it says. `torch.load(weights_only=True)` runs no code, but it
 believes the sizes that a file states: it allocates them, or reads beyond the end of what there is. And it
@@ -37,7 +37,7 @@ ZIP_MAGIC = b"PK\x03\x04"
 
 
 def check_stored(path: Path, content: bytes | None = None) -> None:
-    """Check a file of `torch.save`, in the layout of today (zip) or of torch before 1.6.
+    """Check a file of `torch.save`, in the current layout (zip) or that of torch before 1.6.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def _check_zip(path: Path, content: bytes | None) -> None:
 
 def _check_legacy(path: Path, content: bytes) -> None:
     stream = io.BytesIO(content)
-    for _ in range(3):  # a magic number, the version of the layout, sizes of integers
+    for _ in range(3):  # magic number, layout version, sizes of integers
         _storages(stream)
     stated = sum(_storages(stream).values())
     if stated > len(content):
@@ -111,12 +111,12 @@ def _storages(stream: io.BytesIO) -> dict[str, int]:
 
 
 class _ForeignError(Exception):
-    """A pickle names something else than tensors and containers."""
+    """A pickle refers to something other than tensors and containers."""
 
 
-# The one written in Python: the other one allocates what a damaged memo index says.
+# The unpickler in Python: the one in C allocates as much as a damaged memo index says.
 class _Reader(pickle._Unpickler):
-    """Goes through a pickle without making anything of it but containers."""
+    """Reads a pickle and makes only containers of it."""
 
     def __init__(self, stream: io.BytesIO) -> None:
         super().__init__(stream)
@@ -144,11 +144,11 @@ class _Reader(pickle._Unpickler):
 
 
 class _Storage:
-    """Stands for a kind of storage."""
+    """Placeholder for a kind of storage."""
 
     def __init__(self, size: int) -> None:
         self.bytes = size
 
 
 def _nothing(*_arguments: Any) -> None:
-    """Stands for a function that makes a tensor."""
+    """Placeholder for a function that makes a tensor."""

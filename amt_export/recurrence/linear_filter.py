@@ -23,7 +23,7 @@ UNLIMITED = 2**62
 
 
 class PartialOutput(NamedTuple):
-    """What a filter makes of blocks, before the products that several filters share.
+    """Output of a filter for blocks, before the product that several filters share.
 
     direct : (B, F, K, L), x T
     states : (B, F, K, s), at the start of each block
@@ -36,13 +36,30 @@ class PartialOutput(NamedTuple):
 
 
 def filter_parts(blocks: Tensor, tables: Tables, state: Tensor) -> PartialOutput:
-    """The parts of `filter_blocks`, to be added up by `sum_outputs`."""
+    """The parts of `filter_blocks`, which `sum_outputs` adds up.
+
+    Parameters
+    ----------
+    blocks, tables, state
+        See `filter_blocks`.
+    """
     states, next_state = prefix_scan(blocks @ tables.input_to_state, state, tables)
     return PartialOutput(blocks @ tables.impulse, states, next_state)
 
 
 def sum_outputs(one: PartialOutput, tables: Tables, other: PartialOutput, others: Tables) -> Tensor:
-    """Sum of the signals (B, F, K L) of two filters: what both states add is one product."""
+    """Sum of the outputs of two filters, with one product for the states of both.
+
+    Parameters
+    ----------
+    one, other : PartialOutput
+    tables, others : Tables
+        Those that the parts were made with.
+
+    Returns
+    -------
+    Tensor [shape=(B, F, K L)]
+    """
     states = torch.cat([one.states, other.states], dim=3)
     both = torch.cat([tables.state_to_output, others.state_to_output], dim=1)
     return from_blocks(one.direct + other.direct + states @ both)
@@ -145,6 +162,11 @@ def differentiable_tables(
         Gives the dtype.
     memory : int
         A constant; TorchScript reads no globals.
+
+    Returns
+    -------
+    Tables
+        In the dtype of `like`, with a gradient.
     """
     radices: List[int] = choose_radices(blocks, memory)
     return cast_tables(design_tables(system, block, radices), like.dtype)

@@ -1,4 +1,4 @@
-"""How long a filter remembers."""
+"""Memory of a filter: how long its past input matters."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from torch import Tensor
 
 from amt_export.recurrence.state_space import StateSpace
 
-# No filter of hearing remembers longer than 2^26 steps: 23 minutes of samples at 48 kHz.
+# No filter of hearing has a memory of more than 2^26 steps: 23 minutes of samples at 48 kHz.
 LONGEST = 26
 
 
 def memory_steps(system: StateSpace, block: int, tolerance: float) -> int:
-    """Blocks after which nothing is left of a state, whatever it was.
+    """Blocks after which nothing is left of any state.
 
     Parameters
     ----------
@@ -41,6 +41,11 @@ def settling_time(system: StateSpace, tail: float) -> int:
     system : StateSpace
     tail : float
         Size of the state A^n b relative to b.
+
+    Returns
+    -------
+    int
+        The smallest such n, at least 1; 2^26 if there is none below.
     """
     start = system.b.detach()[:, :, None]
     return _steps(system.A.detach(), start, tail * torch.linalg.vector_norm(start, dim=(1, 2)))

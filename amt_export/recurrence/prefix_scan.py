@@ -4,7 +4,7 @@
 
 Blocks are taken in groups, groups in groups of groups, and so on (the README of this folder has the
 picture). Up-sweep: one product gives what each group adds to the state behind it. Top: each of the largest
-groups looks back on a few before it, as far as the filter remembers. Down-sweep: one product brings the
+groups looks back on a few before it, as far as its memory reaches. Down-sweep: one product brings the
 state at the start of a group to its members.
 """
 
@@ -28,7 +28,7 @@ def choose_radices(count: int, memory: int, look_back: int = LOOK_BACK) -> List[
     count : int
         Blocks; 0 for any number of them.
     memory : int
-        Blocks that the filter remembers, see `memory_steps`.
+        Memory of the filter in blocks, see `memory_steps`.
     look_back : int
         A constant; TorchScript reads no globals.
 

@@ -177,7 +177,18 @@ def butterworth_lowpass(cutoff: Tensor, fs: float) -> StateSpace:
 
 
 def series(first: StateSpace, second: StateSpace) -> StateSpace:
-    """`second` behind `first`; states in that order."""
+    """Two systems in a row.
+
+    Parameters
+    ----------
+    first, second : StateSpace [of F channels]
+        `second` takes the output of `first`.
+
+    Returns
+    -------
+    StateSpace
+        With the states of `first`, then those of `second`.
+    """
     corner = torch.zeros_like(first.A[:, :, :1]) @ torch.zeros_like(second.A[:, :1, :])
     coupling = second.b[:, :, None] @ first.c[:, None, :]
     a = torch.cat(
@@ -189,10 +200,22 @@ def series(first: StateSpace, second: StateSpace) -> StateSpace:
 
 
 def amplified(system: StateSpace, gain: Tensor) -> StateSpace:
-    """The output times `gain` (F,)."""
+    """A system whose output is multiplied with a gain.
+
+    Parameters
+    ----------
+    system : StateSpace
+    gain : Tensor [shape=(F,)], float64
+    """
     return StateSpace(system.A, system.b, system.c * gain[:, None], system.d * gain)
 
 
 def driven(system: StateSpace, gain: Tensor) -> StateSpace:
-    """The input times `gain` (F,)."""
+    """A system whose input is multiplied with a gain; its states grow by it.
+
+    Parameters
+    ----------
+    system : StateSpace
+    gain : Tensor [shape=(F,)], float64
+    """
     return StateSpace(system.A, system.b * gain[:, None], system.c, system.d * gain)

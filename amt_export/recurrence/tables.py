@@ -84,7 +84,24 @@ def design_tables(system: StateSpace, block: int, radices: List[int]) -> Tables:
 
 
 def krylov_products(system: StateSpace, length: int) -> Tuple[Tensor, Tensor, Tensor]:
-    """Rows c A^k (F, n, s), rows A^(n-1-k) b (F, n, s), and A^n (F, s, s), for n = `length` >= 1."""
+    """Products of powers of A with b and c.
+
+    Parameters
+    ----------
+    system : StateSpace
+        float64, F channels with s states.
+    length : int
+        n >= 1.
+
+    Returns
+    -------
+    observed : Tensor [shape=(F, n, s)]
+        Rows c A^k for k = 0 ... n - 1.
+    driven : Tensor [shape=(F, n, s)]
+        Rows A^(n - 1 - k) b.
+    step : Tensor [shape=(F, s, s)]
+        A^n.
+    """
     power = system.A
     observed = system.c[:, None, :]
     reached = system.b[:, None, :]
@@ -106,7 +123,26 @@ def krylov_products(system: StateSpace, length: int) -> Tuple[Tensor, Tensor, Te
 
 
 def impulse_response(system: StateSpace, length: int) -> Tensor:
-    """First `length` samples (F, length) of the impulse response: d, c b, c A b, ..."""
+    """The beginning of the impulse response: d, c b, c A b, ...
+
+    Parameters
+    ----------
+    system : StateSpace
+        float64.
+    length : int
+        Samples, at least 1.
+
+    Returns
+    -------
+    Tensor [shape=(F, length)], float64
+
+    Examples
+    --------
+    >>> from amt_export.recurrence.state_space import one_pole_cascade
+    >>> pole = torch.tensor([[0.5, 0.0]], dtype=torch.float64)
+    >>> impulse_response(one_pole_cascade(pole, 1, torch.tensor([[1.0, 0.0]]).double()), 3)
+    tensor([[1.0000, 0.5000, 0.2500]], dtype=torch.float64)
+    """
     return _taps(system, krylov_products(system, length)[0])
 
 

@@ -1,7 +1,7 @@
-"""The filterbanks again, sample by sample from their formulas: what a build compares its float64 module with.
+"""The filterbanks computed sample by sample from their formulas; a build compares its float64 module with them.
 
-Parity compares artifacts with torch modules, which share one design and one algorithm. Here is nothing of
-either: complex one-pole filters one after the other, as loops over samples in numpy.
+Parity compares artifacts with torch modules, which share one design and one algorithm. This file uses
+neither: complex one-pole filters one after the other, as loops over samples in numpy.
 """
 
 from __future__ import annotations
@@ -213,14 +213,14 @@ RECURSIONS: dict[type[AuditoryModule], Callable[..., Array]] = {
 
 
 def distances(module: AuditoryModule, frozen: nn.Module, samples: int) -> Array:
-    """How far a filterbank is off its formula.
+    """Difference between a filterbank and its formula.
 
     Parameters
     ----------
     module : AuditoryModule
         One of `RECURSIONS`, in float64.
     frozen : nn.Module
-        What is compared: the same, frozen.
+        The same module, frozen, which is compared.
     samples : int
         Of the audio; no more than the first 2000 are compared.
 
@@ -256,7 +256,7 @@ def check_filters(module: AuditoryModule, frozen: AuditoryModule, samples: int, 
     samples : int
         Of the audio.
     where : str
-        What the filters were designed of, for the error.
+        Where the parameters come from, for the error.
 
     Raises
     ------

@@ -52,7 +52,16 @@ class Scattered(nn.Module):
         return torch.zeros_like(x).scatter_add(-1, order, x)
 
 
-@pytest.mark.parametrize("make", [Pieces, Gated, Filled, Scattered])
+class Loudest(nn.Module):
+    """Maxima over the last axis, over an axis between others, and over one that MaxPool takes for the batch."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        frames = x.reshape(1, 2, 2, 1)
+        last, between = x.reshape(1, 1, 4).amax(2, keepdim=True), frames.amax(2, keepdim=True)
+        return torch.cat([last.flatten(), between.flatten(), x.amax(0, keepdim=True).flatten()])
+
+
+@pytest.mark.parametrize("make", [Pieces, Gated, Filled, Scattered, Loudest])
 def test_the_same_numbers_without_traps(make, tmp_path):
     x = noise(1, 4).float()
     path = tmp_path / "a.onnx"
@@ -70,6 +79,14 @@ def test_the_same_numbers_without_traps(make, tmp_path):
             assert attributes["allowzero"] == 0
         if node.op_type == "ConstantOfShape":
             assert "value" in attributes
+
+
+def test_maxima_over_frames_are_not_written_with_axes_as_an_input(tmp_path):
+    """ReduceMax of opset 18, which onnx2torch does not know; a maximum over the batch stays one."""
+    x, path = noise(1, 4).float(), tmp_path / "a.onnx"
+    export_onnx(capture(Loudest(), (x,), ("x",), ("level",)), path, {})
+    kinds = [node.op_type for node in onnx.load(path).graph.node]
+    assert (kinds.count("MaxPool"), kinds.count("ReduceMax")) == (2, 1)
 
 
 def test_a_size_of_zero_keeps_allowzero(tmp_path):

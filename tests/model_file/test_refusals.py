@@ -156,14 +156,14 @@ def test_unreadable_files(load, tmp_path):
         load(b"\xef\xbb\xbf")  # the byte order mark of editors on Windows
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(max_size=40) | st.binary(max_size=40))
 def test_no_content_makes_another_error(load, content):
     with pytest.raises(SpecError):
         load(content.encode("utf-8", "replace") if isinstance(content, str) else content)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     section=st.sampled_from(["model", "parameters", "inputs", "export", "stream", "parity"]),
     key=st.from_regex(r"[a-z]{1,12}", fullmatch=True),

@@ -39,7 +39,13 @@ SHAPES = {
     "Moore2016ExcitationPattern": [(2, 3, 300), (2, 3, 300)],
 }
 # Their `learnable` is there to say that there is no such form.
-NOT_TRAINED = ("AdaptationLoops", "CASPHairCell", "DauHairCell", "Decimation", "ModulationFilterbank")
+NOT_TRAINED = (
+    "AdaptationLoops",
+    "CASPHairCell",
+    "DauHairCell",
+    "Decimation",
+    "ModulationFilterbank",
+)
 # A new module needs keywords or shapes above.
 NAMES = [name for name in modules.__all__ if name in KEYWORDS or name in SHAPES]
 HALVES = [torch.float16, torch.bfloat16]

@@ -49,3 +49,18 @@ def test_zeros():
     main, small = split_product(*split_rows(torch.zeros(1, 4)), torch.ones(4, 2), torch.zeros(4, 2))
     assert not main.any()
     assert not small.any()
+
+
+@pytest.mark.parametrize("size", [3, 63, 1024])
+def test_the_sum_of_two_heads_does_not_round(size):
+    generator = torch.Generator().manual_seed(size)
+    tone = torch.sin(0.1 * torch.arange(size))
+    rows = torch.stack([torch.randn(size, generator=generator), tone, torch.ones(size)])
+    matrix = torch.randn(size, 20, generator=generator, dtype=torch.float64)
+    matrix[:, 0] = matrix.abs().max()  # all products of the last row have one sign
+    head, _ = split_rows(rows)
+    other = split_matrix(matrix, torch.float32).head
+    assert torch.equal((head @ other).double(), head.double() @ other.double())
+    assert not torch.equal(
+        (rows @ matrix.float()).double(), rows.double() @ matrix.float().double()
+    )

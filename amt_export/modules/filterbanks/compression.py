@@ -25,7 +25,7 @@ def broken_stick(
     v : Tensor
         Velocity in the nonlinear path.
     a, b, exponent : Tensor, broadcast to v
-        Gain of the linear limb, gain of the compressive limb, c - 1.
+        linear_gain, compressive_gain and c - 1.
 
     Returns
     -------
@@ -41,7 +41,7 @@ def knee_velocity(a: Tensor, b: Tensor, c: Tensor) -> Tensor | None:
     Parameters
     ----------
     a, b, c : Tensor [shape=(F,)], float64
-        Gain of the linear limb, gain of the compressive limb, exponent, as in Jepsen, Ewert and Dau (2008).
+        linear_gain, compressive_gain and exponent, as in Jepsen, Ewert and Dau (2008).
 
     Returns
     -------

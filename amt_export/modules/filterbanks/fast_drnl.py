@@ -151,7 +151,7 @@ class FastDRNLFilterbank(DRNLParameters):
         Raises
         ------
         ValueError
-            For responses of one sample, which have nothing to hand on.
+            For responses of one sample, which need no state.
         """
         if self.ir_length == 1:
             raise ValueError("ir_length is 1; at least 2 samples are needed for a streaming form")

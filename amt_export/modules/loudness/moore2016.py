@@ -258,7 +258,7 @@ class Moore2016Loudness(LoudnessStage):
         return AHEAD + 1
 
     def warm_up(self) -> int:
-        """Until long-term loudness has forgotten: 22 s."""
+        """Memory of long-term loudness: 22 s."""
         frames = sum(math.log(FORGOTTEN) / math.log1p(-release) for _, release, _ in (SHORT, LONG))
         return BLOCK * math.ceil(frames) + AHEAD + 1
 

@@ -10,11 +10,11 @@ from amt_export.design import moore_spectrum as design
 from amt_export.design.moore_spectrum import serving_window
 from amt_export.manifest.ports import Port
 from amt_export.modules.base import as_batch, unrounded
-from amt_export.modules.framed import FramedModule
 from amt_export.modules.levels import DB_PER_NEPER
 from amt_export.modules.reference import AMT, DOCUMENTED, checked_reference
 from amt_export.modules.spectra.ears import merge_ears, split_ears
 from amt_export.modules.spectra.packing import pack
+from amt_export.modules.spectra.segments import SegmentedModule
 from amt_export.modules.spectra.spectrum_bands import SpectrumBands
 from amt_export.modules.spectra.spectrum_by_fft import by_fft
 
@@ -43,7 +43,7 @@ def list_of_components(ear: str) -> tuple[Port, Port]:
     )
 
 
-class Moore2016Spectrum(FramedModule):
+class Moore2016Spectrum(SegmentedModule):
     """Levels of the audible spectral components of both ears, every millisecond.
 
     Six symmetric Hann windows of 2048 to 64 samples share the middle of each frame; window i gives
@@ -194,22 +194,6 @@ class Moore2016Spectrum(FramedModule):
         """Keep what forward multiplies with; it is not saved."""
         self.register_buffer(name, value, persistent=False)
 
-    def frames(self, samples: int) -> int:
-        """Number of frames of audio of this length.
-
-        Raises
-        ------
-        ValueError
-            If there is none.
-        """
-        count = (samples - 2048) // self.hop_length
-        shortest = 2048 + self.hop_length
-        if self.is_amt:
-            count, shortest = count + 1, 2048
-        if count < 1:
-            raise ValueError(f"audio has {samples} samples; one frame needs {shortest}")
-        return count
-
     def intensities(self, ear: Tensor) -> Tensor:
         """Intensity of every bin, relevant or not.
 
@@ -329,30 +313,6 @@ class Moore2016Spectrum(FramedModule):
         margin = 10.0 ** (NEAR_DB / 10.0)
         left, right = split_ears(((excess > 1.0 / margin) & (excess < margin)).any(2))
         return left | right
-
-    def hop(self) -> int:
-        """Samples from one frame to the next."""
-        return self.hop_length
-
-    def frame_length(self) -> int:
-        """Samples for the first frame: there is one less than fit, but with "amt"."""
-        return design.LENGTH + (0 if self.is_amt else self.hop_length)
-
-    def look_ahead(self) -> int:
-        """A frame stands at its first sample."""
-        return design.LENGTH - 1
-
-    def lead_frames(self) -> int:
-        """Frames that begin before the audio does; with "amt" a block gives the last one that fits as well."""
-        return super().lead_frames() - int(self.is_amt)
-
-    def history_samples(self) -> int:
-        """Samples before a block that its frames depend on."""
-        return self.lead_frames() * self.hop_length
-
-    def latency(self) -> int:
-        """What follows the place of a frame, in whole hops."""
-        return super().lead_frames() * self.hop_length
 
     def centre_frequencies(self) -> list[float]:
         """Frequencies of all components in Hz; the output has the relevant ones, packed."""

@@ -105,7 +105,7 @@ class _Recorder(Interpreter):
         return value
 
     def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
-        """Call an operator; where it is told to make float32, tell it the dtype that is computed in."""
+        """Call an operator; an argument that asks for float32 asks for the dtype of the computation instead."""
         if self._in_float64:
             args, kwargs = pytree.tree_map(_widened, (args, kwargs))
         return super().call_function(target, args, kwargs)

@@ -1,4 +1,4 @@
-"""The inputs of every module on the signal suite, and what its eager forms answer."""
+"""Inputs of every module for the signal suite, and outputs of its eager forms."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def audio_cases(
     """The suite as audio of a static shape.
 
     Rows of a batch (and the two ears) get different signals: row b of signal i is signal i + b, the
-    right ear the one after, 6 dB down. So a model that mixes up rows or ears is found out.
+    right ear the one after, 6 dB down. So parity finds a model that mixes up rows or ears.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def suite_inputs(
 def module_inputs(
     module: AuditoryModule, shapes: Mapping[str, Sequence[int]]
 ) -> dict[str, dict[str, npt.NDArray[np.float64]]]:
-    """Inputs that are not audio: what the preceding stage makes of the suite, if the shapes are its own."""
+    """Inputs that are not audio: outputs of the preceding stage for the suite, if their shapes fit."""
     batch, frames, size = next(iter(shapes.values()))
     made: dict[str, dict[str, npt.NDArray[np.float64]]] = {}
     for signal, audio in _stage_audio(module, batch, frames).items():
@@ -115,7 +115,7 @@ def module_inputs(
 def _stage_audio(
     module: AuditoryModule, batch: int, frames: int
 ) -> dict[str, npt.NDArray[np.float64]]:
-    """Audio of which the preceding stage makes this many frames."""
+    """Audio from which the preceding stage makes this many frames."""
     if isinstance(module, Moore2016ExcitationPattern):
         # 32 samples a frame at 32 kHz, behind the first 2048
         return audio_cases((batch, 2, 2048 + 32 * frames), 32000.0, "full scale")
@@ -152,7 +152,7 @@ def eager_runner(module: nn.Module, outputs: Sequence[str], device: str = "cpu")
 
 
 def single(arrays: Mapping[str, npt.NDArray[np.floating]]) -> Arrays:
-    """Arrays in float32, as every artifact takes and gives them."""
+    """Arrays in float32, the dtype of inputs and outputs of every artifact."""
     return {name: array.astype(np.float32) for name, array in arrays.items()}
 
 

@@ -1,4 +1,4 @@
-"""Verify a published folder again, from nothing but the folder; needs numpy and whatever runtimes there are."""
+"""Verification of a published folder from its own files; needs numpy and the installed runtimes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Progress = Callable[[str, float], None]
 
 @dataclass(frozen=True)
 class NotRun:
-    """A format, or a provider of it, that this machine could not run: nothing is known of it."""
+    """A format, or a provider of it, that this machine could not run, and the reason."""
 
     format: str
     form: str
@@ -42,12 +42,12 @@ class NotRun:
 
 @dataclass(frozen=True)
 class Findings:
-    """What `check_folder` has found.
+    """The results of `check_folder`.
 
     Parameters
     ----------
     vectors : tuple of ParityRow
-        Differences from the folder's own test vectors, which the float64 module answered.
+        Differences from the folder's own test vectors, which are outputs of the float64 module.
     eager : tuple of ParityRow
         Differences from eager torch on the whole signal suite; empty if `eager_reason` says why.
     not_run : tuple of NotRun
@@ -71,7 +71,7 @@ class Findings:
 
 
 def _vector_bytes(manifest: Manifest) -> int:
-    """What the test vectors may unpack to: signals in float64, with two other answers each, and headers."""
+    """Largest size of the unpacked test vectors: signals in float64, two other outputs each, and headers."""
     ports = (*manifest.inputs, *manifest.outputs)
     one = sum(prod(size or 1 for size in port.shape) * 8 + 1000 for port in ports)
     return 3 * len(VECTOR_SIGNALS) * one
@@ -107,7 +107,7 @@ def check_folder(
     Returns
     -------
     Findings
-        All is well with what was run.
+        All that was run is within its tolerance.
 
     Raises
     ------
@@ -194,7 +194,7 @@ def _no_eager(manifest: Manifest) -> str:
 
 
 def tolerances(manifest: Manifest, entry: FileEntry) -> tuple[dict[str, float], dict[str, float]]:
-    """By kind: what the format may add to eager torch, and that with what float32 adds to float64."""
+    """Tolerances by kind of output: of the format against eager torch, and of the format against float64."""
     own = {row.kind: row.tolerance for row in _published(manifest, entry.format, entry.form)}
     dtype = {row.kind: row.tolerance for row in _published(manifest, "float64", "whole")}
     kinds = {port.kind for port in manifest.outputs}

@@ -1,4 +1,4 @@
-"""Run one version of a model over all cases and keep the worst difference of every output."""
+"""Comparison of one version of a model with expected outputs: the largest difference of every output."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Runner = Callable[[Mapping[str, npt.NDArray[np.floating]]], Mapping[str, npt.NDA
 
 @dataclass(frozen=True)
 class Case:
-    """One signal: inputs by name, and the outputs that count as right.
+    """One signal: inputs by name, and the expected outputs.
 
     `left_out` [shape=(B, S), bool] marks the frames that are not compared, None if all are; see
     `AuditoryModule.near_threshold`.
@@ -40,7 +40,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Variant:
-    """What is compared, and how it shows in the table."""
+    """What is compared, as the parity table names it."""
 
     format: str
     form: str
@@ -121,7 +121,7 @@ def measure(run: Runner, cases: Sequence[Case], ports: Sequence[Port]) -> dict[s
 
 
 def comparable(found: npt.NDArray[np.floating], case: Case, port: Port) -> npt.NDArray[np.floating]:
-    """An output whose left-out frames are replaced by the expected ones, so that they differ by 0."""
+    """An output in which expected frames replace those that are left out, so that these differ by 0."""
     expected = case.outputs[port.name]
     if (
         case.left_out is None
@@ -133,7 +133,7 @@ def comparable(found: npt.NDArray[np.floating], case: Case, port: Port) -> npt.N
 
 
 def check_left_out(name: str, cases: Iterable[Case]) -> None:
-    """Refuse to leave out so many frames that a comparison proves little.
+    """Refuse a comparison that leaves out too many frames.
 
     Raises
     ------
@@ -177,7 +177,7 @@ def rows_of(
 
 
 def finite(value: float) -> float:
-    """A difference as a row says it."""
+    """A difference as a row holds it: finite, since JSON has no infinity."""
     return min(value, BEYOND)
 
 
@@ -207,7 +207,7 @@ def compare(
 
 
 def failing(rows: Iterable[ParityRow]) -> tuple[ParityRow, ...]:
-    """The rows beyond their tolerance."""
+    """The rows whose difference exceeds their tolerance."""
     return tuple(row for row in rows if not row.within)
 
 
@@ -216,7 +216,7 @@ def parity_error(name: str, rows: Sequence[ParityRow]) -> ParityError:
     worst = max(failing(rows), key=lambda row: (row.worst or 0.0) / max(row.tolerance, 1e-30))
     truth = "float64" if worst.format == "float64" else "eager torch"
     unit = UNITS.get(worst.kind, "")
-    # Every format is on the CPU first; elsewhere is worth a word.
+    # Every format runs on the CPU first, so only other providers are named.
     gpu = worst.provider == "cuda" or worst.provider.endswith("ExecutionProvider")
     name_of = "eager torch" if worst.format == "float64" else worst.format
     where = name_of if worst.form == "whole" else f"{name_of} {worst.form}"

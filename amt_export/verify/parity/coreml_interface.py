@@ -1,4 +1,4 @@
-"""What a Core ML package must be before it is run: interface, operators, metadata."""
+"""Checks of a Core ML package before it is run: interface, operators, metadata."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from amt_export.coreml_interpreter import open_package
 from amt_export.errors import ArtifactError
 from amt_export.manifest import METADATA_KEY, Manifest, Port
 
-# What our graphs are converted to. Anything else was not looked at and may be a trap, as `inverse` (adds 1e-4
-# to its argument) and `pow` (wrong for a constant base) are.
+# The operators of our converted graphs. Others are not verified and may be traps, as `inverse` (adds 1e-4 to
+# its argument) and `pow` (wrong for a constant base) are.
 KNOWN_OPERATORS = frozenset(
     (
         *("abs", "add", "cast", "clip", "concat", "const", "cumsum", "equal", "exp", "expand_dims"),

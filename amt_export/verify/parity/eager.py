@@ -1,4 +1,4 @@
-"""Eager torch: compared with float64 when a model is built, and what published folders are compared with."""
+"""Eager torch: compared with float64 during a build, and the reference for published folders."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from amt_export.verify.parity.streaming import streamed, whole_as_stream
 
 
 def prove_answers(answers: Sequence[Case], expected: Expected, variant: Variant) -> Evidence:
-    """Compare answers that are there already with what is expected of the same signals."""
+    """Compare outputs that were computed before with the expected ones."""
     given = iter(answers)
     worst = measure(lambda _inputs: next(given).outputs, expected.cases, expected.ports)
     return Evidence(rows_of(worst, expected.ports, variant, expected.tolerance), worst)
 
 
 def prove_eager(module: nn.Module, answers: Sequence[Case], expected: Expected) -> Evidence:
-    """Compare a module with what float64 says, on the CPU and on CUDA if there is one.
+    """Compare a module with the float64 module, on the CPU and on CUDA where there is a device.
 
     Parameters
     ----------
     module : nn.Module
         Whole form, on the CPU.
     answers : sequence of Case
-        What it answers there.
+        Its outputs on the CPU.
     expected : Expected
         The same signals, with the outputs of the float64 module.
     """
@@ -58,7 +58,7 @@ def prove_eager(module: nn.Module, answers: Sequence[Case], expected: Expected) 
 
 
 def stream_cases(manifest: Manifest, form: StreamForm, cases: Sequence[Case]) -> list[Case]:
-    """The same signals, and what the eager streaming form answers to them, block by block."""
+    """The same signals with the outputs of the eager streaming form, block by block."""
     run = streamed(manifest, eager_runner(form, form.output_names))
     return [
         replace(case, outputs=dict(run(case.inputs))) for case in whole_as_stream(manifest, cases)
@@ -66,12 +66,12 @@ def stream_cases(manifest: Manifest, form: StreamForm, cases: Sequence[Case]) ->
 
 
 def eager_cases(manifest: Manifest, source: str) -> dict[str, list[Case]]:
-    """The whole signal suite, and what the eager forms of a published folder answer to it.
+    """The signal suite with the outputs of the eager forms of a published folder.
 
     Parameters
     ----------
     manifest : Manifest
-        Whose parameters say everything: not one of a model built with a checkpoint.
+        Its parameters must be complete: not of a model that was built with a checkpoint.
     source : str
         Where it comes from, for errors.
 

@@ -1,4 +1,4 @@
-"""Outputs that are not finite: what no artifact may be published with."""
+"""Refusal of models whose outputs are not finite."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from amt_export.verify.parity.compare import Case
 
 
 def require_finite(spec: ModelSpec, manifest: Manifest, cases: Sequence[Case]) -> None:
-    """Refuse a model of which some output is not finite.
+    """Refuse a model if an output is not finite.
 
-    Both sides of a comparison may be infinite in the same place, so that comparing does not find it.
+    A comparison does not find it where both sides are infinite in the same place.
 
     Parameters
     ----------
@@ -23,12 +23,12 @@ def require_finite(spec: ModelSpec, manifest: Manifest, cases: Sequence[Case]) -
     manifest : Manifest
         Says whether values were loaded.
     cases : sequence of Case
-        What the eager forms answer.
+        With the outputs of the eager forms.
 
     Raises
     ------
     SpecError, CheckpointError
-        Whichever file the values are of.
+        SpecError if the values come from the model file, CheckpointError if from a checkpoint.
     """
     for case in cases:
         for name, output in case.outputs.items():

@@ -1,4 +1,4 @@
-"""Whether an artifact is the one its folder describes: its embedded manifest, names, shapes and dtypes."""
+"""Comparison of an artifact with its folder: embedded manifest, names, shapes and dtypes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from amt_export.manifest.embedded import embedded_text, open_onnx, unreadable_te
 
 
 def check_artifact(folder: Path, manifest: Manifest, entry: FileEntry) -> None:
-    """Check one file of a published folder as far as that needs no execution.
+    """Check one file of a published folder without running it.
 
     Raises
     ------
@@ -31,7 +31,7 @@ def check_artifact(folder: Path, manifest: Manifest, entry: FileEntry) -> None:
 
 def _check_embedded(path: Path, published: Path, manifest: Manifest) -> None:
     text = embedded_text(path)
-    # Both as this version's records: the copy may be of an older schema, as its folder's manifest.
+    # Both are converted to the current schema, because the copy may have an older one.
     embedded = json.loads(Manifest.from_json(text, f"{path} ({METADATA_KEY})").embedded_json())
     expected = json.loads(manifest.embedded_json())
     if embedded != expected:
@@ -44,7 +44,7 @@ def _check_embedded(path: Path, published: Path, manifest: Manifest) -> None:
 
 
 def check_onnx_interface(path: Path, inputs: Sequence[Port], outputs: Sequence[Port]) -> None:
-    """Compare names, shapes and dtypes of an ONNX file with what they should be.
+    """Compare names, shapes and dtypes of an ONNX file with the expected ones.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def check_onnx_interface(path: Path, inputs: Sequence[Port], outputs: Sequence[P
 
 
 def _onnx_type(dtype: str) -> str:
-    """As ONNX Runtime phrases it."""
+    """The name of a dtype in ONNX Runtime."""
     return {"float32": "tensor(float)", "float64": "tensor(double)"}.get(dtype, dtype)
 
 

@@ -1,4 +1,4 @@
-"""Open a published artifact of any format from disk, as a function from arrays to arrays."""
+"""Opening of a published artifact of any format as a function from arrays to arrays."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ CUDA = "cuda"
 
 
 def places(entry: FileEntry) -> tuple[tuple[str, ...], tuple[Skip, ...]]:
-    """Providers that a file is to be measured on, the usual one first, and those that are not here.
+    """Providers to measure a file on, the usual one first, and those that are not available.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def open_artifact(
     provider: str | None = None,
     setup: Setup = DEFAULT,
 ) -> tuple[Runner, Variant]:
-    """A runner for one file, and how it is verified; a streaming one streams whole signals.
+    """A runner for one file, and its name in the table. The runner of a stream takes whole signals.
 
     Core ML runs on macOS only; elsewhere the runner is the reference interpreter.
 
@@ -84,11 +84,13 @@ def open_artifact(
 def _open(
     path: Path, manifest: Manifest, entry: FileEntry, provider: str, setup: Setup
 ) -> tuple[Runner, Variant]:
-    """A runner for what one file itself takes and gives."""
+    """A runner with the inputs and outputs of one file."""
     version = Variant(entry.format, entry.form, provider)
     if entry.format == "coreml":
         check_interface(path, manifest)
-        interpreter = Interpreter(path)  # a damaged package is refused in our words on a Mac, too
+        interpreter = Interpreter(
+            path
+        )  # so that a damaged package gives our error on a Mac as well
         if sys.platform != "darwin":
             return interpreter.run, replace(version, verified_by="interpreter")
     if entry.format == "exported_program":

@@ -1,4 +1,4 @@
-"""How far two versions of an output are apart, in the unit that fits it."""
+"""Difference of two versions of an output, relative or in dB."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from amt_export.manifest.ports import FRAME_LEVELS, Port
 
 Array = npt.NDArray[np.floating]
 
-# Along these axes an output is a course in time; every other index is a channel of its own.
+# Along these axes an output runs in time; every other index is a channel.
 TIME_AXES = ("time", "frame")
-# Along these, the same channels come again.
+# Along these axes the same channels repeat.
 ROW_AXES = ("batch", "ear")
 # Level cells further below their frame's maximum than this do not count, in dB.
 RANGE_DB = 80.0
@@ -52,7 +52,7 @@ def by_channel(found: Array, expected: Array, port: Port) -> Array:
         return np.full(channels, np.inf)
     with np.errstate(over="ignore", invalid="ignore"):
         gap = found - expected
-    # What is not finite anywhere has made its difference so.
+    # A value that is not finite makes the difference not finite.
     finite = np.isfinite(np.max(gap)) and np.isfinite(np.min(gap))
     errors = (_errors if finite else _broken_errors)(found, expected, gap, port)
     others = tuple(i for i in range(errors.ndim) if i != axis)
@@ -61,7 +61,7 @@ def by_channel(found: Array, expected: Array, port: Port) -> Array:
 
 
 def _errors(found: Array, expected: Array, gap: Array, port: Port) -> Array:
-    """Errors of finite outputs that are `gap` apart: of each cell, or each course in time."""
+    """Errors of finite outputs that are `gap` apart: of each cell, or each channel over time."""
     if port.kind == "frequency":
         same = found.astype(np.float32, copy=False) == expected.astype(np.float32, copy=False)
         return np.where(same, 0.0, np.inf)
@@ -72,7 +72,7 @@ def _errors(found: Array, expected: Array, gap: Array, port: Port) -> Array:
 
 
 def _broken_errors(found: Array, expected: Array, _gap: Array, port: Port) -> Array:
-    """Errors where not all is finite: infinite where one is and the other is not, or is something else."""
+    """Errors of outputs with values that are not finite: infinite where the two differ in that."""
     found, expected = found.astype(np.float64), expected.astype(np.float64)
     finite = np.isfinite(expected)
     # NaN is not Inf, nor is Inf -Inf.
@@ -81,12 +81,12 @@ def _broken_errors(found: Array, expected: Array, _gap: Array, port: Port) -> Ar
     usable = finite & ~broken
     found, expected = np.where(usable, found, 0.0), np.where(usable, expected, 0.0)
     errors = _errors(found, expected, found - expected, port)
-    # A relative error has one value for a whole course in time; a broken cell spoils it.
+    # A relative error has one value for a channel over time, which one such cell makes infinite.
     return np.where(broken, np.inf, errors) if broken.any() else errors
 
 
 def course(port: Port) -> tuple[int, ...]:
-    """Axes along which the output is a course in time."""
+    """Axes along which the output runs in time."""
     return tuple(i for i, axis in enumerate(port.axes) if axis in TIME_AXES)
 
 
@@ -109,7 +109,7 @@ def _relative(gap: Array, expected: Array, port: Port) -> Array:
 
 
 def _largest(values: Array, axes: tuple[int, ...]) -> Array:
-    """Largest magnitude along some axes, which are kept; without a copy of all values."""
+    """Largest magnitude along some axes, which are kept. It makes no copy of all values."""
     top, bottom = (extreme(values, axis=axes, keepdims=True) for extreme in (np.max, np.min))
     largest: Array = np.maximum(np.abs(top), np.abs(bottom))
     return largest

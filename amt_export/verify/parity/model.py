@@ -1,4 +1,4 @@
-"""Prove a whole model while it is being built: eager torch against float64, every file against eager torch."""
+"""Proof of a model during a build: eager torch against float64, every file against eager torch."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from amt_export.verify.parity.signals import tones
 from amt_export.verify.parity.streaming import heard_samples, whole_as_stream
 from amt_export.verify.parity.vectors import VECTORS, save_vectors
 
-# Formats that run the operations of eager torch: rounding is the same.
+# Formats that run the kernels of eager torch and round alike.
 SAME_KERNELS = ("torchscript", "exported_program")
 # Batches that a free one is tried with.
 BATCHES = (1, 3)
@@ -33,7 +33,7 @@ Progress = Callable[[str, float], None]
 
 @dataclass(frozen=True)
 class Forms:
-    """A model as built, and what is exported and compared.
+    """The forms of a model that are exported and compared.
 
     Parameters
     ----------
@@ -44,9 +44,9 @@ class Forms:
     frozen, reference : AuditoryModule
         Both of them frozen for the length of the input.
     whole : WholeForm
-        Of `freeze`.
+        The frozen module, as it is exported.
     stream : StreamForm or None
-        For blocks.
+        The streaming form, if there is one.
     """
 
     module: AuditoryModule
@@ -59,7 +59,7 @@ class Forms:
 
 @dataclass(frozen=True)
 class Proof:
-    """What was measured of a model.
+    """The measurements of a model.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ class Proof:
 def prove_model(
     spec: ModelSpec, forms: Forms, manifest: Manifest, folder: Path, progress: Progress
 ) -> Proof:
-    """Measure everything, and leave the test vectors in the folder.
+    """Measure all files, and write the test vectors into the folder.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def prove_model(
 
 
 def _rounding(spec: ModelSpec, forms: Forms, form: str) -> float:
-    """What float32 is expected to leave of the suite's tones."""
+    """Expected relative error of float32 on the tones of the suite."""
     rate = getattr(forms.module, "fs", None)
     if spec.precision == "float64" or rate is None or "audio" not in spec.inputs:
         return 0.0
@@ -152,7 +152,7 @@ def _more_batches(spec: ModelSpec) -> list[int]:
 def _cases_of_batch(
     spec: ModelSpec, forms: Forms, manifest: Manifest, batch: int
 ) -> dict[str, list[Case]]:
-    """The suite in another batch, and what the eager forms answer to it."""
+    """The suite in another batch, with the outputs of the eager forms."""
     shapes = {name: (batch, *shape[1:]) for name, shape in spec.inputs.items()}
     inputs = suite_inputs(forms.frozen, shapes)
     cases = {"whole": module_cases(inputs, forms.frozen, "float32")}

@@ -1,4 +1,4 @@
-"""What a ``.pt2`` file may hold, looked at before torch sees it.
+"""Checks of a ``.pt2`` file before torch loads it.
 
 `torch.export.load` runs code that a file brings along, in more than one way: it unpickles members without
 ``weights_only``, evaluates the text of symbolic sizes and guards, looks operators up by name below `torch`,

@@ -1,4 +1,4 @@
-"""Measure one artifact everywhere it can run on this machine."""
+"""Measurement of one artifact on every provider of this machine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from amt_export.verify.parity.settings import DEFAULT, OTHERS, REDUCED_SIGNALS, 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What was measured of one artifact.
+    """The measurements of one artifact.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Expected:
-    """What an artifact is compared with: cases, the outputs and how far each kind may be off."""
+    """What an artifact is compared with: cases, outputs, and the tolerance of each kind of output."""
 
     cases: Sequence[Case]
     ports: Sequence[Port]
@@ -61,7 +61,7 @@ def prove(folder: Path, manifest: Manifest, entry: FileEntry, expected: Expected
         try:
             run, version = open_artifact(folder, manifest, entry, provider)
             found = _measured(folder / entry.path, run, expected)
-        except AmtExportError as error:  # the file is good: it has just run
+        except AmtExportError as error:  # the file is good: it ran on the usual provider
             skips.append(Skip(provider, reason_of(error)))
             continue
         elsewhere += rows_of(found, expected.ports, version, expected.tolerance)
@@ -87,7 +87,7 @@ def _in_all_settings(
     expected: Expected,
     rows: Sequence[ParityRow],
 ) -> list[ParityRow]:
-    """Rows of the defaults, made worse by what the other settings give on a signal."""
+    """Rows of the default settings, replaced by those of other settings where these are worse."""
     signals = tuple(case.signal for case in expected.cases)
     merged = [replace(row, settings=(_setting(DEFAULT, signals, row),)) for row in rows]
     for setup in OTHERS:
@@ -121,7 +121,7 @@ def _setting(setup: Setup, signals: tuple[str, ...], row: ParityRow) -> Setting:
 
 
 def worse(one: Evidence, other: Evidence) -> Evidence:
-    """Evidence of a file on two sets of signals: the larger difference of each output counts."""
+    """Evidence of a file on two sets of signals, with the larger difference of each output."""
     rows = tuple(
         second if (second.worst or 0.0) > (first.worst or 0.0) else first
         for first, second in zip(one.rows, other.rows, strict=True)
@@ -133,6 +133,6 @@ def worse(one: Evidence, other: Evidence) -> Evidence:
 
 
 def reason_of(error: Exception) -> str:
-    """The last line that a library wrote, which says what is wrong after saying where."""
+    """The last line of an error message, which in most libraries says what is wrong."""
     lines = str(error).strip().splitlines()
     return lines[-1] if lines else type(error).__name__

@@ -1,4 +1,4 @@
-"""What a TorchScript file may do: compute. Its language can write and map files too, which no model needs."""
+"""Check of the code in a TorchScript file: it may compute, but not write or map files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where ONNX artifacts are measured: execution providers, and how ONNX Runtime is set up in each.
+"""Execution providers and settings of ONNX Runtime with which artifacts are measured.
 
 The full suite runs on the defaults of every provider. On the CPU every level of optimization is run with one
 thread and with all besides, on a signal each: what they may change is the order of sums and which constants are
@@ -46,13 +46,13 @@ class Setup:
 
     @property
     def name(self) -> str:
-        """As the manifest says it."""
+        """The name of this setting in the manifest."""
         threads = {0: "all threads", 1: "1 thread"}.get(self.threads, f"{self.threads} threads")
         return f"{self.optimization} optimization, {threads}"
 
     @property
     def options(self) -> dict[str, Any]:
-        """As `amt_export.runtime.load` takes it."""
+        """Keyword arguments of `amt_export.runtime.load`."""
         return {
             "graph_optimization": self.optimization,
             "intra_op_num_threads": self.threads,
@@ -70,7 +70,7 @@ OTHERS = tuple(
 
 
 def providers() -> tuple[tuple[str, ...], tuple[Skip, ...]]:
-    """Providers to be tried, the CPU first, and those that need not be, with the reason.
+    """Providers to measure, the CPU first, and those that are skipped, with the reason.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The signal suite: what every artifact is run on before it is published. Seeded, so it never changes."""
+"""The signal suite, on which every artifact runs before it is published. It is seeded and never changes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Array = npt.NDArray[np.float64]
 
 # dB SPL re 20 uPa; a tone's and noise's level is that of its RMS.
 REFERENCE_PRESSURE = 2e-5
-# Steady sounds of everyday life; the noises cover silence to pain beside them.
+# Levels of everyday sounds. The noises cover the range from silence to pain.
 TONE_LEVEL = 70.0
 SPEECH_LEVEL = 65.0
 NOISE_LEVELS = (20.0, 60.0, 94.0, 120.0)
@@ -144,7 +144,7 @@ def onsets(samples: int, fs: float) -> dict[str, Array]:
 
 
 def stapes_velocity(pressure: Array, fs: float) -> Array:
-    """What the stapes does behind outer and middle ear: physically possible input of a DRNL.
+    """Velocity of the stapes behind outer and middle ear: a physically possible input of a DRNL.
 
     Without the outer ear's delay, so that a short signal is not all silence.
 

@@ -1,4 +1,4 @@
-"""The streaming form as one more version of a model: whole signals in, joined outputs out."""
+"""The streaming form as a version of a model that takes whole signals and gives joined outputs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HEARD = 0.25
 
 @dataclass(frozen=True)
 class _Blocks:
-    """A runner of one block with its states, as the backend of a stream."""
+    """Backend of a stream that calls a runner for each block."""
 
     call: Runner
 
@@ -44,7 +44,7 @@ def streamed(manifest: Manifest, block: Runner) -> Runner:
 
     def run(inputs: Mapping[str, npt.NDArray[np.floating]]) -> Arrays:
         (audio,) = inputs.values()
-        # What is wrong is measured, not refused.
+        # Values that are not finite are compared, not refused.
         stream = Stream(manifest, _Blocks(block), batch=audio.shape[0], on_nonfinite="pass")
         heard = heard_samples(manifest.sampling_rate, audio.shape[-1])
         first, last = stream.push(audio[..., :heard]), stream.flush()

@@ -15,7 +15,7 @@ from amt_export.verify.parity.compare import MOST_LEFT_OUT, Case, check_left_out
 
 VECTORS = "vectors.npz"
 # Signals whose inputs and outputs travel with the artifact: an impulse response, all frequencies loud and
-# so soft that a compressive channel is in its linear limb, and speech.
+# so soft that a compressive channel is linear, and speech.
 VECTOR_SIGNALS = ("click", "noise_94dB", "tiny_noise", "speech")
 # Bytes that their outputs may have. A representation of 30 channels and 12 modulations has 64 MB for each
 # second; then those signals are left out that say least of it.
