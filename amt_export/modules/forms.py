@@ -71,6 +71,8 @@ class StreamForm(nn.Module):
         super().__init__()
         self.module = module.freeze(stream=block)
         self.shape = (*shape[:-1], block)
+        if "channel" in module.input_ports[0].axes:
+            self.module.channels = shape[1]
         self.meanings = tuple(state.meaning for state in module.states)
         names = [f"state_{state.name}" for state in module.states]
         self.input_names = (module.input_ports[0].name, *names)
