@@ -51,10 +51,12 @@ test-engines-data: build/apps/gammatone_speech_16k/manifest.json
 	$(BIN)/python scripts/test_data_engines.py build/apps/gammatone_speech_16k
 
 # What packages/js and the example apps are tried with, and where it goes: beside the artifacts, which have all
-# formats. One model of each kind, of short signals: they are built faster, and longer ones need several windows.
+# formats. One model of each kind; most of short signals, which are built faster.
 APP_MODELS := gammatone_speech_16k cochleagram_casp_44k glasberg2002_frontend_32k moore2016_loudness_32k
 APPS := build/apps
-APP_SAMPLES := 8820
+APP_LENGTH := --samples 8820
+# Of its own length: of a shorter one the speech is so soft that rounding counts too much.
+$(APPS)/moore2016_loudness_32k/manifest.json: APP_LENGTH :=
 APP_TESTS := $(addprefix tests/e2e/test_,js_package.py web.py node.py cpp.py kotlin.py)
 
 test-apps: $(APP_MODELS:%=$(APPS)/%/manifest.json)
@@ -63,7 +65,7 @@ test-apps: $(APP_MODELS:%=$(APPS)/%/manifest.json)
 	$(BIN)/python -m pytest -rs -s $(APP_TESTS)
 
 $(APPS)/%/manifest.json: models/%.toml | $(INSTALLED)
-	$(BIN)/amt-export build $* --format onnx --samples $(APP_SAMPLES) --out $(APPS)
+	$(BIN)/amt-export build $* --format onnx $(APP_LENGTH) --out $(APPS)
 
 ARTIFACTS ?= artifacts
 

@@ -80,7 +80,7 @@ def measured(folder: Path, seconds: float) -> dict[str, float | str]:
 def table(rows: list[dict[str, float | str]], core_hour: float, tb_month: float) -> str:
     """Return the table in Markdown."""
     lines = [
-        "| model | columns, hop | h per core-h | core-hours | $ | MB per h | TB | $ a month | as samples, TB |",
+        "| model | columns, hop | h per core-h | core-hours | $ | MB per h | TB | $ a month | as is, TB |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:

@@ -4,7 +4,7 @@ A page says where with a comment on a line of its own:
 
     <!-- facts: NAME ... -->     table of each model file: interface, size, error, speed, and the file itself
     <!-- response: NAME -->      frequency response of a published model
-    <!-- cite: KEY ... -->       references of docs/references.bib, with DOI and BibTeX
+    <!-- cite: KEY ... -->       references of amt_export/report/references.bib, with DOI and BibTeX
     <!-- models -->              all models in one table
     <!-- machine -->             where their speeds were measured
     <!-- picture: NAME -->       a picture of docs/pictures; nothing where it is not there yet
@@ -15,7 +15,6 @@ A page says where with a comment on a line of its own:
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Callable
@@ -24,179 +23,14 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from docs_bibliography import cite
+from docs_facts import facts, machine, models, response
 from latex2mathml.converter import convert
 from mkdocs.structure.files import File
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 Macro = Callable[[list[str]], str]
-
-# Module of a model file to the page about it.
-PAGES = {
-    "GammatoneFilterbank": "gammatone",
-    "CASPFrontEnd": "casp",
-    "DRNLFilterbank": "drnl",
-    "FastDRNLFilterbank": "drnl",
-    "Moore2016Loudness": "moore2016_loudness",
-    "Moore2016Spectrum": "moore2016_excitation",
-    "Moore2016ExcitationPattern": "moore2016_excitation",
-    "Moore2016FrontEnd": "moore2016_excitation",
-    "MultiResolutionFFT": "glasberg2002",
-    "ERBIntegration": "glasberg2002",
-    "ExcitationPattern": "glasberg2002",
-    "Glasberg2002FrontEnd": "glasberg2002",
-    "Paulick2024": "paulick2024",
-    "Dau1997": "dau1997",
-}
-
-
-def page_of(model: dict[str, Any]) -> str:
-    """The page about a model, without `.md`."""
-    return "cochleagram" if model.get("levels_hop") else PAGES[model["module"]]
-
-
-def all_models() -> dict[str, Any]:
-    """What scripts/docs_models.py collected."""
-    return json.loads((DOCS / "data" / "models.json").read_text(encoding="utf-8"))
-
-
-def megabytes(size: int) -> str:
-    """A size in words."""
-    return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.0f} kB"
-
-
-def port(entry: dict[str, Any]) -> str:
-    """Name, shape, axes and unit of an input or output."""
-    shape = ", ".join("any" if size is None else str(size) for size in entry["shape"])
-    axes = ", ".join(entry["axes"])
-    return f"`{entry['name']}` [{shape}] ({axes}), {entry['unit']}"
-
-
-def error(entry: dict[str, Any]) -> str:
-    """A difference and the signal that had it."""
-    what = " dB" if entry["kind"] == "db" else ""
-    return f"{entry['worst']:.1e}{what} ({entry['signal']})"
-
-
-def speed(model: dict[str, Any]) -> str:
-    """Milliseconds of one thread for a second of audio, or for a call."""
-    found = model.get("speed")
-    if not found:
-        return "not measured"
-    value = found["ms"] / (found["seconds"] or 1)
-    return (f"{value:.2g} ms" if value < 100 else f"{value:.0f} ms") + (
-        "" if found["seconds"] else " a call"
-    )
-
-
-def facts(names: list[str]) -> str:
-    """Table of each model file."""
-    return "\n\n".join(map(one_model, names))
-
-
-def one_model(name: str) -> str:
-    """Heading, table and file of one model."""
-    model = all_models()["models"][name]
-    rows = [
-        ("input", "<br>".join(map(port, model["inputs"]))),
-        ("output", "<br>".join(map(port, model["outputs"]))),
-    ]
-    if model["sampling_rate"]:
-        rows.append(("sampling rate", f"{model['sampling_rate']:g} Hz"))
-    if stream := model["stream"]:
-        delay = f", {stream['latency']} samples later than the input" if stream["latency"] else ""
-        rows.append(("stream", f"blocks of {stream['block']} samples{delay}"))
-    size = megabytes(model["bytes"]["whole"])
-    if "stream" in model["bytes"]:
-        size += f", stream {megabytes(model['bytes']['stream'])}"
-    rows += [
-        ("ONNX file", size),
-        (
-            "float32 from float64",
-            "<br>".join(f"`{o}`: {error(e)}" for o, e in model["float64"].items()),
-        ),
-        (
-            "ONNX from eager torch",
-            "<br>".join(f"`{o}`: {error(e)}" for o, e in model["onnx"].items()),
-        ),
-        (
-            "time, one thread",
-            speed(model) + (" for a second of audio" if model["sampling_rate"] else ""),
-        ),
-    ]
-    table = "\n".join(f"| {key} | {value} |" for key, value in rows)
-    toml = (ROOT / "models" / f"{name}.toml").read_text(encoding="utf-8").rstrip()
-    indented = "\n".join(f"    {line}".rstrip() for line in toml.splitlines())
-    return (
-        f"### {name}\n\n{model['description']}.\n\n| | |\n|---|---|\n{table}\n\n"
-        f'??? note "models/{name}.toml"\n\n    ```toml\n{indented}\n    ```\n'
-    )
-
-
-def models(_: list[str]) -> str:
-    """All models in one table."""
-    rows = ["| model | computes | takes | ONNX | one thread |", "|---|---|---|---|---|"]
-    for name, model in sorted(all_models()["models"].items()):
-        rate = f" at {model['sampling_rate']:g} Hz" if model["sampling_rate"] else ""
-        cells = (
-            f"[`{name}`]({{up}}models/{page_of(model)}.md#{name})",
-            model["description"],
-            ", ".join(port["unit"] for port in model["inputs"]) + rate,
-            megabytes(model["bytes"]["whole"]),
-            speed(model),
-        )
-        rows.append("| " + " | ".join(cells) + " |")
-    return '<div class="models" markdown>\n\n' + "\n".join(rows) + "\n\n</div>"
-
-
-def machine(_: list[str]) -> str:
-    """Where the speeds were measured."""
-    return all_models()["machine"]
-
-
-def response(names: list[str]) -> str:
-    """Frequency response of a published model, drawn by `build`."""
-    svg = (DOCS / "data" / f"{names[0]}.response.svg").read_text(encoding="utf-8")
-    svg = re.sub(r"@media\(prefers-color-scheme:dark\)\{\.chart\{[^}]*\}\}", "", svg)
-    return "\n" + re.sub(r"\n\s*\n", "\n", svg).strip() + "\n"
-
-
-def bibliography() -> dict[str, str]:
-    """The entries of docs/references.bib by key."""
-    text = (DOCS / "references.bib").read_text(encoding="utf-8")
-    entries = re.findall(r"^@\w+\{([\w:-]+),.*?^\}", text, re.DOTALL | re.MULTILINE)
-    blocks = re.findall(r"^@\w+\{.*?^\}", text, re.DOTALL | re.MULTILINE)
-    return dict(zip(entries, blocks, strict=True))
-
-
-def field(entry: str, name: str) -> str:
-    """A field of a BibTeX entry, each on a line of its own."""
-    found = re.search(rf"^\s*{name}\s*=\s*\{{(.*)\}},?$", entry, re.MULTILINE)
-    return found[1] if found else ""
-
-
-def reference(entry: str) -> str:
-    """One entry as a sentence with a link."""
-    authors = [" ".join(reversed(a.split(", "))) for a in field(entry, "author").split(" and ")]
-    names = ", ".join(authors[:-1]) + " and " + authors[-1] if len(authors) > 1 else authors[0]
-    where = field(entry, "journal") or field(entry, "booktitle") or field(entry, "institution")
-    volume, pages = field(entry, "volume"), field(entry, "pages").replace("--", "-")
-    place = ", ".join(part for part in (f"*{where}* {volume}".strip(), pages) if part)
-    said = f"{names} ({field(entry, 'year')}). {field(entry, 'title')}. {place}."
-    if doi := field(entry, "doi"):
-        said += f" [doi:{doi}](https://doi.org/{doi})"
-    elif url := field(entry, "url"):
-        said += f" <{url}>"
-    return said.replace("{", "").replace("}", "")
-
-
-def cite(keys: list[str]) -> str:
-    """References with DOI, and their BibTeX."""
-    entries = [bibliography()[key] for key in keys]
-    listed = "\n".join(f"- {reference(entry)}" for entry in entries)
-    bibtex = "\n\n".join(entries)
-    indented = "\n".join(f"    {line}".rstrip() for line in bibtex.splitlines())
-    return f'{listed}\n\n??? quote "BibTeX"\n\n    ```bibtex\n{indented}\n    ```\n'
 
 
 def title_of(program: Path) -> str:
@@ -276,8 +110,18 @@ MACROS: dict[str, Macro] = {
 MACRO = re.compile(rf"<!-- ({'|'.join(MACROS)})(?:: (.*?))? -->")
 
 
+# A link to a file of the repository that is no page: right on a host of repositories, nowhere on the site.
+OUTSIDE = re.compile(
+    r"\[([^\]]+)\]\((?:\.\./)+((?:amt_export|examples|packages|scripts|tests)/[^)]+)\)"
+)
+
+
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Put in what the comments ask for."""
+    """Put in what the comments ask for, and name files outside of the pages in place of linking to them."""
+    markdown = OUTSIDE.sub(
+        lambda found: f"`{found[2]}`" if found[1] == found[2] else f"{found[1]} (`{found[2]}`)",
+        markdown,
+    )
     up = "../" * page.file.src_uri.count("/")
 
     def put_in(found: re.Match[str]) -> str:

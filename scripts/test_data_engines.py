@@ -149,7 +149,7 @@ def try_service(bench: Bench, python: Path) -> str:
     """The WebSocket service, with 50 clients."""
     folder = ROOT / "examples/service"
     port = "18763"
-    command = [python, folder / "app.py", bench.model, "--port", port]
+    command = [python, folder / "app.py", bench.model, "--port", port, "--connections", "50"]
     process = subprocess.Popen(list(map(str, command)), env=bench.environment)
     try:
         for _ in range(240):
@@ -160,7 +160,9 @@ def try_service(bench: Bench, python: Path) -> str:
                 time.sleep(0.5)
         url = f"ws://127.0.0.1:{port}/stream"
         options = ("--url", url, "--connections", "50", "--seconds", "5")
-        return bench.run(python, folder / "load_test.py", bench.model, SPEECH, *options).strip()
+        said = bench.run(python, folder / "load_test.py", bench.model, SPEECH, *options).strip()
+        check = ROOT / "scripts/data_engines/check_service.py"
+        return f"{said}; {bench.run(python, check, url).strip()}"
     finally:
         process.terminate()
         process.wait()

@@ -22,6 +22,14 @@ from amt_export.manifest import Manifest
 
 Samples = NDArray[np.float64]
 
+SUFFIXES = frozenset(
+    (
+        *(".wav", ".wave", ".rf64", ".w64", ".bw64", ".aif", ".aiff", ".aifc", ".au", ".caf"),
+        *(".flac", ".ogg", ".oga", ".opus", ".mp3"),
+    )
+)
+"""Of the files that are taken from a folder: what libsndfile reads and people record."""
+
 PIECE = 1 << 16
 """Samples read at once: a second or two, enough to keep file and model busy in turns."""
 

@@ -25,6 +25,14 @@ class Parser(argparse.ArgumentParser):
             formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, **options
         )
 
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is None or value in action.choices:
+            return
+        try:
+            one_of(action.choices, "command")(value)
+        except ArgumentTypeError as error:
+            raise argparse.ArgumentError(action, str(error)) from None
+
     def error(self, message: str) -> NoReturn:
         """Print one line and exit."""
         complain(f"{message} (see {self.prog} --help)")

@@ -142,6 +142,7 @@ class Converter:
                 clock = f"{done / recording.fs:.0f} of {recording.seconds:.0f} s"
                 report(clock, done / recording.samples)
             elapsed = time.perf_counter() - started
+            report("writing" if task.picture is None else "drawing", 1.0)
         return Outcome(
             task.source,
             tuple(files_of(task, self)),

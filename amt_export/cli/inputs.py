@@ -8,13 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from amt_export.audio.reader import SUFFIXES
 from amt_export.errors import AudioError
-
-SUFFIXES = (
-    *(".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc"),
-    *(".au", ".caf", ".w64", ".rf64", ".bw64"),
-)
-"""Of the files that are taken from a folder: what libsndfile reads and people record."""
 
 
 class Found(NamedTuple):

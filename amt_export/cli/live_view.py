@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -26,8 +26,8 @@ from amt_export.runtime.loudness import RunningLoudness, loudness_outputs
 MARGIN = 4
 """Lines besides the picture: title, status, the last line, and the one the cursor is on."""
 
-METER = 3
-"""Lines of the loudness meter."""
+METER = 4
+"""Lines of the loudness meter: three above the picture, and one more at the end."""
 
 TALLEST = 34
 """Lines of the picture at most: on a tall terminal more would only be slower."""
@@ -65,6 +65,7 @@ class View:
         self._console, self._stream, self._source = console, stream, source
         self._busy = 0.0
         self._drawn = 0.0
+        self._heard = 0  # samples
 
     @contextmanager
     def shown(self) -> Iterator[Any]:
@@ -76,31 +77,36 @@ class View:
                 outputs = self._stream.push(piece)
                 now = time.perf_counter()
                 self._busy += now - started
-                if self._loudness is not None:
-                    self._loudness.add(outputs)
-                self._picture.add(self._columns.add(outputs).repeat(self._repeat, axis=1))
+                self._heard += piece.shape[-1]
+                self._add(outputs)
                 # A microphone's pieces may be smaller than what an eye sees.
                 if now - self._drawn >= 0.8 * FRAME:
                     self._drawn = now
                     live.refresh()
 
             yield show
+            self._add(self._stream.flush())  # what was late by the latency
             live.refresh()
 
+    def _add(self, outputs: Mapping[str, NDArray[Any]]) -> None:
+        if self._loudness is not None:
+            self._loudness.add(outputs)
+        self._picture.add(self._columns.add(outputs).repeat(self._repeat, axis=1))
+
     def summary(self, interrupted: bool) -> str:
-        """Return the last line."""
-        heard = self._stream.samples / self._fs
+        """Return the last line, and for loudness one more."""
+        heard = self._heard / self._fs
         end = "stopped" if interrupted else "ended"
         words = (
             f"{end} after {heard:.1f} s of {self._source.name}, {self._speed()}{self._trouble()}"
         )
         if self._loudness is not None:
-            words += f", {maximum(self._loudness.maximum, self._loudness.seconds)}"
+            words += f"\n{maximum(self._loudness.maximum, self._loudness.seconds)}"
         return words
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         manifest, info = self._stream.manifest, self._stream.manifest.stream
-        heard = self._stream.samples / self._fs
+        heard = self._heard / self._fs
         whole = f" of {self._source.seconds:.1f}" if self._source.seconds else ""
         clock = f"{heard:.1f}{whole} s"
         title = f"{manifest.name}, {self._columns.name}: {self._source.name}"
@@ -119,7 +125,7 @@ class View:
         yield Text(status, style="dim", no_wrap=True, overflow="ellipsis")
 
     def _speed(self) -> str:
-        factor = self._stream.samples / self._fs / self._busy if self._busy else 0.0
+        factor = self._heard / self._fs / self._busy if self._busy else 0.0
         return f"{number(factor)} x real time"
 
     def _trouble(self) -> str:

@@ -6,6 +6,7 @@ were bad, 128 and its number for a signal: 130 for Ctrl-C.
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import sys
@@ -46,6 +47,23 @@ exit code: 0 all is well, 1 a check or the data failed, 2 bad usage,
 3 finished, but some inputs were bad, 130 interrupted.
 """
 
+COMMANDS = (
+    "list",
+    "info",
+    "run",
+    "live",
+    "build",
+    "check",
+    "bench",
+    "diff",
+    "lint",
+    "report",
+    "corpus",
+    "triton",
+    "completion",
+)
+"""In the order of the help: what people need every day comes first. Each is a module of `cli.commands`."""
+
 FAILED = 1
 
 # By convention of shells: this and the number of the signal, 130 for Ctrl-C.
@@ -75,7 +93,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         warnings.showwarning = lambda message, *_, **__: complain(message, "warning")
         try:
             with interruptible():
-                commands = parser()
+                words = sys.argv[1:] if argv is None else argv
+                commands = parser(words[0] if words and words[0] in COMMANDS else None)
                 complete(commands)
                 arguments = commands.parse_args(argv)
                 with silenced(getattr(arguments, "quiet", False)):
@@ -110,33 +129,27 @@ def _explained(error: Exception) -> str:
     return f"{error}; pip install 'amt_export[export]'"
 
 
-def parser() -> Parser:
-    """Return the parser of all commands."""
-    from amt_export.cli.commands import (
-        bench,
-        build,
-        check,
-        completion,
-        corpus,
-        diff,
-        info,
-        run,
-        triton,
-    )
-    from amt_export.cli.commands import lint as linting
-    from amt_export.cli.commands import list as listing
-    from amt_export.cli.commands import report as reporting
+def parser(only: str | None = None) -> Parser:
+    """Return the parser of all commands.
 
-    live: Any
-    try:
-        from amt_export.cli.commands import live  # draws with rich, which the others can do without
-    except ImportError as error:
-        live = Absent("live", error)
+    Parameters
+    ----------
+    only : str, optional
+        Leave out all other commands: importing what each of them needs takes longer than most of them run.
+    """
     top = Parser(prog="amt-export", description=DESCRIPTION, epilog=EPILOG)
     top.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = top.add_subparsers(metavar="COMMAND", required=True, title="commands")
-    everyday = (listing, info, run, live, build, check, bench, diff, linting, reporting)
-    scale = (corpus, triton)
-    for command in (*everyday, *scale, completion):
-        command.add(commands)
+    for name in COMMANDS if only is None else (only,):
+        _command(name).add(commands)
     return top
+
+
+def _command(name: str) -> Any:
+    """Return the module of a command, or what stands for it where a package is missing."""
+    try:
+        return importlib.import_module(f"amt_export.cli.commands.{name}")
+    except ImportError as error:
+        if name != "live":  # which draws with rich; the others can do without
+            raise
+        return Absent(name, error)

@@ -6,18 +6,17 @@ Each worker is a pool of one process, so that a recording that kills its worker 
 from __future__ import annotations
 
 import errno
-import os
 import signal
-import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import active_children, get_context, parent_process
+from multiprocessing import active_children, get_context
 from typing import Any
 
 from amt_export.cli.convert import Converter, Outcome, Settings, Task
 from amt_export.cli.interruption import stop_if_interrupted
 from amt_export.cli.terminal.progress import Report
+from amt_export.corpus.pool import begin_worker
 from amt_export.errors import AmtExportError, MissingDependencyError, PublishError
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
@@ -142,7 +141,7 @@ def _begin(settings: Settings) -> None:
     # Ctrl-C goes to all processes of a terminal; the first one ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _stop)
-    _end_with_parent()
+    begin_worker()
     try:
         _worker = Converter(settings, **_one_thread(settings.backend))
     except AmtExportError as error:
@@ -170,15 +169,3 @@ def _one_thread(backend: str) -> dict[str, Any]:
 def _stop(_number: int, _frame: object) -> None:
     """End a worker, which removes what it has half written on its way out."""
     raise SystemExit(1)
-
-
-def _end_with_parent() -> None:
-    """Let a worker end when its parent was killed; it would wait for work for ever."""
-    parent = parent_process()
-
-    def watch() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()

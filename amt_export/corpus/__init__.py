@@ -2,7 +2,7 @@
 
 ::
 
-    extract = Extractor("artifacts/gammatone_speech_16k")
+    extract = Extractor("gammatone_speech_16k")
     extract({"path": ["a.wav", "b.flac"]})["levels"]
     Shards(extract, "levels")({"shard": [["a.wav", "b.flac"]]})
 """

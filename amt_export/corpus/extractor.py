@@ -26,6 +26,7 @@ from amt_export.errors import (
     StreamError,
 )
 from amt_export.manifest import Manifest, load_manifest, sha256_of
+from amt_export.runtime.lookup import find_model
 
 Row = dict[str, Any]
 
@@ -55,7 +56,7 @@ class Extractor:
     Parameters
     ----------
     model : str or Path
-        A published folder.
+        The name of a model, or a published folder.
     hop : float, optional
         s from frame to frame. Default: 0.010, or that of a model which has frames of its own.
     quantity : {"level", "loudness"}, optional
@@ -87,7 +88,7 @@ class Extractor:
     --------
     ::
 
-        extract = Extractor("artifacts/gammatone_speech_16k")
+        extract = Extractor("gammatone_speech_16k")
         batch = extract({"path": ["speech.wav", "gone.wav"]})
         batch["levels"][0].shape    # (335, 30)
         batch["error"]              # [None, 'gone.wav: no such file; give a WAV, ...']
@@ -104,7 +105,7 @@ class Extractor:
         full_scale: float | None = None,
         diotic: bool = False,
     ) -> None:
-        self._folder = Path(model).absolute()
+        self._folder = find_model(model).absolute()
         self.manifest = load_manifest(self._folder)
         self._artifacts = {"whole": self.manifest.entry("onnx").sha256}
         for entry in self.manifest.files:

@@ -7,14 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from amt_export.audio.reader import SUFFIXES
 from amt_export.corpus.header import stated_seconds
 from amt_export.corpus.schema import parquet, pyarrow
 from amt_export.corpus.temporary import writing
 from amt_export.errors import AudioError
-
-WAVES = (".wav", ".wave", ".rf64", ".w64", ".bw64", ".aif", ".aiff", ".aifc", ".au", ".caf")
-SUFFIXES = frozenset((*WAVES, ".flac", ".ogg", ".oga", ".opus", ".mp3"))
-"""What is taken from a folder: the recordings that libsndfile reads."""
 
 LISTS = frozenset((".txt", ".lst", ".list"))
 """Files that name recordings, one in each line."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -11,6 +12,7 @@ from multiprocessing import active_children, get_context, parent_process
 from typing import Any
 
 from amt_export.corpus.shards import Shards
+from amt_export.corpus.temporary import leftovers
 from amt_export.errors import AmtExportError
 
 AHEAD = 2
@@ -52,8 +54,9 @@ def run(
             heartbeat()
             yield shards.shard(list(shard))
         return
+    others = set(active_children())  # of whoever calls this
     pool = ProcessPoolExecutor(
-        min(jobs, max(1, len(paths))), get_context("spawn"), initializer=_end_with_parent
+        min(jobs, max(1, len(paths))), get_context("spawn"), initializer=begin_worker
     )
     try:
         yield from _finished(pool, shards, iter(paths), AHEAD * jobs, heartbeat)
@@ -64,8 +67,11 @@ def run(
         ) from error
     except BaseException:
         # Nobody waits for shards in progress: what they have written is temporary.
-        for child in active_children():
+        for child in set(active_children()) - others:
             child.terminate()
+            child.join()
+        for path in leftovers(shards.out):
+            path.unlink(missing_ok=True)
         raise
     finally:
         pool.shutdown(cancel_futures=True)
@@ -90,8 +96,9 @@ def _finished(
             yield future.result()
 
 
-def _end_with_parent() -> None:
-    """Let a worker end when the process that feeds it was killed; it would wait for work for ever."""
+def begin_worker() -> None:
+    """Leave Ctrl-C to the parent, and end when the parent was killed: a worker would wait for work for ever."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = parent_process()
 
     def watch() -> None:

@@ -111,7 +111,7 @@ def _example(manifest: Manifest) -> str:
     lines = [
         "from amt_export import runtime",
         "",
-        f'model = runtime.load("artifacts/{manifest.name}")',
+        f'model = runtime.load("{manifest.name}")',
         f"outputs = {call}",
         f'outputs["{output.name}"]  # {output.unit}: {", ".join(output.axes)}',
     ]
@@ -130,6 +130,10 @@ def _computes(manifest: Manifest) -> list[str]:
         facts.append(f"Parameters: {plain(values)}.")
     if centres := manifest.centre_frequencies:
         facts.append(f"{len(centres)} channels from {min(centres):.0f} to {max(centres):.0f} Hz.")
+    if filters := manifest.mfc:
+        facts.append(
+            f"{len(filters)} modulation filters from {filters[0]:g} to {filters[-1]:.0f} Hz."
+        )
     return [computes.strip(), " ".join(facts)]
 
 

@@ -14,7 +14,6 @@ REFERENCES = Path(__file__).with_name("references.bib")
 
 ENTRY = re.compile(r"^@(\w+)\{([\w-]+),\n(.*?)^\}", re.MULTILINE | re.DOTALL)
 FIELD = re.compile(r"^\s*(\w+) = \{(.*)\},$", re.MULTILINE)
-ACCENTS = {r"{\"u}": "ü", r"{\~n}": "ñ", r"{\'\i}": "í", "``": "“", "''": "”", "--": "-"}
 VENUES = ("journal", "booktitle", "institution")
 
 
@@ -84,9 +83,7 @@ def _paper(match: re.Match[str]) -> Paper:
 
 def _plain(text: str) -> str:
     """Return a value of BibTeX without its markup."""
-    for written, meant in ACCENTS.items():
-        text = text.replace(written, meant)
-    return text.replace("{", "").replace("}", "")
+    return text.replace("--", "-").replace("{", "").replace("}", "")
 
 
 def _name(author: str) -> str:

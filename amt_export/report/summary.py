@@ -13,8 +13,8 @@ READING = """\
 <section aria-labelledby=reading><h2 id=reading>How to read this page</h2><dl class=words>
 <dt>worst difference<dd>Each file was opened from disk and compared with the same module in eager torch on
 eleven signals: noise from 20 to 120 dB SPL, a click, tones, a sweep, silence, speech. A difference is
-relative to the peak of its channel (at least 1 % of the whole output's peak), or in dB for outputs that are
-levels.
+relative to the peak of its channel (at least 1 % of the whole output's peak), in dB for outputs that are
+levels, or in model units (MU) for internal representations.
 <dt>bar and %<dd>The share of the tolerance that the worst difference uses up, on a linear scale: a full bar
 is all of it.
 <dt>float64<dd>No file. The module in its own precision, mostly float32, is compared with the same module in

@@ -296,7 +296,8 @@ class Model:
         """Refuse what a shape alone cannot tell from many signals of a few samples: (T, channels)."""
         count, samples = len(rows), rows.shape[-1]
         many = port.shape[0] is not None and count > port.shape[0]
-        least = min(self._manifest.warm_up, port.sized()[-1])
+        # The axis of the ears, which must be 2, tells where time is unless there are more signals than samples.
+        least = 0 if "ear" in port.axes else min(self._manifest.warm_up, port.sized()[-1])
         if count > samples > 0 or (many and samples < least):
             raise InputError(
                 f"audio: {rows.shape} would be {count} signals of {samples} sample{'s' * (samples != 1)}; "

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from amt_export import runtime
@@ -107,35 +106,3 @@ def recording_pieces(
         outputs = reduce_courses(opened.push(audio), manifest, outputs)
         yield audio, outputs
     yield audio[..., :0], reduce_courses(opened.flush(), manifest, outputs)
-
-
-def process_recording(opened: Model | Stream, recording: AudioReader) -> dict[str, Array]:
-    """Run a recording through a model and join the pieces.
-
-    Parameters
-    ----------
-    opened, recording
-        As for `recording_pieces`.
-
-    Returns
-    -------
-    dict of ndarray
-        Outputs by name, with the batch axis.
-
-    Raises
-    ------
-    AudioError, InputError, StreamError
-        As for `recording_pieces`.
-    """
-    from amt_export.runtime.axes import time_axis
-
-    pieces = [outputs for _, outputs in recording_pieces(opened, recording)]
-    joined = {}
-    for port in opened.manifest.outputs:
-        axis = time_axis(port)
-        joined[port.name] = (
-            pieces[-1][port.name]
-            if axis is None
-            else np.concatenate([piece[port.name] for piece in pieces], axis)
-        )
-    return joined

@@ -5,7 +5,7 @@ import numpy as np
 
 from amt_export import runtime
 
-model = runtime.load("artifacts/casp_44k")
+model = runtime.load("casp_44k")
 channel = np.argmin(np.abs(np.subtract(model.centre_frequencies, 4000)))
 levels = np.arange(0, 101, 5)
 time = np.arange(11025) / 44100

@@ -5,7 +5,7 @@ import numpy as np
 
 from amt_export import runtime
 
-model = runtime.load("artifacts/moore2016_loudness_32k")
+model = runtime.load("moore2016_loudness_32k")
 frequencies = np.geomspace(63, 12600, 17)
 levels = np.arange(0, 121, 20)
 phon = np.zeros((len(frequencies), len(levels)))

@@ -5,7 +5,7 @@ import numpy as np
 
 from amt_export import runtime
 
-model = runtime.load("artifacts/moore2016_frontend_32k")
+model = runtime.load("moore2016_frontend_32k")
 tone = np.sin(2 * np.pi * 1000 * np.arange(16000) / 32000)  # full scale, 93.98 dB SPL
 for level in (90, 70, 50, 30):
     sound = 10 ** ((level - 93.98) / 20) * tone

@@ -5,7 +5,7 @@ import numpy as np
 
 from amt_export import runtime
 
-model = runtime.load("artifacts/gammatone_speech_16k")
+model = runtime.load("gammatone_speech_16k")
 click = np.zeros(480)  # 30 ms
 click[0] = 1.0
 time = 1000 * np.arange(480) / model.sampling_rate

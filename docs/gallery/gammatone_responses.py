@@ -5,7 +5,7 @@ import numpy as np
 
 from amt_export import runtime
 
-model = runtime.load("artifacts/gammatone_speech_16k")
+model = runtime.load("gammatone_speech_16k")
 impulse = np.zeros(16000)
 impulse[0] = 1.0
 response = np.fft.rfft(model.process(impulse)["subbands"][::3])

@@ -8,7 +8,7 @@ from amt_export import runtime
 levels = np.arange(0, 101, 5)  # dB SPL of a tone of 1 kHz
 tone = np.sqrt(2) * 2e-5 * np.sin(2 * np.pi * 1000 * np.arange(22050) / 44100)  # 0 dB SPL, in Pa
 for name, label in (("casp_44k", "normal hearing"), ("casp_hix_44k", "no outer hair cells")):
-    model = runtime.load(f"artifacts/{name}")
+    model = runtime.load(name)
     channel = np.argmin(np.abs(np.subtract(model.centre_frequencies, 1000)))
     sounds = 10 ** (levels[:, None] / 20) * tone
     velocity = model.process(sounds)["velocity"][:, channel, 11025:]  # m/s, settled

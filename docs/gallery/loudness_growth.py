@@ -5,7 +5,7 @@ import numpy as np
 
 from amt_export import runtime
 
-model = runtime.load("artifacts/moore2016_loudness_32k")
+model = runtime.load("moore2016_loudness_32k")
 levels = np.arange(0, 101, 10)  # dB SPL
 tone = np.sin(2 * np.pi * 1000 * np.arange(32000) / 32000)
 noise = np.random.default_rng(0).standard_normal(32000)

@@ -5,7 +5,7 @@ import numpy as np
 
 from amt_export import runtime
 
-model = runtime.load("artifacts/moore2016_loudness_32k")
+model = runtime.load("moore2016_loudness_32k")
 outputs = model.process_file("speech.wav", level=65.0, diotic=True)
 short_term, long_term = (outputs[name][0].sum(axis=-1) for name in ("short_term", "long_term"))
 time = 0.001 * np.arange(len(short_term))

@@ -5,7 +5,7 @@ import numpy as np
 
 from amt_export import runtime
 
-model = runtime.load("artifacts/moore2016_loudness_32k")
+model = runtime.load("moore2016_loudness_32k")
 bandwidths = np.geomspace(30, 1900, 13)  # Hz
 spectrum = np.fft.rfft(np.random.default_rng(0).standard_normal(32000))
 frequencies = np.fft.rfftfreq(32000, 1 / 32000)

@@ -2,7 +2,7 @@
 
 from amt_export import plot, runtime
 
-model = runtime.load("artifacts/moore2016_loudness_32k")
+model = runtime.load("moore2016_loudness_32k")
 outputs = model.process_file("speech.wav", level=65.0, diotic=True)
 figure = plot.cochleagram(outputs, model.manifest, model.sampling_rate, "speech.wav, 65 dB SPL")
 plot.save(figure, "plot_loudness.png")

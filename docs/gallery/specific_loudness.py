@@ -5,7 +5,7 @@ import numpy as np
 
 from amt_export import plot, runtime
 
-model = runtime.load("artifacts/moore2016_loudness_32k")
+model = runtime.load("moore2016_loudness_32k")
 outputs = model.process_file("speech.wav", level=65.0, diotic=True)
 specific = outputs["specific"][0].sum(axis=1)  # frames, channels; both ears
 time = 0.001 * np.arange(len(specific))

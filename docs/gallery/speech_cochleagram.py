@@ -5,7 +5,7 @@ import numpy as np
 
 from amt_export import plot, runtime
 
-model = runtime.load("artifacts/cochleagram_speech_16k")
+model = runtime.load("cochleagram_speech_16k")
 levels = model.process_file("speech.wav", level=65.0)["levels"][0]  # channels, frames
 time = 0.01 * np.arange(levels.shape[1])
 

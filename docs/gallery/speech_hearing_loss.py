@@ -10,7 +10,7 @@ for ax, name, title in (
     (axes[0], "casp_44k", "Normal hearing"),
     (axes[1], "casp_hix_44k", "No outer hair cells"),
 ):
-    model = runtime.load(f"artifacts/{name}")
+    model = runtime.load(name)
     velocity = model.process_file("speech.wav", level=65.0)["velocity"][0]
     levels = runtime.frame_levels(velocity, hop=441, ref=1.0)  # dB re 1 m/s, every 10 ms
     time = 0.01 * np.arange(levels.shape[1])

@@ -5,7 +5,7 @@ import numpy as np
 
 from amt_export import runtime
 
-model = runtime.load("artifacts/multires_fft_32k")
+model = runtime.load("multires_fft_32k")
 outputs = model.process_file("speech.wav", level=65.0)
 levels = 10 * np.log10(np.maximum(outputs["psd"][0], 1e-15) / 2e-5**2)  # dB SPL in 1 Hz
 time = model.manifest.hop / model.sampling_rate * np.arange(len(levels))

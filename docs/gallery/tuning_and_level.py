@@ -5,7 +5,7 @@ import numpy as np
 
 from amt_export import runtime
 
-model = runtime.load("artifacts/casp_44k")
+model = runtime.load("casp_44k")
 channel = np.argmin(np.abs(np.subtract(model.centre_frequencies, 1000)))
 frequencies = np.geomspace(250, 2000, 31)
 time = np.arange(8820) / 44100

@@ -29,7 +29,7 @@ import soxr
 
 from amt_export import plot, runtime
 
-MODELS = Path("../../artifacts")
+MODELS = Path("../../artifacts")  # not needed with the package amt_export_models
 RECORDING = Path("../../tests/data/speech_22k.wav")  # or one of yours
 
 cochleagram_model = runtime.load(MODELS / "cochleagram_speech_16k")

@@ -216,7 +216,7 @@ def create_app(service: Service) -> FastAPI:
 def main() -> None:
     """Serve a model."""
     parser = argparse.ArgumentParser(description="a streaming service of one model")
-    parser.add_argument("model", type=Path, help="a published folder with a streaming form")
+    parser.add_argument("model", help="name or published folder of a model with a streaming form")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--connections", type=int, default=Limits.connections)

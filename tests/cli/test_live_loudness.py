@@ -72,6 +72,15 @@ def test_the_meter_reads_what_the_model_gives(shown):
     assert screen.view.summary(False).endswith("maximum 4 sone (60 phon) at 0.50 s")
 
 
+def test_the_end_of_a_file_is_heard_however_late_it_is_known(shown):
+    screen = shown()
+    screen.push(sound(0.5, 1.0))
+    screen.push(np.full((2, 10), 9.0))  # less than a block
+    screen.lines()
+    assert screen.view.summary(False).startswith("ended after 0.5 s of street.wav")
+    assert screen.view.summary(False).endswith("maximum 9 sone (72 phon) at 0.50 s")
+
+
 def test_a_bar_spans_120_phon():
     running = SimpleNamespace(short_term=400.0, long_term=0.0, maximum=0.0, seconds=0.0)
     full, empty, most = meter(running, WIDTH)

@@ -22,6 +22,7 @@ from amt_export.cli.workers import convert_in_workers
 from support.cli import INTERRUPTIBLE, environment, failed, noise
 from support.loudness import publish_loudness
 from support.streams import publish_levels
+from support.terminal import on_a_terminal, plain
 from support.workers import convert_or_die
 
 
@@ -221,3 +222,17 @@ def _children_of(pid: int) -> list[str]:
         if int(fields[1]) == pid and int(path.parent.name) != os.getpid():
             found.append(path.parent.name)
     return found
+
+
+def test_bars_and_lines_share_a_terminal(model, day, tmp_path):
+    """Pictures are drawn while a bar is up, also by workers, who leave the terminal alone."""
+    one, code = on_a_terminal("run", model, day / "a.wav", "--plot", tmp_path / "a.png")
+    assert code == 0, one
+    some = (day / "a.wav", day / "text.wav")
+    text, code = on_a_terminal("run", model, *some, "-o", tmp_path / "out", "--plot", "--jobs", "2")
+    assert code == 3, text
+    lines = plain(text)
+    assert sum("amt-export: skipped: " in line for line in lines) == 1
+    assert "1 recording, 0.2 s, in " in text
+    assert any("tiny, 2 recordings" in line for line in lines)
+    assert files(tmp_path / "out") == ["a.npz", "a.png", "summary.csv"]

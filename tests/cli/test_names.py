@@ -54,6 +54,13 @@ def test_run_takes_a_name(here, wav, tmp_path, capsys):
         assert "samll: no such model; did you mean 'small'?" in capsys.readouterr().err
 
 
+def test_triton_takes_a_name(here, tmp_path, capsys):
+    assert main(["triton", "small", "--out", str(tmp_path / "repository")]) == 0
+    assert (tmp_path / "repository" / "small").is_dir()
+    assert main(["triton", "samll", "--out", str(tmp_path / "other")]) == 1
+    assert "did you mean 'small'?" in capsys.readouterr().err
+
+
 def test_check_takes_a_name_and_answers_in_json(here, capsys):
     assert main(["check", "small", "samll", "--vectors-only", "--json"]) == 1
     output = capsys.readouterr()

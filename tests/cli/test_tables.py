@@ -6,6 +6,7 @@ import csv
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pyarrow.parquet
@@ -15,7 +16,8 @@ from amt_export import runtime
 from amt_export.audio import reader
 from amt_export.cli.main import main
 from amt_export.cli.sinks import tables
-from amt_export.manifest import MANIFEST_NAME, load_manifest
+from amt_export.cli.sinks.tables import layouts
+from amt_export.manifest import MANIFEST_NAME, Port, load_manifest
 from support.cli import amt, failed, noise, refused, without
 from support.loudness import FS, HOP, NOW, SLOW, courses, publish_loudness
 from support.streams import publish_frames, publish_levels
@@ -181,3 +183,19 @@ def test_process_file_gives_the_same_numbers(small_stream, wav, tmp_path):
     found = runtime.load(small_stream).process_file(path, level=60.0)["subbands"]
     with np.load(tmp_path / "x.npz") as data:
         assert np.abs(found - data["subbands"]).max() < 1e-6 * np.abs(found).max()
+
+
+def test_modulation_filters_are_named_by_their_frequencies(tmp_path):
+    shape = (1, 3, 2, 8)
+    axes = ("batch", "channel", "modulation", "frame")
+    model = replace(
+        load_manifest(publish_levels(tmp_path / "tiny")),
+        mfc=(0.0, 10.0),
+        outputs=(Port("representation", axes, "model units", shape=shape),),
+    )
+    (table,) = layouts(tmp_path / "x.csv", model)
+    assert table.path == tmp_path / "x.csv"
+    assert table.columns[:3] == ("500.00_0.00", "500.00_10.00", "1000.00_0.00")
+    value = np.random.default_rng(0).random(shape)
+    rows = table.rows({"representation": value})
+    np.testing.assert_array_equal(rows[:, 1], value[0, 0, 1])

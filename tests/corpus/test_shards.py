@@ -272,9 +272,9 @@ main({[str(part) for part in command[3:]]!r} + ["-o", {str(out)!r}])
 def test_workers_end_when_their_parent_is_killed(tmp_path):
     script = """
 import os, time
-from amt_export.corpus.pool import ProcessPoolExecutor, _end_with_parent, get_context
+from amt_export.corpus.pool import ProcessPoolExecutor, begin_worker, get_context
 if __name__ == "__main__":
-    pool = ProcessPoolExecutor(1, get_context("spawn"), initializer=_end_with_parent)
+    pool = ProcessPoolExecutor(1, get_context("spawn"), initializer=begin_worker)
     print(pool.submit(os.getpid).result(), flush=True)
     time.sleep(60)
 """

@@ -94,7 +94,10 @@ def noise(samples, ears=1, seed=0):
         (SAMPLES, (1, 8819, 8821, 30011)),  # one window, several
         (FRAMES, (441, 9000, 20001)),  # windows that overlap entirely: a stream
         (MIRRORED, (1025, 8820, 12345, 20480)),
-        (LOUDNESS, (1, 7000, 12001)),
+        (
+            LOUDNESS,
+            (1, 7000, 33001),
+        ),  # two ears; the last one is longer than the artifact: a stream
     ],
 )
 def test_process_is_that_of_python_for_any_length(node, tmp_path, name, lengths, form):

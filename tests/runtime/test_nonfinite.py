@@ -84,3 +84,8 @@ def test_two_ears_with_time_first(tmp_path):
         model.process(noise(500, 2, 1))
     with pytest.raises(InputError, match="needs shape"):
         model.process(noise(500, 2))
+
+
+def test_a_batch_of_short_sounds_for_two_ears(tmp_path):
+    model = runtime.load(publish_ears(tmp_path))  # warm_up is 9
+    assert model.process(noise(7, 2, 8))["heard"].shape == (7, 2, 8)

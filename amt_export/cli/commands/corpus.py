@@ -13,6 +13,7 @@ from amt_export.cli.interruption import stop_if_interrupted
 from amt_export.cli.terminal.progress import Report, bar
 from amt_export.cli.terminal.tables import count, number, output
 from amt_export.errors import PublishError
+from amt_export.runtime.lookup import find_model
 
 BAD_ROWS = 3
 """Exit code: finished, but some recordings were bad."""
@@ -32,7 +33,7 @@ you like, on one machine or many. docs/scale.md has Ray, Spark, Slurm and costs.
 EPILOG = """\
 from a folder of recordings to Parquet files:
   amt-export corpus plan recordings/ -o plan.parquet
-  amt-export corpus run artifacts/gammatone_speech_16k plan.parquet -o levels --jobs 8
+  amt-export corpus run gammatone_speech_16k plan.parquet -o levels --jobs 8
   amt-export corpus check levels plan.parquet
 """
 
@@ -64,8 +65,8 @@ Files are named after the model's artifact, the settings and the recordings
 
 RUN_EPILOG = """\
 examples:
-  amt-export corpus run artifacts/gammatone_speech_16k plan.parquet -o levels
-  amt-export corpus run artifacts/casp_44k plan.parquet -o levels --level 65 --jobs 8
+  amt-export corpus run gammatone_speech_16k plan.parquet -o levels
+  amt-export corpus run casp_44k plan.parquet -o levels --level 65 --jobs 8
   sbatch --array=1-100 --wrap 'amt-export corpus run MODEL plan.parquet -o levels \\
       --shard $SLURM_ARRAY_TASK_ID/100 --jobs $SLURM_CPUS_PER_TASK'
 
@@ -124,7 +125,7 @@ def _add_run(parts: Commands) -> None:
     parser: Parser = parts.add_parser(
         "run", help="extract the shards of a plan", description=RUN_DESCRIPTION, epilog=RUN_EPILOG
     )
-    parser.add_argument("model", type=Path, metavar="MODEL", help="a published folder")
+    parser.add_argument("model", metavar="MODEL", help="name of a model, or a published folder")
     parser.add_argument("plan", type=Path, metavar="PLAN", help="of `corpus plan`")
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="OUT", help="folder of Parquet files"
@@ -194,7 +195,7 @@ def run(arguments: Namespace) -> int:
     """Extract the shards, and say what came out."""
     planned = corpus.read_plan(arguments.plan)
     extractor = corpus.Extractor(
-        arguments.model,
+        find_model(arguments.model),
         arguments.hop,
         level=arguments.level,
         full_scale=arguments.full_scale,

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from amt_export.cli.arguments import Commands, number_above_zero, positive
 from amt_export.cli.terminal.tables import count, output
+from amt_export.runtime.lookup import find_model
 from amt_export.runtime.triton import RepositoryOptions, write_model
 
 DESCRIPTION = """\
-Write a model repository for Triton from published folders.
+Write a model repository for Triton from published models.
 
 Each model is served in its whole form under its name and, if it has one, in its
 streaming form under NAME_stream. A stream is a sequence: the server keeps the
@@ -20,7 +21,7 @@ and outputs, the client keeps them, and any replica may answer.
 
 EPILOG = """\
 examples:
-  amt-export triton artifacts/gammatone_speech_16k --out repository
+  amt-export triton gammatone_speech_16k --out repository
   amt-export triton artifacts/*/ --out repository --streams 64 --instances 4
   tritonserver --model-repository repository
 
@@ -37,7 +38,9 @@ def add(commands: Commands) -> None:
         description=DESCRIPTION,
         epilog=EPILOG,
     )
-    parser.add_argument("folders", nargs="+", type=Path, metavar="MODEL", help="published folders")
+    parser.add_argument(
+        "models", nargs="+", metavar="MODEL", help="names of models, or published folders"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="REPO", help="the repository")
     parser.add_argument(
         "--streams",
@@ -78,7 +81,8 @@ def run(arguments: Namespace) -> int:
     )
     console = output()
     names = []
-    for folder in arguments.folders:
+    for model in arguments.models:
+        folder = find_model(model)
         written = write_model(folder, arguments.out, options)
         names += written
         console.print(f"{folder.name}: {', '.join(written)}", soft_wrap=True)

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from amt_export import plot
 from amt_export.cli.sinks.sink import Account, Outputs, frames_of
 from amt_export.cli.terminal.files import replacing
-from amt_export.cli.terminal.progress import bar
 from amt_export.plot.columns import columns_for
 from amt_export.runtime.axes import is_timed
 
@@ -48,6 +47,6 @@ class PictureSink:
     def __exit__(self, *error: Any) -> None:
         if error[0] is not None:
             return
-        with bar(self._path.name), replacing(self._path) as temporary:
+        with replacing(self._path) as temporary:
             figure = plot.picture(self._columns, self._recording.fs, self._recording.name)
             plot.save(figure, temporary)

@@ -99,14 +99,12 @@ def _ends(port: Port, manifest: Manifest) -> list[str]:
 
 
 def _axis_labels(axis: str, size: int, manifest: Manifest) -> list[str]:
-    frequencies = manifest.centre_frequencies
-    if axis == "ear" and size == len(EARS):
-        return list(EARS)
-    if axis in ("channel", "frequency") and size == len(frequencies):
-        labels = [f"{hz:.2f}" for hz in frequencies]
-        if len(set(labels)) == size:
-            return labels
-    return [str(index) for index in range(size)]
+    centre = [f"{hz:.2f}" for hz in manifest.centre_frequencies]
+    modulation = [f"{hz:.2f}" for hz in manifest.mfc]
+    named = {"ear": EARS, "channel": centre, "frequency": centre, "modulation": modulation}
+    labels = list(named.get(axis, ()))
+    # Numbers where there are no names that tell all apart.
+    return labels if len(set(labels)) == size else [str(index) for index in range(size)]
 
 
 def _by_frame(value: NDArray[Any], port: Port) -> NDArray[Any]:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from amt_export.design.decimation import decimation_taps
 from amt_export.manifest.ports import Port, State
+from amt_export.modules.base import as_batch
 from amt_export.modules.filterbanks.ears import behind_past
 from amt_export.modules.representation.stage import STEADY, ChannelStage
 from amt_export.numerics.blocks import pad_end
@@ -113,9 +114,7 @@ class Decimation(ChannelStage):
         frames = samples // self.factor
         if frames == 0:
             raise ValueError(f"signal has {samples} samples; a frame has {self.factor}")
-        rows = signal.to(self.like.dtype)
-        if signal.dim() == 2:
-            rows = rows.unsqueeze(0)
+        rows = as_batch(signal, 3, self.like, "signal")
         if not self.filtered:
             decimated = rows[:, :, : frames * self.factor : self.factor]
         else:

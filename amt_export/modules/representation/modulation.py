@@ -149,9 +149,7 @@ class ModulationFilterbank(ChannelStage):
         self.count = len(self.centres)
         # Filters up to 10 Hz give a signal, the others an envelope.
         self.slow = sum(centre <= SECOND for centre in self.centres)
-        places = torch.arange(self.count)
-        self.register_buffer("counts", torch.tensor(counts), persistent=False)
-        self.register_buffer("mask", places < self.counts[:, None], persistent=False)
+        self.numbers = counts
         self.update_coefficients()
 
     def system(self) -> StateSpace:
@@ -169,10 +167,14 @@ class ModulationFilterbank(ChannelStage):
         self.set_table("mfc", torch.tensor(self.centres, dtype=torch.float64))
         self.set_table("impulse", toeplitz(impulse_response(system, self.block)[:, :, None, None]))
         self.set_table("state_to_output", observed.transpose(1, 2))
+        counts = torch.tensor(self.numbers)
+        mask = torch.arange(self.count) < counts[:, None]
+        self.register_buffer("counts", counts.to(self.like.device), persistent=False)
+        self.register_buffer("mask", mask.to(self.like.device), persistent=False)
         gain = torch.ones(self.count, dtype=torch.float64)
         if self.attenuate:
             gain[self.slow :] = ATTENUATION
-        self.set_table("present", (self.mask.T.cpu() * gain[:, None])[:, :, None])
+        self.set_table("present", (mask.T * gain[:, None])[:, :, None])
 
     def centre_frequencies(self) -> list[float]:
         """Of the channels, in Hz."""
@@ -180,7 +182,7 @@ class ModulationFilterbank(ChannelStage):
 
     def modulation_filters(self) -> tuple[list[float], list[int]]:
         """Centre frequencies in Hz, and how many of them each channel has."""
-        return self.centres, self.counts.tolist()
+        return self.centres, self.numbers
 
     def states_at_rest(self, batch: int, channels: int) -> List[Tensor]:
         """States of silence."""

@@ -52,7 +52,7 @@ let turn = 0;
 let ready = Promise.resolve();
 
 function value(number: number): string {
-  const text = view?.kind === "loudness" ? digits(number) : number.toFixed(0);
+  const text = number.toFixed(view?.kind === "loudness" ? 2 : 0);
   return `${text.replace("-", "−")} ${view?.unit}`;
 }
 

@@ -3,7 +3,7 @@
 import { type NdArray, cutAlong } from "./arrays.js";
 import { type Manifest, timeAxis } from "./manifest.js";
 import { audioPort } from "./signals.js";
-import type { Vectors } from "./verify.js";
+import { type Vectors, peakOf } from "./verify.js";
 
 /** Samples of silence that are kept before the first sound. */
 const LEAD = 16;
@@ -37,6 +37,8 @@ export function excerpts(manifest: Manifest, vectors: Vectors, seconds = 0.1): V
       const [axis, value] = [timeAxis(output), vectors[`out.${signal}.${output.name}`]];
       if (output.reduced_from !== undefined || !value) continue;
       short[`out.${signal}.${output.name}`] = axis < 0 ? value : cutAlong(value, first, first + frames, axis);
+      // Differences are shares of the peak of the whole signal, and its beginning may be soft.
+      short[`peak.${signal}.${output.name}`] = { data: Float32Array.of(peakOf(value, output)), dims: [] };
     }
     const left = vectors[`left_out.${signal}`];
     if (left) short[`left_out.${signal}`] = cutAlong(left, first, first + frames, 1);

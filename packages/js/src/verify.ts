@@ -55,7 +55,8 @@ export async function verify(model: Model, vectors: Vectors): Promise<Verdict> {
       for (const output of courses(manifest.outputs)) {
         const right = expected(output);
         if (!right) throw new ArtifactError(`the test vectors hold no ${output.name} of ${signal}; build the model again`);
-        const difference = compared(found[output.name], right, output, vectors[`left_out.${signal}`]);
+        const peak = vectors[`peak.${signal}.${output.name}`]?.data[0] ?? peakOf(right, output);
+        const difference = compared(found[output.name], right, output, peak, vectors[`left_out.${signal}`]);
         const before = findings.get(`${form} ${output.name}`);
         // Not `difference > before`: a NaN must not pass.
         if (before && difference <= before.difference) continue;
@@ -102,7 +103,7 @@ export function allowed({ parity }: Manifest, form: "whole" | "stream", output: 
 }
 
 /** Compare as many frames as both have: an excerpt is cut where not all of them are known. */
-function compared(found: NdArray, expected: NdArray, port: Port, leftOut?: NdArray): number {
+function compared(found: NdArray, expected: NdArray, port: Port, peak: number, leftOut?: NdArray): number {
   const batch = port.axes[0] === "batch" ? 1 : 0;
   const axis = timeAxis(port);
   let [one, other] = [{ data: found.data, dims: [...Array<number>(batch).fill(1), ...found.dims] } as NdArray, expected];
@@ -112,11 +113,17 @@ function compared(found: NdArray, expected: NdArray, port: Port, leftOut?: NdArr
     [one, other] = [cutAlong(one, 0, frames, axis), cutAlong(other, 0, frames, axis)];
   }
   if (one.dims.join() !== other.dims.join()) return Infinity;
-  return difference(one, other, port, leftOut);
+  return difference(one, other, port, peak, leftOut);
 }
 
-/** The largest difference of an output, as in amt_export/verify/parity/metric.py. */
-function difference(found: NdArray, expected: NdArray, port: Port, leftOut?: NdArray): number {
+/** The largest level, or the largest magnitude, of an output. */
+export function peakOf({ data }: NdArray, { kind }: Port): number {
+  const levels = kind === "db";
+  return data.reduce((most, value) => Math.max(most, levels ? value : Math.abs(value)), levels ? -Infinity : 0);
+}
+
+/** The largest difference of an output, as in amt_export/verify/parity/metric.py; `loudest` is its peak. */
+function difference(found: NdArray, expected: NdArray, port: Port, loudest: number, leftOut?: NdArray): number {
   const levels = port.kind === "db";
   const timed = timeAxis(port);
   const channel = port.axes.findLastIndex((axis) => !["batch", "ear", "time", "frame"].includes(axis));
@@ -128,7 +135,6 @@ function difference(found: NdArray, expected: NdArray, port: Port, leftOut?: NdA
   const perFrame = timed < 0 ? 1 : product(dims.slice(timed + 1));
   const skipped = (i: number): boolean => leftOut?.data[Math.floor(i / perFrame) % dims[timed]] === 1;
   const size = (value: number): number => (levels ? value : Math.abs(value));
-  const loudest = right.reduce((most, value) => Math.max(most, size(value)), levels ? -Infinity : 0);
   let worst = 0;
   for (let start = 0; start < right.length; start += inner * count) {
     for (let offset = start; offset < start + inner; offset++) {

@@ -6,7 +6,7 @@ import { type LoadOptions, type Source, fromFiles, fromUrl, openFolder } from ".
 import type { Model } from "./model.js";
 
 export * from "./core.js";
-export { type CaptureOptions, type Microphone, capture, decodeAudio, microphone } from "./web_audio.js";
+export { type CaptureOptions, type Microphone, type Sink, capture, decodeAudio, microphone } from "./web_audio.js";
 
 export interface WebOptions extends LoadOptions {
   /** Where ort-wasm-simd-threaded.wasm of the installed onnxruntime-web is hosted; default: where its bundle says. */
