@@ -54,7 +54,7 @@ class ModulationSpectrum:
 
     name: ClassVar[str] = ""
     height: ClassVar[float] = 3.4
-    unit: ClassVar[str] = UNIT
+    unit: ClassVar[str] = "mean over time (model units)"
     bottom: ClassVar[float | None] = 0.0
 
     def loudest(self) -> float:

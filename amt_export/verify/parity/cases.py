@@ -18,6 +18,7 @@ from amt_export.modules import (
 )
 from amt_export.modules.base import AuditoryModule
 from amt_export.modules.forms import WholeForm
+from amt_export.modules.representation.stage import ChannelStage
 from amt_export.verify.parity.compare import Arrays, Case, Runner, check_left_out
 from amt_export.verify.parity.signals import (
     REFERENCE_PRESSURE,
@@ -26,6 +27,7 @@ from amt_export.verify.parity.signals import (
     stapes_velocity,
     suite,
 )
+from amt_export.verify.parity.stages import rate_of, stage_inputs
 
 # Amplitude 1 of a "full scale" input is 93.98 dB SPL as the RMS of a sine (Moore 2016's db_max).
 FULL_SCALE_PASCAL = 2.0**0.5 * REFERENCE_PRESSURE * 10.0 ** (93.98 / 20.0)
@@ -79,6 +81,10 @@ def suite_inputs(
         adapts = any(port.steady is not None for port in module.output_ports)
         audio = audio_cases(shapes["audio"], module.fs, module.input_ports[0].unit, adapts)
         return {signal: {"audio": value} for signal, value in audio.items()}
+    if isinstance(module, ChannelStage):
+        batch, _, samples = shape = shapes["signal"]
+        audio = audio_cases((batch, samples), rate_of(module), "Pa", with_onsets=True)
+        return stage_inputs(module, shape, audio)
     return module_inputs(module, shapes)
 
 

@@ -6,9 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from amt_export.modules import AdaptationLoops, DauHairCell, GammatoneFilterbank
-from amt_export.modules.representation.adaptation import AdaptationLoops as Loops
-from amt_export.verify.contraction import LIMIT, contraction, onset_inputs
+from amt_export.errors import SpecError
+from amt_export.modules import AdaptationLoops, Dau1997, DauHairCell, GammatoneFilterbank
+from amt_export.verify.contraction import (
+    LIMIT,
+    check_contraction,
+    contraction,
+    onset_inputs,
+)
 from support.representation import (
     CASP_TAU,
     DAU_TAU,
@@ -43,7 +48,7 @@ def test_sweeps_of_casp_are_enough_for_every_potential():
     envelopes = np.minimum(0.058 * rows(fs)[:, None, :4410], 0.058).repeat(2, axis=1)
     expected = torch.from_numpy(sequential_loops(envelopes, fs, MINIMUM, CASP_TAU))
     minimum = torch.from_numpy(MINIMUM)
-    loops = Loops(fs, minimum, CASP_TAU, sweeps=(6, 8, 7, 5, 5))
+    loops = AdaptationLoops(fs, minimum, CASP_TAU, sweeps=(6, 8, 7, 5, 5))
     assert of_peak(loops(torch.from_numpy(envelopes).float()), expected) < 1e-6
 
 
@@ -55,6 +60,14 @@ def test_sweeps_contract(minlvl, tau):
     assert max(contraction(loops, onset_inputs(loops))) <= LIMIT
     envelopes = torch.from_numpy(rows(16000.0))[:, None].expand(-1, loops.minlvl.numel(), -1)
     assert max(contraction(loops, envelopes)) <= LIMIT
+
+
+def test_a_model_that_does_not_contract_is_refused(monkeypatch):
+    model = Dau1997(16000, flow=950.0, fhigh=1050.0, dtype=torch.float64)
+    check_contraction(model, "models/dau.toml")
+    monkeypatch.setattr("amt_export.verify.contraction.LIMIT", 1e-3)
+    with pytest.raises(SpecError, match=r"models/dau.toml: loop 1 .* 0.001 is allowed"):
+        check_contraction(model, "models/dau.toml")
 
 
 def test_silence_stays_silent():

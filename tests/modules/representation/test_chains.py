@@ -7,7 +7,15 @@ import pytest
 import torch
 
 from amt_export.export.capture import quiet_torch
-from amt_export.modules import Dau1997, Paulick2024
+from amt_export.modules import (
+    AdaptationLoops,
+    CASPHairCell,
+    Dau1997,
+    DauHairCell,
+    Decimation,
+    ModulationFilterbank,
+    Paulick2024,
+)
 from amt_export.modules.filterbanks import ears
 from amt_export.modules.forms import StreamForm, WholeForm
 from support.filters import load_golden, noise, relative
@@ -202,3 +210,19 @@ def test_not_finite_stays_in_its_row():
         spoilt = module(audio)
         assert torch.equal(spoilt[0], clean[0])
         assert not torch.isfinite(spoilt[1, :, 0, 310 // module.hop() + 2 :]).any()
+
+
+def test_streams_of_the_stages_are_their_whole_forms():
+    """Of three channels; the decimation's 10 frames late."""
+    signal = 0.02 + 0.02 * torch.rand(1, 3, 1280, dtype=torch.float64)
+    for module, late in (
+        (CASPHairCell(16000), 0),
+        (DauHairCell(16000, dtype=torch.float64), 0),
+        (AdaptationLoops(16000, dtype=torch.float64), 0),
+        (Decimation(dtype=torch.float64), 10),
+        (ModulationFilterbank([500.0, 900.0, 2000.0], 16000, dtype=torch.float64), 0),
+    ):
+        with torch.no_grad():
+            (found,) = StreamForm(module, 128, (1, 3, 1280)).run(signal)
+            expected = module(signal)
+        assert of_peak(found[..., late:], expected[..., : found.shape[-1] - late]) < 1e-6
