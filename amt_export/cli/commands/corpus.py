@@ -53,10 +53,7 @@ examples:
   amt-export corpus plan a.wav b.flac more.txt --minutes 10 -o plan.parquet
 """
 
-RUN_LOG_EVERY = 60.0
-"""s between lines of progress where there is no terminal: in the log of a batch job."""
-
-DESCRIPTION = """\
+RUN_DESCRIPTION = """\
 Extract the shards of a plan into a folder, one Parquet file for each shard.
 
 A row has path, sha256, seconds, expected_seconds (by the file's header),
