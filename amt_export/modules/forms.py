@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from amt_export.manifest.ports import courses
 from amt_export.modules.base import AuditoryModule
+from amt_export.modules.representation.stage import ChannelStage
 
 
 class WholeForm(nn.Module):
@@ -71,7 +72,7 @@ class StreamForm(nn.Module):
         super().__init__()
         self.module = module.freeze(stream=block)
         self.shape = (*shape[:-1], block)
-        if "channel" in module.input_ports[0].axes:
+        if isinstance(self.module, ChannelStage):
             self.module.channels = shape[1]
         self.meanings = tuple(state.meaning for state in module.states)
         names = [f"state_{state.name}" for state in module.states]

@@ -60,7 +60,7 @@ def _before(module: ChannelStage, audio: Tensor, fc: Tensor, fs: float) -> Tenso
     if isinstance(module, CASPHairCell):
         velocity: Tensor = CASPFrontEnd(fc, fs, dtype=double)(audio)
         return velocity
-    subbands = PASCAL * GammatoneFilterbank(fc, fs, dtype=double)(audio)
+    subbands: Tensor = PASCAL * GammatoneFilterbank(fc, fs, dtype=double)(audio)
     if isinstance(module, DauHairCell):
         return subbands
     envelope: Tensor = DauHairCell(fs, min(1000.0, 0.4 * fs), dtype=double)(subbands)
