@@ -82,7 +82,7 @@ lint: $(INSTALLED)
 
 # NO_MKDOCS_2_WARNING leaves out a remark about the future of mkdocs.
 docs: $(VENV)/.docs
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 $(VENV)/.docs: $(INSTALLED)
 	$(PIP) install -c constraints.txt --no-build-isolation -e '.[docs]'

@@ -118,11 +118,14 @@ OUTSIDE = re.compile(
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Put in what the comments ask for, and name files outside of the pages in place of linking to them."""
-    markdown = OUTSIDE.sub(
-        lambda found: f"`{found[2]}`" if found[1] == found[2] else f"{found[1]} (`{found[2]}`)",
-        markdown,
-    )
     up = "../" * page.file.src_uri.count("/")
+
+    def named(found: re.Match[str]) -> str:
+        if (DOCS / found[2]).exists():  # docs/examples is on the site
+            return found[0]
+        return f"`{found[2]}`" if found[1] == found[2] else f"{found[1]} (`{found[2]}`)"
+
+    markdown = OUTSIDE.sub(named, markdown)
 
     def put_in(found: re.Match[str]) -> str:
         return MACROS[found[1]]((found[2] or "").split()).replace("{up}", up)

@@ -29,7 +29,7 @@ from amt_export.manifest import (
     load_manifest,
     verify_files,
 )
-from amt_export.model_file import model_files
+from amt_export.model_file import model_files, read_outline
 
 ROOT = Path(__file__).resolve().parents[1]
 MODELS = ROOT / "packages" / "models"
@@ -81,12 +81,12 @@ def chosen(artifacts: Path, partial: bool) -> list[Path]:
     ArtifactError
         If one of them is not published.
     """
-    names = [path.stem for path in model_files(ROOT / "models")]
+    outlines = [read_outline(path) for path in model_files(ROOT / "models")]
+    names = [outline.name for outline in outlines if outline.precision == "float32"]
     missing = [name for name in names if not (artifacts / name / MANIFEST_NAME).is_file()]
     if missing and not partial:
         raise ArtifactError(f"{artifacts}: not published: {', '.join(missing)}; make artifacts")
     folders = [artifacts / name for name in names if name not in missing]
-    folders = [folder for folder in folders if load_manifest(folder).precision == "float32"]
     if not folders:
         raise ArtifactError(f"{artifacts}: no published models; make artifacts")
     return folders

@@ -138,10 +138,8 @@ _worker: Converter | AmtExportError | None = None
 def _begin(settings: Settings) -> None:
     """Open the model in a worker."""
     global _worker
-    # Ctrl-C goes to all processes of a terminal; the first one ends the others.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _stop)
     begin_worker()
+    signal.signal(signal.SIGTERM, _stop)
     try:
         _worker = Converter(settings, **_one_thread(settings.backend))
     except AmtExportError as error:

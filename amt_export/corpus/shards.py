@@ -26,8 +26,8 @@ MOST_NUMBERS = 1 << 21
 """In a row, and in a row group: 11 minutes of 30 channels every 10 ms. Writing takes 25 bytes of memory for
 each, so this bounds it to 50 MB, however long a recording is."""
 
-SETTINGS_NAME = "_settings.json"
-"""In each folder of shards. Readers of Parquet folders leave names with an underscore out."""
+SETTINGS_NAME = ".settings.json"
+"""In each folder of shards. Readers of Parquet folders leave names that begin with a dot out."""
 
 SETTINGS_KEY, COUNTS_KEY = "amt_export.corpus", "amt_export.counts"
 """In the footer of a Parquet file: the settings of its extractor; rows, bad rows and seconds."""

@@ -73,7 +73,7 @@ class StreamForm(nn.Module):
         self.module = module.freeze(stream=block)
         self.shape = (*shape[:-1], block)
         if isinstance(self.module, ChannelStage):
-            self.module.channels = shape[1]
+            self.module.channels = shape[1]  # how many states there are
         self.meanings = tuple(state.meaning for state in module.states)
         names = [f"state_{state.name}" for state in module.states]
         self.input_names = (module.input_ports[0].name, *names)

@@ -3,8 +3,9 @@
 Both factors are cut on a grid, into a head and a rest: one step of [1]_. The grid of a row is 2^-15 of the
 sum of its magnitudes, that of a matrix 2^-8 of its peak. No sum of products of two heads exceeds the one times
 the other, so every sum, whatever its order, fits into 23 of the 24 bits of float32 and does not round. The bit
-that is left is for the sum or difference of two of them. What rounds are the sums with a rest, which is 2^-8 of
-the whole for rows of a hundred numbers and 2^-5 for rows of a thousand. It takes three products instead of one.
+that is left is for the sum or difference of two of them. What rounds
+are the sums with a rest, which is at most 2^-9 of the peak for rows of a hundred numbers of like size, and 2^-6
+for rows of a thousand. It takes three products instead of one.
 
 Four places need it, all where sums are as large as a loud tone and the result is what a filter far from the
 tone leaves of it: the long windows of the spectra (levels within 80 dB of the maximum were wrong by 1.6e-3

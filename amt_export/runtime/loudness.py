@@ -67,8 +67,9 @@ def percentile_loudness(short_term: ArrayLike, percent: float = 5.0) -> float:
 
     Parameters
     ----------
-    short_term : array of float [shape=(S,) or (S, 2)], sone
-        Short-term loudness of both ears together, or of each ear.
+    short_term : array of float [shape=(S,), (S, 2) or (1, S, 2)], sone
+        Short-term loudness of both ears together, or of each ear, as `Model.process` and
+        `Model.process_file` give it.
     percent : float, optional
         Share of the time, 0 to 100.
 
@@ -88,11 +89,12 @@ def percentile_loudness(short_term: ArrayLike, percent: float = 5.0) -> float:
     95.0
     """
     loudness = np.asarray(short_term, np.float64)
-    if loudness.ndim not in (1, 2) or (loudness.ndim == 2 and loudness.shape[1] != 2):
+    ears = loudness[0] if loudness.ndim == len(COURSE) and len(loudness) == 1 else loudness
+    if ears.ndim not in (1, 2) or (ears.ndim == 2 and ears.shape[1] != 2):
         raise InputError(f"short_term: needs shape (S,) or (S, 2), got {loudness.shape}")
     if not 0.0 <= percent <= 100.0:
         raise InputError(f"percent is {percent}; give a share of the time from 0 to 100")
-    total = loudness if loudness.ndim == 1 else both_ears(loudness)
+    total = ears if ears.ndim == 1 else both_ears(ears)
     return float(np.percentile(total, 100.0 - percent)) if total.size else float("nan")
 
 

@@ -20,7 +20,7 @@ from amt_export.runtime import frame_levels
 from corpus.conftest import sound
 from support.runtime import onnx_model, publish
 
-STEP, LENGTH = 16, 1600
+STEP, LENGTH = 16, 16 * 101  # a window ends between two stored frames
 
 
 @pytest.fixture(scope="module")

@@ -19,8 +19,8 @@ from amt_export import runtime
 from amt_export.errors import ArtifactError
 from amt_export.manifest import load_manifest, verify_files
 from amt_export.verify.parity import check_folder
-from support.cli import ROOT
-from support.runtime import publish_fir, rewrite
+from support.cli import ROOT, SMALL
+from support.runtime import publish_fir
 
 
 def script(name: str) -> ModuleType:
@@ -73,21 +73,28 @@ def test_the_wheel_holds_model_files_types_licences_and_absolute_links(distribut
     assert [link for link in links if not link.startswith(("https://", "http://", "#"))] == []
 
 
-def test_the_sdist_holds_its_tests(distributions):
+def test_the_wheel_holds_every_data_file_of_the_package(distributions):
+    (path,) = distributions.glob("*.whl")
+    with zipfile.ZipFile(path) as wheel:
+        names = set(wheel.namelist())
+    package = ROOT / "amt_export"
+    found = {file.relative_to(ROOT).as_posix() for file in package.rglob("*") if file.is_file()}
+    ours = {name for name in found if "__pycache__" not in name}
+    assert ours - names == set()
+
+
+def test_the_sdist_holds_the_repository(distributions):
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if listed.returncode:
+        pytest.skip("not a checkout")
     (path,) = distributions.glob("*.tar.gz")
     with tarfile.open(path) as archive:
         names = {name.split("/", 1)[-1] for name in archive.getnames()}
-    for name in (
-        "tests/conftest.py",
-        "tests/golden/erb.npz",
-        "models/gammatone_speech_16k.toml",
-        "amt_export/models/gammatone_speech_16k.toml",
-        "packages/models/pyproject.toml",
-        "constraints.txt",
-        "Makefile",
-        "CITATION.cff",
-    ):
-        assert name in names
+    tracked = [name for name in listed.stdout.splitlines() if not name.startswith(".git")]
+    assert [name for name in tracked if name not in names and ".gitignore" not in name] == []
+    assert "amt_export/models/gammatone_speech_16k.toml" in names
     assert not [name for name in names if name.startswith("artifacts/") and "README" not in name]
 
 
@@ -152,10 +159,16 @@ def test_all_models_must_be_published_and_the_version_begins_with_the_schema(
 
 
 def test_models_that_compute_in_double_are_left_out(wheels, tmp_path, monkeypatch):
+    files = []
     for name, precision in (("single", "float32"), ("double", "float64")):
-        rewrite(publish_fir(tmp_path / name), precision=precision)
-    files = [tmp_path / "double.toml", tmp_path / "single.toml"]
+        publish_fir(tmp_path / name)
+        files.append(tmp_path / f"{name}.toml")
+        export = f'[export]\nformats = ["onnx"]\nprecision = "{precision}"\n'
+        text = SMALL.replace('"small"', f'"{name}"').replace("[parity]", f"{export}\n[parity]")
+        files[-1].write_text(text, encoding="utf-8")
     monkeypatch.setattr(wheels, "model_files", lambda _: files)
+    assert wheels.chosen(tmp_path, partial=False) == [tmp_path / "single"]
+    shutil.rmtree(tmp_path / "double")  # nor need they be published
     assert wheels.chosen(tmp_path, partial=False) == [tmp_path / "single"]
 
 

@@ -107,5 +107,5 @@ def test_model_files_are_sorted_and_in_the_repository():
 @pytest.mark.parametrize("path", model_files(MODELS), ids=lambda path: path.stem)
 def test_every_model_file_is_good(path):
     spec = load_spec(path)
-    # Core ML has no float64.
-    assert set(spec.formats) == set(FORMATS) - ({"coreml"} if spec.precision == "float64" else set())
+    without = {"coreml"} if spec.precision == "float64" else set()  # Core ML has no float64
+    assert set(spec.formats) == set(FORMATS) - without

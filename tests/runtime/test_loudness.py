@@ -24,14 +24,14 @@ def test_a_percentile_is_what_is_exceeded_for_that_share_of_the_time():
 
 def test_a_percentile_of_two_ears_is_that_of_their_sum():
     ears = np.random.default_rng(0).random((500, 2)).astype(np.float32)
-    assert runtime.percentile_loudness(ears) == runtime.percentile_loudness(
-        ears.astype(float).sum(axis=1)
-    )
+    expected = runtime.percentile_loudness(ears.astype(float).sum(axis=1))
+    assert runtime.percentile_loudness(ears) == expected
+    assert runtime.percentile_loudness(ears[None]) == expected  # as process_file gives it
 
 
 def test_percentiles_of_nothing_and_of_what_is_no_loudness():
     assert np.isnan(runtime.percentile_loudness([]))
-    for shape in ((), (3, 5), (1, 4, 2)):
+    for shape in ((), (3, 5), (3, 4, 2), (1, 4, 3)):
         with pytest.raises(InputError, match=r"short_term: needs shape \(S,\) or \(S, 2\)"):
             runtime.percentile_loudness(np.zeros(shape))
     for percent in (-1.0, 101.0, np.nan):

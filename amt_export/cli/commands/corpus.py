@@ -24,7 +24,7 @@ SHOWN = 5
 DESCRIPTION = """\
 Extract levels or loudness of many recordings into Parquet files.
 
-`plan` shares the recordings out to shards of about half an hour, `run` makes one
+`plan` shares the recordings out to shards of half an hour, `run` makes one
 Parquet file for each shard, `check` compares the folder with the plan. A shard
 that is done is not done again, so `run` may be killed and started as often as
 you like, on one machine or many. docs/scale.md has Ray, Spark, Slurm and costs.
@@ -53,11 +53,13 @@ examples:
 RUN_DESCRIPTION = """\
 Extract the shards of a plan into a folder, one Parquet file for each shard.
 
-A row has path, sha256, seconds, expected_seconds (by the file's header), frames,
-error, and levels: a list of frames of float16. Filterbanks give levels in dB of
-each channel every 10 ms, models with frames of their own give these, loudness
-models give short- and long-term loudness in sone, both ears together, every
-10 ms. A bad recording is a row with an error, and the exit code is 3.
+A row has path, sha256, seconds, expected_seconds (by the file's header),
+frames, error, start, and levels: a list of frames of float16. Filterbanks give
+levels in dB of each channel every 10 ms, models with frames of their own give
+these, loudness models give short- and long-term loudness in sone, both ears
+together, every 10 ms. Recordings longer than about ten minutes have several
+rows; start is the frame at which each begins. A bad recording is a row with an
+error, and the exit code is 3.
 
 Files are named after the model's artifact, the settings and the recordings
 (path, size, time of change), so nothing is mixed and nothing is done twice.
@@ -67,12 +69,12 @@ RUN_EPILOG = """\
 examples:
   amt-export corpus run gammatone_speech_16k plan.parquet -o levels
   amt-export corpus run casp_44k plan.parquet -o levels --level 65 --jobs 8
-  sbatch --array=1-100 --wrap 'amt-export corpus run MODEL plan.parquet -o levels \\
-      --shard $SLURM_ARRAY_TASK_ID/100 --jobs $SLURM_CPUS_PER_TASK'
+  sbatch --array=1-100 --wrap 'amt-export corpus run MODEL plan.parquet \\
+      -o levels --shard $SLURM_ARRAY_TASK_ID/100 --jobs $SLURM_CPUS_PER_TASK'
 
 reading the result:
   table = pyarrow.parquet.read_table("levels")
-  levels = numpy.array(table["levels"][0].as_py(), numpy.float16)    (frames, columns)
+  levels = numpy.array(table["levels"][0].as_py(), numpy.float16)
   json.loads(table.schema.metadata[b"amt_export.corpus"])    hop, unit, columns
 """
 

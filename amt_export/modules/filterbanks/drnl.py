@@ -55,8 +55,8 @@ class DRNLFilterbank(DRNLParameters):
         Make CF_lin, BW_lin_norm, LP_lin_cutoff, g, CF_nlin, BW_nlin_norm, LP_nlin_cutoff, a, b and
         c parameters.
     dtype : torch.dtype
-        Of the computation and the output; float64 by default as in torch_amt, while every other module is
-        float32 by default. The filters are designed in float64 in any case.
+        Of the computation and the output; float64 by default as in torch_amt, while most modules are float32
+        by default. The filters are designed in float64 in any case.
     reference : {"documented", "amt"}
         The all-pole gammatone of the documentation, or the pole-zero gammatone of the Auditory Modeling
         Toolbox. The latter is 12 dB louder at the centre frequency where the filterbank is linear, and 6 to

@@ -41,7 +41,8 @@ class CASPHairCell(ChannelStage):
     fs : float
         Sampling rate in Hz, 8000 or more.
     dtype : torch.dtype
-        Of the computation and the output.
+        Of the computation and the output; float64 by default like the DRNL in front of it, while most modules
+        are float32 by default.
     learnable : bool
         Not available.
 

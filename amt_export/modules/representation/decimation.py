@@ -50,6 +50,11 @@ class Decimation(ChannelStage):
     ValueError
         For values out of range or unknown names.
 
+    References
+    ----------
+    .. [1] L. Paulick, H. Relaño-Iborra and T. Dau, "The computational auditory signal processing and perception
+       model (CASP): a revised version", bioRxiv (2024).
+
     Examples
     --------
     >>> import torch

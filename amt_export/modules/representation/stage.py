@@ -59,8 +59,8 @@ class ChannelStage(AuditoryModule):
 
         Returns
         -------
-        Tensor
-            See the class; without B when signal has none.
+        Tensor [shape=(B, F, ..., T) or (F, ..., T)]
+            See the class.
         """
         rows = as_batch(signal, 3, self.like, "signal")
         outputs, _ = self.step(rows, self.states_at_rest(rows.shape[0], rows.shape[1]))

@@ -86,6 +86,8 @@ class TritonBackend:
 
     def __init__(self, address: str, name: str, *, timeout: float = 60.0) -> None:
         self._grpc = require("tritonclient.grpc", "triton", "Calling a Triton server")
+        utils = require("tritonclient.utils", "triton", "Calling a Triton server")
+        self._failure: type[Exception] = utils.InferenceServerException
         self._where, self._name, self._timeout = f"{SCHEME}{address}/{name}", name, timeout
         self._client = self._grpc.InferenceServerClient(address)
         config = self._asked(
@@ -158,12 +160,11 @@ class TritonBackend:
 
     def _asked(self, call: Any) -> Any:
         """Call the server; what it says becomes one line."""
-        from tritonclient.utils import InferenceServerException
-
         try:
             return call()
-        except InferenceServerException as error:
-            reason = " ".join(str(error.message() or error).split())
+        except self._failure as error:
+            message = getattr(error, "message", lambda: "")()
+            reason = " ".join(str(message or error).split())
             raise BackendError(f"{self._where}: {reason}") from error
 
 
