@@ -19,6 +19,7 @@ from amt_export.manifest.ports import Port, State
 from amt_export.modules.representation.stage import STEADY, ChannelStage
 from amt_export.numerics.blocks import to_blocks
 from amt_export.numerics.toeplitz import toeplitz
+from amt_export.recurrence.block_length import short_blocks
 from amt_export.recurrence.linear_filter import LinearFilter
 from amt_export.recurrence.memory import settling_time
 from amt_export.recurrence.prefix_scan import prefix_scan
@@ -110,8 +111,9 @@ class ModulationFilterbank(ChannelStage):
     mfc: Tensor
     counts: Tensor
     mask: Tensor
-    impulse: Tensor
-    state_to_output: Tensor
+    slow_weights: Tensor
+    real_weights: Tensor
+    imaginary_weights: Tensor
     present: Tensor
 
     def __init__(
@@ -164,9 +166,13 @@ class ModulationFilterbank(ChannelStage):
         first = StateSpace(system.A[:1], system.b[:1], system.c[:1], system.d[:1])
         self.scan = LinearFilter(first, self.block, self.like, self.blocks)
         observed, _, _ = krylov_products(system, self.block)
+        taps = toeplitz(impulse_response(system, self.block)[:, :, None, None])
+        # From the samples of a block and the states before it to the outputs of each filter.
+        weights = torch.cat([taps, observed.transpose(1, 2)], dim=1)
         self.set_table("mfc", torch.tensor(self.centres, dtype=torch.float64))
-        self.set_table("impulse", toeplitz(impulse_response(system, self.block)[:, :, None, None]))
-        self.set_table("state_to_output", observed.transpose(1, 2))
+        self.set_table("slow_weights", weights[: self.slow])
+        self.set_table("real_weights", weights[self.slow : self.count])
+        self.set_table("imaginary_weights", weights[self.count :])
         counts = torch.tensor(self.numbers)
         mask = torch.arange(self.count) < counts[:, None]
         self.register_buffer("counts", counts.to(self.like.device), persistent=False)
@@ -199,17 +205,21 @@ class ModulationFilterbank(ChannelStage):
         tables = self.scan.tables()
         starts, following = prefix_scan(blocks @ tables.input_to_state, states[0], tables)
         # Filters in front: each product and each output is one piece of memory.
-        rows = blocks.reshape(batch, 1, -1, self.block)
-        before = starts.reshape(batch, 1, rows.shape[2], -1)
-        count, slow = self.count, self.slow
-        real = rows @ self.impulse[:count] + before @ self.state_to_output[:count]
-        if slow < count:
-            imaginary = rows @ self.impulse[count:] + before @ self.state_to_output[count:]
-            fast = real[:, slow:]
-            envelope = torch.sqrt(fast * fast + imaginary * imaginary)
-            real = torch.cat([real[:, :slow], envelope], dim=1)
-        filtered = real.reshape(batch, count, channels, -1)[:, :, :, :frames] * self.present
+        rows = torch.cat([blocks, starts], dim=3).reshape(batch, 1, -1, self.slow_weights.shape[1])
+        filtered = rows @ self.slow_weights
+        if self.slow < self.count:
+            real, imaginary = rows @ self.real_weights, rows @ self.imaginary_weights
+            envelope = torch.sqrt(real * real + imaginary * imaginary)
+            filtered = torch.cat([filtered, envelope], dim=1)
+        filtered = (
+            filtered.reshape(batch, self.count, channels, -1)[:, :, :, :frames] * self.present
+        )
         return [filtered.transpose(1, 2)], [following]
+
+    def prepare_for_length(self, samples: int | None) -> None:
+        """A block near 32 that divides the signal: longer ones cost more for each of the many outputs."""
+        if samples is not None:
+            self.block, self.blocks = short_blocks(samples)
 
     def warm_up(self) -> int:
         """Samples of memory."""
