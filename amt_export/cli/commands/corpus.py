@@ -11,7 +11,7 @@ from amt_export import corpus
 from amt_export.cli.arguments import Commands, Parser, decibel, number_above_zero, part, positive
 from amt_export.cli.interruption import stop_if_interrupted
 from amt_export.cli.terminal.progress import Report, bar
-from amt_export.cli.terminal.tables import count, number, output
+from amt_export.cli.terminal.tables import count, errors, number, output
 from amt_export.errors import PublishError
 from amt_export.runtime.lookup import find_model
 
@@ -20,6 +20,9 @@ BAD_ROWS = 3
 
 SHOWN = 5
 """Bad recordings that `run` names; `check` names all of them."""
+
+LOG_EVERY = 60.0
+"""s between lines of progress where there is no terminal: in the log of a batch job."""
 
 DESCRIPTION = """\
 Extract levels or loudness of many recordings into Parquet files.
@@ -266,7 +269,7 @@ class _Done:
         self._seconds, self._shards = seconds, shards
         self._started = time.perf_counter()
         self._made = self._skipped = self._rows = 0
-        self._heard = self._cpu = self._passed = 0.0
+        self._heard = self._cpu = self._passed = self._logged = 0.0
         self.bad = 0
 
     def add(self, line: dict[str, Any]) -> None:
@@ -282,13 +285,17 @@ class _Done:
             self._cpu += line["cpu_seconds"]
 
     def show(self, report: Report) -> None:
-        """Move the bar."""
+        """Move the bar, or write a line to the log from time to time."""
         elapsed = time.perf_counter() - self._started
         text = f"{self._made + self._skipped} of {self._shards} shards"
         if self._heard:
             left = max(0.0, self._seconds - self._passed - self._heard) * elapsed / self._heard
             text += f", {number(self._heard / elapsed)} hours per hour, {_time(left)} left"
         report(text, min(1.0, (self._heard + self._passed) / (self._seconds or 1.0)))
+        console = errors()
+        if not console.is_terminal and elapsed - self._logged >= LOG_EVERY:
+            self._logged = elapsed
+            console.print(text, soft_wrap=True)
 
     def summary(self) -> str:
         """Return what was done."""
