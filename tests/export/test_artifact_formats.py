@@ -23,7 +23,7 @@ from support.folders import artifact, coreml
 # What our graphs consist of. No recurrence, no transform, no Pow (slow) and no Reciprocal.
 OPERATORS = {
     *("Abs", "Add", "Cast", "Clip", "Concat", "Exp", "Expand", "Gather", "Log", "MatMul", "Min"),
-    *("Mul", "ReduceMax", "Reshape", "Slice", "Sqrt", "Sub", "Transpose", "Unsqueeze"),
+    *("Mul", "ReduceMax", "ReduceSum", "Reshape", "Slice", "Sqrt", "Sub", "Transpose", "Unsqueeze"),
 }
 
 

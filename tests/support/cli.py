@@ -80,6 +80,7 @@ def state(folder: Path) -> dict[str, str]:
 # Ctrl-C as in a shell, also where the tests themselves run in the background and inherit its being ignored.
 INTERRUPTIBLE = (
     "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "signal.signal(signal.SIGHUP, signal.SIG_DFL); "  # nohup has it ignored
     "from amt_export.cli.main import main; sys.exit(main(sys.argv[1:]))"
 )
 

@@ -40,6 +40,26 @@ def sums(x):
     return np.stack(frames, -1) if frames else np.zeros((*x.shape[:-1], 0), np.float32)
 
 
+def _zeros(inputs, outputs):
+    """A graph that answers zeros, in the batch of its first input where that is free."""
+    nodes = [helper.make_node("Shape", [inputs[0].name], ["rows"], start=0, end=1)]
+    constants = {"zero": np.zeros(1, np.float32)}
+    for port in outputs:
+        free = port.shape[0] is None
+        size = f"size_{port.name}"
+        constants[f"{size}_rest" if free else size] = np.array(port.shape[free:])
+        if free:
+            nodes.append(helper.make_node("Concat", ["rows", f"{size}_rest"], [size], axis=0))
+        nodes.append(helper.make_node("Expand", ["zero", size], [port.name]))
+    return helper.make_graph(
+        nodes,
+        "zeros",
+        [helper.make_tensor_value_info(p.name, TensorProto.FLOAT, sizes(p.shape)) for p in inputs],
+        [helper.make_tensor_value_info(p.name, TensorProto.FLOAT, sizes(p.shape)) for p in outputs],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+
+
 def publish(folder: Path, nodes, inputs, outputs, states, constants, **fields) -> Path:
     """Write a streaming artifact, a whole form that answers zeros (nobody runs it), and a manifest."""
     folder.mkdir(exist_ok=True)
@@ -53,16 +73,7 @@ def publish(folder: Path, nodes, inputs, outputs, states, constants, **fields) -
         [helper.make_tensor_value_info(n, TensorProto.FLOAT, sizes(s)) for n, s in taken],
         [numpy_helper.from_array(np.asarray(v), k) for k, v in constants.items()],
     )
-    zeros = helper.make_graph(
-        [helper.make_node("Identity", [f"zero_{p.name}"], [p.name]) for p in outputs],
-        "zeros",
-        [helper.make_tensor_value_info(p.name, TensorProto.FLOAT, sizes(p.shape)) for p in inputs],
-        [helper.make_tensor_value_info(p.name, TensorProto.FLOAT, sizes(p.shape)) for p in outputs],
-        [
-            numpy_helper.from_array(np.zeros(p.sized(), np.float32), f"zero_{p.name}")
-            for p in outputs
-        ],
-    )
+    zeros = _zeros(inputs, outputs)
     entries = []
     for form, name, made in (("whole", "tiny.onnx", zeros), ("stream", "tiny.stream.onnx", graph)):
         path = folder / name
