@@ -1,7 +1,7 @@
 """What the samples of a recording mean to a model: the one place that converts them to the model's unit.
 
 Files hold numbers relative to full scale; auditory models want sound pressure. Unless a level is given, a
-sine at full scale is taken to be 93.98 dB SPL, so that 1.0 RMS means 1 Pa.
+sine at full scale is taken to be 93.98 dB SPL, which is 1 Pa RMS.
 """
 
 from __future__ import annotations

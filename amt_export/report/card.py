@@ -17,7 +17,7 @@ PASCALS = """\
 A recording holds numbers relative to full scale, and this model wants pascals. `amt-export run` and
 `Model.process_file` convert: give the level of the recording (`--level 65`, `level=65.0`: its RMS in dB SPL)
 or that of a full-scale sine (`--full-scale 94`). Without either a full-scale sine is taken to have 93.98 dB
-SPL, so that 1.0 RMS is 1 Pa. `Model.process` takes arrays in pascals as they are.
+SPL, which is 1 Pa RMS. `Model.process` takes arrays in pascals as they are.
 """
 
 FULL_SCALE = """\

@@ -20,7 +20,7 @@ FENCE = re.compile(
     r"^(?P<indent> *)```(?P<language>\w*)(?P<title>[^\n]*)\n(?P<code>.*?)^(?P=indent)```$(?P<after>.*)",
     re.MULTILINE | re.DOTALL,
 )
-# What a page says below a block that no test runs: in italics, or in README in a comment.
+# What a page says below a block that no test runs: in italics, or in a comment.
 MARK = re.compile(r"\s*(?:\*|<!-- )Not run by the tests[^:]*: (?P<reason>[^*>]+)\.(?:\*| -->)")
 
 

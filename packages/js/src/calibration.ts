@@ -7,7 +7,7 @@ import { audioPort } from "./signals.js";
 /** Pa; the reference of dB SPL. */
 export const P0 = 2e-5;
 
-/** dB SPL RMS of a sine at full scale, unless the model or the user says otherwise: 1.0 RMS is 1 Pa. */
+/** dB SPL RMS of a sine at full scale, unless the model or the user says otherwise: 1 Pa RMS. */
 export const FULL_SCALE_DB = 93.98;
 
 /** dB SPL one may ask for: from far below the quietest converter to above one atmosphere (194). */
