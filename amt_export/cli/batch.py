@@ -7,7 +7,8 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from amt_export.audio.calibration import check_audio_model
+from amt_export.audio.calibration import calibration
+from amt_export.audio.file_names import as_text
 from amt_export.cli.convert import Outcome, Settings, Task
 from amt_export.cli.inputs import Found, find_recordings, result_names
 from amt_export.cli.sinks.files import result_files
@@ -58,6 +59,7 @@ def plan(inputs: Sequence[str], out: Path, suffix: str, *, picture: bool) -> lis
         If there is nothing to do, or two results would have the same name.
     """
     found = find_recordings(inputs)
+    names = result_names(found, Path(SUMMARY).stem)
 
     def task(item: Found, name: Path) -> Task:
         def place(ending: str) -> Path:
@@ -65,7 +67,7 @@ def plan(inputs: Sequence[str], out: Path, suffix: str, *, picture: bool) -> lis
 
         return Task(item.path, place(suffix), place(".png") if picture else None)
 
-    return [task(item, name) for item, name in zip(found, result_names(found), strict=True)]
+    return [task(item, name) for item, name in zip(found, names, strict=True)]
 
 
 def run_all(settings: Settings, tasks: Sequence[Task], out: Path, jobs: int) -> int:
@@ -114,7 +116,13 @@ def run_all(settings: Settings, tasks: Sequence[Task], out: Path, jobs: int) -> 
 def _check(settings: Settings, task: Task) -> None:
     """Refuse once what every recording would be refused for."""
     manifest = load_manifest(settings.folder)
-    check_audio_model(manifest)
+    calibration(
+        manifest,
+        level=settings.level,
+        rms=1.0,
+        full_scale=settings.full_scale,
+        raw=settings.raw,
+    )
     if task.output is not None:
         result_files(task.output, manifest)
     if task.picture is not None:
@@ -155,7 +163,8 @@ def _write_summary(path: Path, outcomes: Sequence[Outcome], out: Path) -> None:
                 loudness = (*maximum, f"{loud.n5:.6g}", f"{loud.n10:.6g}")
             remarks = "; ".join(outcome.remarks)
             first = outcome.source, result, heard, level
-            writer.writerow((*first, *loudness, remarks, outcome.error))
+            row = (*first, *loudness, remarks, outcome.error)
+            writer.writerow([as_text(str(cell)) for cell in row])
 
 
 def _say(outcomes: Sequence[Outcome], elapsed: float, out: Path) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -42,6 +43,9 @@ FAULTS_OF_THE_FILE = (
 """What makes a row with `error`. Anything else (no memory, a disk that fails, an artifact that was replaced)
 ends the shard, and running it again is the remedy."""
 
+
+NO_NAME = (errno.ENAMETOOLONG, errno.ELOOP)
+"""Errors of a path that no file can have: a line of prose in a list, a link to itself."""
 
 OPTION_OF_RUN = "; --truncated"
 """Begins a hint in the reader's errors that holds for `amt-export run`, and not for a corpus."""
@@ -212,7 +216,9 @@ class Extractor:
             row["frames"] = len(row["levels"])
         except (ArtifactError, BackendError, MissingDependencyError):
             raise
-        except FAULTS_OF_THE_FILE as error:
+        except (*FAULTS_OF_THE_FILE, OSError) as error:
+            if not (isinstance(error, FAULTS_OF_THE_FILE) or error.errno in NO_NAME):
+                raise
             words = f"{path}: {error.strerror}" if isinstance(error, OSError) else str(error)
             row["error"] = " ".join(words.partition(OPTION_OF_RUN)[0].split())
         return row

@@ -94,7 +94,8 @@ def recordings(sources: Iterable[str | Path]) -> Iterator[Path]:
             yield from (
                 path
                 for path in source.rglob("*")
-                if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+                if path.suffix.lower() in SUFFIXES
+                and not (path.name.startswith(".") or path.is_dir())
             )
         elif not source.exists():
             raise AudioError(
@@ -139,7 +140,11 @@ def read_plan(file: str | Path) -> Plan:
         table = pq.read_table(file, columns=["shard", "seconds"])
         shards = table["shard"].cast(pa.list_(pa.string())).to_pylist()
         seconds = table["seconds"].cast(pa.float64()).to_pylist()
-    except (OSError, ValueError, KeyError) as error:  # pyarrow's own are ValueErrors
+    except FileNotFoundError as error:
+        raise AudioError(
+            f"{file}: no such file; make a plan with `amt-export corpus plan`"
+        ) from error
+    except (OSError, ValueError, KeyError, NotImplementedError) as error:  # as pyarrow's own errors are
         raise AudioError(f"{file}: is no plan; make one with `amt-export corpus plan`") from error
     if any(shard is None or None in shard for shard in shards):
         raise AudioError(f"{file}: a shard has no paths; make the plan again")
