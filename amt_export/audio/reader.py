@@ -190,7 +190,7 @@ class AudioReader:
         for heard in self._model_channels(size or PIECE):
             read += heard.shape[-1]
             last = read == self._frames
-            energy += float(np.sum(heard**2))
+            energy += _energy(heard)
             piece = self._gain * heard
             if resampler is not None:
                 piece = resampler.resample_chunk(np.ascontiguousarray(piece.T), last=last).T
@@ -279,7 +279,7 @@ class AudioReader:
         """Return the RMS of the whole file, relative to full scale."""
         total, count = 0.0, 0
         for heard in self._model_channels(PIECE):
-            total += float(np.sum(heard**2))
+            total += _energy(heard)
             count += heard.size
         return math.sqrt(total / count)
 
@@ -292,3 +292,9 @@ class AudioReader:
                 f"{self.name} has {self.file_fs} Hz and nothing above {top:g} Hz: {len(empty)} of {len(fc)} "
                 f"channels stay{'s' * (len(empty) == 1)} empty, from {fc[empty[0]]:.0f} Hz on"
             )
+
+
+def _energy(heard: Samples) -> float:
+    """Return the sum of squares; infinite above 1e154, where a square is no number."""
+    with np.errstate(over="ignore"):
+        return float(np.sum(heard**2))

@@ -144,7 +144,7 @@ def read_plan(file: str | Path) -> Plan:
         raise AudioError(
             f"{file}: no such file; make a plan with `amt-export corpus plan`"
         ) from error
-    except (OSError, ValueError, KeyError, NotImplementedError) as error:  # as pyarrow's own errors are
+    except (OSError, ValueError, KeyError, NotImplementedError) as error:  # pyarrow's
         raise AudioError(f"{file}: is no plan; make one with `amt-export corpus plan`") from error
     if any(shard is None or None in shard for shard in shards):
         raise AudioError(f"{file}: a shard has no paths; make the plan again")

@@ -89,6 +89,9 @@ def bad_files(folder):
         whole.unlink()
         add(f"truncated.{suffix}", "").write_bytes(content[: len(content) * 2 // 3])
     os.mkfifo(add("fifo.wav", "no such file"))
+    add("samples.raw", "states no sampling rate").write_bytes(bytes(1000))
+    add(f"{'long' * 70}.wav", "name too long")
+    add("loop.wav", "").symlink_to("loop.wav")
     return kinds
 
 
