@@ -1,4 +1,4 @@
-"""Names of files that are no UTF-8, such as Latin-1 names on an old disk: to open them, and to write them down."""
+"""Names of files that are no UTF-8, such as Latin-1 on an old disk: to open them, and to write them down."""
 
 from __future__ import annotations
 

@@ -20,12 +20,7 @@ def stated_seconds(path: Path) -> float | None:
             return None
         info = sf.info(name_for_libsndfile(path))
         there, stated = stated_samples(path) or (1, 1)
-    except (
-        sf.LibsndfileError,
-        OSError,
-        ValueError,
-        TypeError,
-    ):  # TypeError: a name that ends in .raw
+    except (sf.LibsndfileError, OSError, ValueError, TypeError):  # TypeError: of a .raw file
         return None
     if info.samplerate <= 0 or info.frames < 0 or (not info.frames and missing(path)):
         return None  # a truncated Ogg file says nothing
