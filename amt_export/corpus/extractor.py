@@ -50,6 +50,9 @@ NO_NAME = (errno.ENAMETOOLONG, errno.ELOOP)
 OPTION_OF_RUN = "; --truncated"
 """Begins a hint in the reader's errors that holds for `amt-export run`, and not for a corpus."""
 
+RAW_OF_RUN = ", or feed samples as they are"
+"""Begins another one: recordings of a corpus are always sound pressure."""
+
 
 class Extractor:
     """Levels or loudness of recordings, frame by frame.
@@ -118,7 +121,10 @@ class Extractor:
         if level is not None and full_scale is not None:
             raise AudioError("give either the level of the recordings or that of full scale")
         # Refused here, once, and not in every row.
-        calibration(self.manifest, level=level, rms=1.0, full_scale=full_scale)
+        try:
+            calibration(self.manifest, level=level, rms=1.0, full_scale=full_scale)
+        except AudioError as error:
+            raise AudioError(str(error).partition(RAW_OF_RUN)[0]) from None
         self.frames = frames_of(self.manifest, hop, quantity)
         if self.manifest.padding == "reflect" and "stream" not in self._artifacts:
             raise ArtifactError(

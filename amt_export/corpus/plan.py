@@ -42,12 +42,12 @@ class Plan:
     nameless: tuple[str, ...] = ()
 
 
-def plan(sources: Sequence[str | Path], minutes: float = 30.0) -> Plan:
+def plan(sources: str | Path | Sequence[str | Path], minutes: float = 30.0) -> Plan:
     """Share recordings out.
 
     Parameters
     ----------
-    sources : sequence of str or Path
+    sources : str, Path, or sequence of them
         Recordings, folders that are searched for them, or lists (.txt, .lst) with one path in each line,
         relative to the list.
     minutes : float, optional
@@ -60,6 +60,8 @@ def plan(sources: Sequence[str | Path], minutes: float = 30.0) -> Plan:
     """
     if not 0 < minutes < 1e9:
         raise AudioError(f"{minutes:g} minutes in a shard: give a number above zero")
+    if isinstance(sources, str | Path):  # one, which would be taken for its letters
+        sources = [sources]
     # Sorted and each once, so that the same files make the same plan.
     names = sorted({os.path.abspath(path) for path in recordings(sources)})  # noqa: PTH100
     good = [name for name in names if _is_text(name)]

@@ -64,6 +64,10 @@ def test_a_plan_of_lists_and_files_has_each_once(recordings, tmp_path):
     assert planned.shards == [[str(recordings / "0.wav"), str(recordings / "1.wav")]]
 
 
+def test_one_source_is_a_plan(recordings):
+    assert corpus.plan(str(recordings)) == corpus.plan(recordings) == corpus.plan([recordings])
+
+
 def test_a_plan_is_read_as_it_was_written(planned, plan_file):
     again = corpus.read_plan(plan_file)
     assert again.shards == planned.shards
