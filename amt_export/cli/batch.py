@@ -19,7 +19,7 @@ from amt_export.cli.terminal.progress import bar
 from amt_export.cli.terminal.tables import count, number, output, plain_table
 from amt_export.cli.workers import convert_each, convert_in_workers
 from amt_export.errors import PublishError
-from amt_export.manifest import load_manifest
+from amt_export.manifest import Manifest, load_manifest
 from amt_export.plot.columns import columns_for
 from amt_export.runtime.axes import is_timed
 from amt_export.runtime.phon import phon
@@ -94,7 +94,7 @@ def run_all(settings: Settings, tasks: Sequence[Task], out: Path, jobs: int) -> 
         If no recording could have a result: the model cannot be opened, or gives nothing of this format, or
         the folder cannot be written.
     """
-    _check(settings, tasks[0])
+    _check(settings, tasks)
     _prepare(out, settings, tasks)
     started = time.perf_counter()
     outcomes: dict[Path, Outcome] = {}
@@ -113,7 +113,7 @@ def run_all(settings: Settings, tasks: Sequence[Task], out: Path, jobs: int) -> 
     return _say(ordered, time.perf_counter() - started, out)
 
 
-def _check(settings: Settings, task: Task) -> None:
+def _check(settings: Settings, tasks: Sequence[Task]) -> None:
     """Refuse once what every recording would be refused for."""
     manifest = load_manifest(settings.folder)
     calibration(
@@ -123,11 +123,23 @@ def _check(settings: Settings, task: Task) -> None:
         full_scale=settings.full_scale,
         raw=settings.raw,
     )
-    if task.output is not None:
-        result_files(task.output, manifest)
+    _check_apart(manifest, tasks)
+    task = tasks[0]
     if task.picture is not None:
         timed = {port.name: 1 for port in manifest.outputs if is_timed(port)}
         columns_for(manifest, float(manifest.sampling_rate or 1), timed, 1)
+
+
+def _check_apart(manifest: Manifest, tasks: Sequence[Task]) -> None:
+    """Refuse recordings of which one's table has the name of another's: ``a.levels.wav`` and ``a.wav``."""
+    owners: dict[str, Path] = {}
+    for task in tasks:
+        for file in [] if task.output is None else result_files(task.output, manifest):
+            other = owners.setdefault(str(file).lower(), task.source)
+            if other != task.source:
+                raise PublishError(
+                    f"{other} and {task.source} would both write {file}; rename one, or take --format npz"
+                )
 
 
 def _prepare(out: Path, settings: Settings, tasks: Sequence[Task]) -> None:

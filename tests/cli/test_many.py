@@ -181,6 +181,15 @@ def test_a_recording_called_summary_keeps_its_table(model, wav, tmp_path):
     assert "time" in rows(tmp_path / "out" / "summary.wav.csv")[0]
 
 
+def test_tables_of_two_recordings_of_one_name_are_refused(tmp_path, wav, capsys):
+    loudness = publish_loudness(tmp_path / "ears")
+    recordings = [wav(noise(4000, 2), name=name) for name in ("a.density.wav", "a.wav")]
+    command = ("run", loudness, *recordings, "-o", tmp_path / "out", "--format")
+    assert "would both write" in failed(capsys, *command, "csv")
+    assert not (tmp_path / "out").exists()
+    assert main([*map(str, command), "npz"]) == 0
+
+
 def test_places_that_results_must_not_go_to(model, wav, day, tmp_path, capsys):
     recording = wav(noise(1000), name="sound.npz")
     before = recording.read_bytes()
