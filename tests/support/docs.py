@@ -20,8 +20,8 @@ FENCE = re.compile(
     r"^(?P<indent> *)```(?P<language>\w*)(?P<title>[^\n]*)\n(?P<code>.*?)^(?P=indent)```$(?P<after>.*)",
     re.MULTILINE | re.DOTALL,
 )
-# What a page says below a block that no test runs.
-MARK = re.compile(r"\s*\*Not run by the tests[^:]*: (?P<reason>[^*]+)\.\*")
+# What a page says below a block that no test runs: in italics, or in README in a comment.
+MARK = re.compile(r"\s*(?:\*|<!-- )Not run by the tests[^:]*: (?P<reason>[^*>]+)\.(?:\*| -->)")
 
 
 @dataclass(frozen=True)
