@@ -26,8 +26,7 @@ def test_a_file_appears_when_the_block_ends_well(tmp_path):
     with replacing(tmp_path / "out.csv") as temporary:
         temporary.write_text("a")
         assert not (tmp_path / "out.csv").exists()
-    with pytest.raises(KeyError), replacing(tmp_path / "out.csv") as temporary:
-        temporary.write_text("b")
-        raise KeyError
+    with pytest.raises(UnicodeEncodeError), replacing(tmp_path / "out.csv") as temporary:
+        temporary.write_text("b\udce9", encoding="utf-8")
     assert [path.name for path in tmp_path.iterdir()] == ["out.csv"]
     assert (tmp_path / "out.csv").read_text() == "a"

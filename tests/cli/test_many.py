@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import os
 import shutil
 import signal
@@ -188,6 +189,18 @@ def test_tables_of_two_recordings_of_one_name_are_refused(tmp_path, wav, capsys)
     assert "would both write" in failed(capsys, *command, "csv")
     assert not (tmp_path / "out").exists()
     assert main([*map(str, command), "npz"]) == 0
+
+
+def test_a_full_disk_leaves_no_picture_without_its_numbers(
+    model, wav, tmp_path, capsys, monkeypatch
+):
+    def fail(*_args, **_arrays):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", fail)
+    command = ("run", model, wav(noise(3000)), "-o", tmp_path / "out.npz", "--plot")
+    assert "out.npz: No space left" in failed(capsys, *command)
+    assert not list(tmp_path.glob("*out*"))
 
 
 def test_places_that_results_must_not_go_to(model, wav, day, tmp_path, capsys):
