@@ -117,6 +117,8 @@ def calibration(
     _level("level", level)
     if rms == 0:
         raise AudioError(f"{name}: is silent, so it cannot be brought to {level:g} dB SPL")
+    if not math.isfinite(rms):
+        raise AudioError(f"{name}: its samples are too large to have a level; scale the recording")
     return P0 * 10 ** (level / 20) / rms / pascals, f"file = {level:g} dB SPL RMS"
 
 

@@ -17,6 +17,7 @@ from amt_export.audio.calibration import (
     pascals_per_unit,
 )
 from amt_export.audio.container import missing
+from amt_export.audio.file_names import as_text, name_for_libsndfile
 from amt_export.errors import AudioError, require
 from amt_export.manifest import Manifest
 
@@ -108,7 +109,7 @@ class AudioReader:
         self._sf = require("soundfile", "audio", "Reading audio")
         self._truncated = truncated
         self._two_ears = "ear" in port.axes
-        self.name = self.path.name
+        self.name = as_text(self.path.name)
         self.remarks: list[str] = []
         with self._opened() as file:
             self.channels, self.file_fs, self._frames = file.channels, file.samplerate, file.frames
@@ -150,7 +151,7 @@ class AudioReader:
 
         None until the recording was read once, for silence, and where `pascals_per_full_scale` is None.
         """
-        if not self._rms or self.pascals_per_full_scale is None:
+        if not self._rms or self._rms == math.inf or self.pascals_per_full_scale is None:
             return None
         return 20 * math.log10(self._rms * self.pascals_per_full_scale / P0)
 
@@ -189,7 +190,7 @@ class AudioReader:
         for heard in self._model_channels(size or PIECE):
             read += heard.shape[-1]
             last = read == self._frames
-            energy += float(np.sum(heard**2))
+            energy += _energy(heard)
             piece = self._gain * heard
             if resampler is not None:
                 piece = resampler.resample_chunk(np.ascontiguousarray(piece.T), last=last).T
@@ -207,7 +208,11 @@ class AudioReader:
             what = "is a folder" if self.path.is_dir() else "no such file"
             raise AudioError(f"{self.path}: {what}; give a WAV, FLAC, AIFF or OGG file")
         try:
-            return self._sf.SoundFile(str(self.path))
+            return self._sf.SoundFile(name_for_libsndfile(self.path))
+        except TypeError as error:  # of a name that ends in .raw
+            raise AudioError(
+                f"{self.path}: states no sampling rate; give a WAV, FLAC, AIFF or OGG file"
+            ) from error
         except self._sf.LibsndfileError as error:
             reason = error.error_string.rstrip(".")
             raise AudioError(
@@ -274,7 +279,7 @@ class AudioReader:
         """Return the RMS of the whole file, relative to full scale."""
         total, count = 0.0, 0
         for heard in self._model_channels(PIECE):
-            total += float(np.sum(heard**2))
+            total += _energy(heard)
             count += heard.size
         return math.sqrt(total / count)
 
@@ -285,5 +290,11 @@ class AudioReader:
         if empty:
             self.remarks.append(
                 f"{self.name} has {self.file_fs} Hz and nothing above {top:g} Hz: {len(empty)} of {len(fc)} "
-                f"channels stay empty, from {fc[empty[0]]:.0f} Hz on"
+                f"channels stay{'s' * (len(empty) == 1)} empty, from {fc[empty[0]]:.0f} Hz on"
             )
+
+
+def _energy(heard: Samples) -> float:
+    """Return the sum of squares; infinite above 1e154, where a square is no number."""
+    with np.errstate(over="ignore"):
+        return float(np.sum(heard**2))

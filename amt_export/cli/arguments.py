@@ -58,7 +58,7 @@ def one_of(names: Iterable[str], what: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text in allowed:
             return text
-        close = get_close_matches(text, allowed, n=1)
+        close = get_close_matches(text.lower(), allowed, n=1)
         hint = f"did you mean {close[0]!r}? " if close else ""
         raise ArgumentTypeError(f"unknown {what} {text!r}; {hint}choose from {', '.join(allowed)}")
 

@@ -7,7 +7,8 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from amt_export.audio.calibration import check_audio_model
+from amt_export.audio.calibration import calibration
+from amt_export.audio.file_names import as_text
 from amt_export.cli.convert import Outcome, Settings, Task
 from amt_export.cli.inputs import Found, find_recordings, result_names
 from amt_export.cli.sinks.files import result_files
@@ -18,7 +19,7 @@ from amt_export.cli.terminal.progress import bar
 from amt_export.cli.terminal.tables import count, number, output, plain_table
 from amt_export.cli.workers import convert_each, convert_in_workers
 from amt_export.errors import PublishError
-from amt_export.manifest import load_manifest
+from amt_export.manifest import Manifest, load_manifest
 from amt_export.plot.columns import columns_for
 from amt_export.runtime.axes import is_timed
 from amt_export.runtime.phon import phon
@@ -58,6 +59,7 @@ def plan(inputs: Sequence[str], out: Path, suffix: str, *, picture: bool) -> lis
         If there is nothing to do, or two results would have the same name.
     """
     found = find_recordings(inputs)
+    names = result_names(found, Path(SUMMARY).stem)
 
     def task(item: Found, name: Path) -> Task:
         def place(ending: str) -> Path:
@@ -65,7 +67,7 @@ def plan(inputs: Sequence[str], out: Path, suffix: str, *, picture: bool) -> lis
 
         return Task(item.path, place(suffix), place(".png") if picture else None)
 
-    return [task(item, name) for item, name in zip(found, result_names(found), strict=True)]
+    return [task(item, name) for item, name in zip(found, names, strict=True)]
 
 
 def run_all(settings: Settings, tasks: Sequence[Task], out: Path, jobs: int) -> int:
@@ -92,7 +94,7 @@ def run_all(settings: Settings, tasks: Sequence[Task], out: Path, jobs: int) -> 
         If no recording could have a result: the model cannot be opened, or gives nothing of this format, or
         the folder cannot be written.
     """
-    _check(settings, tasks[0])
+    _check(settings, tasks)
     _prepare(out, settings, tasks)
     started = time.perf_counter()
     outcomes: dict[Path, Outcome] = {}
@@ -111,15 +113,33 @@ def run_all(settings: Settings, tasks: Sequence[Task], out: Path, jobs: int) -> 
     return _say(ordered, time.perf_counter() - started, out)
 
 
-def _check(settings: Settings, task: Task) -> None:
+def _check(settings: Settings, tasks: Sequence[Task]) -> None:
     """Refuse once what every recording would be refused for."""
     manifest = load_manifest(settings.folder)
-    check_audio_model(manifest)
-    if task.output is not None:
-        result_files(task.output, manifest)
+    calibration(
+        manifest,
+        level=settings.level,
+        rms=1.0,
+        full_scale=settings.full_scale,
+        raw=settings.raw,
+    )
+    _check_apart(manifest, tasks)
+    task = tasks[0]
     if task.picture is not None:
         timed = {port.name: 1 for port in manifest.outputs if is_timed(port)}
         columns_for(manifest, float(manifest.sampling_rate or 1), timed, 1)
+
+
+def _check_apart(manifest: Manifest, tasks: Sequence[Task]) -> None:
+    """Refuse recordings of which one's table has the name of another's: ``a.levels.wav`` and ``a.wav``."""
+    owners: dict[str, Path] = {}
+    for task in tasks:
+        for file in [] if task.output is None else result_files(task.output, manifest):
+            other = owners.setdefault(str(file).lower(), task.source)
+            if other != task.source:
+                raise PublishError(
+                    f"{other} and {task.source} would both write {file}; rename one, or take --format npz"
+                )
 
 
 def _prepare(out: Path, settings: Settings, tasks: Sequence[Task]) -> None:
@@ -155,7 +175,8 @@ def _write_summary(path: Path, outcomes: Sequence[Outcome], out: Path) -> None:
                 loudness = (*maximum, f"{loud.n5:.6g}", f"{loud.n10:.6g}")
             remarks = "; ".join(outcome.remarks)
             first = outcome.source, result, heard, level
-            writer.writerow((*first, *loudness, remarks, outcome.error))
+            row = (*first, *loudness, remarks, outcome.error)
+            writer.writerow([as_text(str(cell)) for cell in row])
 
 
 def _say(outcomes: Sequence[Outcome], elapsed: float, out: Path) -> int:

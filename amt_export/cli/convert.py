@@ -161,11 +161,12 @@ def files_of(task: Task, converter: Converter) -> list[Path]:
 
 
 def _sinks(task: Task, account: Account) -> list[Sink]:
+    """Return what takes the outputs; the last one is finished first: no picture without its numbers."""
     sinks: list[Sink] = []
-    if task.output is not None:
-        sinks.append(SINKS[task.output.suffix.lower()](task.output, account))
     if task.picture is not None:
         from amt_export.cli.sinks.picture import PictureSink
 
         sinks.append(PictureSink(task.picture, account))
+    if task.output is not None:
+        sinks.append(SINKS[task.output.suffix.lower()](task.output, account))
     return sinks

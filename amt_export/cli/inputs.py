@@ -57,10 +57,16 @@ def find_recordings(inputs: Sequence[str]) -> list[Found]:
     return list(found.values())
 
 
-def result_names(found: Sequence[Found]) -> list[Path]:
+def result_names(found: Sequence[Found], taken: str = "") -> list[Path]:
     """Return the name of each result below the output folder, without the suffix of its format.
 
     The recording's name without its suffix; with it where two would be the same: ``a.wav`` and ``a.mp3``.
+
+    Parameters
+    ----------
+    found : sequence of Found
+    taken : str, optional
+        A name in the output folder that is not free; a recording of this name keeps its suffix.
 
     Raises
     ------
@@ -69,7 +75,7 @@ def result_names(found: Sequence[Found]) -> list[Path]:
     """
     stems = [item.below.with_suffix("") for item in found]
     # Names that differ in case are the same on many systems.
-    often = Counter(str(stem).lower() for stem in stems)
+    often = Counter([taken, *(str(stem).lower() for stem in stems)])
     names = [
         stem if often[str(stem).lower()] == 1 else item.below
         for stem, item in zip(stems, found, strict=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from amt_export.corpus.names import hashes_of, shard_name
 from amt_export.corpus.plan import Plan
-from amt_export.corpus.schema import parquet
+from amt_export.corpus.schema import parquet, pyarrow
 from amt_export.corpus.shards import counts_of, settings_of
 from amt_export.corpus.temporary import leftovers
 
@@ -89,12 +89,11 @@ def check(
     whole = set()
     for k, path in enumerate(files):
         report(k / len(files))
-        if counts_of(path) is None:
+        if (rows := _paths_and_errors(path)) is None:
             damaged.append(path.name)
             continue
         whole.add(path.name)
-        table = parquet().read_table(path, columns=["path", "error"])
-        paths, errors = table["path"].to_pylist(), table["error"].to_pylist()
+        paths, errors = rows
         seen.update(set(paths))  # a long recording has several rows
         if path.name in wanted:
             bad += [(p, e) for p, e in zip(paths, errors, strict=True) if e is not None]
@@ -110,3 +109,15 @@ def check(
         swept=[path.name for path in swept],
         bad=bad,
     )
+
+
+def _paths_and_errors(file: Path) -> tuple[list[str], list[str | None]] | None:
+    """Return two columns of a shard; None if it is damaged."""
+    if counts_of(file) is None:
+        return None
+    try:
+        table = parquet().read_table(file, columns=["path", "error"])
+        paths, errors = (table[name].cast(pyarrow().string()) for name in ("path", "error"))
+    except (OSError, ValueError, KeyError, NotImplementedError):  # as pyarrow's own errors are
+        return None
+    return paths.to_pylist(), errors.to_pylist()

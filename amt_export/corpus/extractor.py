@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -43,8 +44,14 @@ FAULTS_OF_THE_FILE = (
 ends the shard, and running it again is the remedy."""
 
 
+NO_NAME = (errno.ENAMETOOLONG, errno.ELOOP)
+"""Errors of a path that no file can have: a line of prose in a list, a link to itself."""
+
 OPTION_OF_RUN = "; --truncated"
 """Begins a hint in the reader's errors that holds for `amt-export run`, and not for a corpus."""
+
+RAW_OF_RUN = ", or feed samples as they are"
+"""Begins another one: recordings of a corpus are always sound pressure."""
 
 
 class Extractor:
@@ -114,7 +121,10 @@ class Extractor:
         if level is not None and full_scale is not None:
             raise AudioError("give either the level of the recordings or that of full scale")
         # Refused here, once, and not in every row.
-        calibration(self.manifest, level=level, rms=1.0, full_scale=full_scale)
+        try:
+            calibration(self.manifest, level=level, rms=1.0, full_scale=full_scale)
+        except AudioError as error:
+            raise AudioError(str(error).partition(RAW_OF_RUN)[0]) from None
         self.frames = frames_of(self.manifest, hop, quantity)
         if self.manifest.padding == "reflect" and "stream" not in self._artifacts:
             raise ArtifactError(
@@ -212,7 +222,9 @@ class Extractor:
             row["frames"] = len(row["levels"])
         except (ArtifactError, BackendError, MissingDependencyError):
             raise
-        except FAULTS_OF_THE_FILE as error:
+        except (*FAULTS_OF_THE_FILE, OSError) as error:
+            if not (isinstance(error, FAULTS_OF_THE_FILE) or error.errno in NO_NAME):
+                raise
             words = f"{path}: {error.strerror}" if isinstance(error, OSError) else str(error)
             row["error"] = " ".join(words.partition(OPTION_OF_RUN)[0].split())
         return row

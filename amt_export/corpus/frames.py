@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -75,6 +76,8 @@ def frames_of(manifest: Manifest, hop: float | None = None, quantity: str | None
     """
     if quantity not in (None, LEVEL, LOUDNESS):
         raise InputError(f"quantity is {quantity!r}; give 'level' or 'loudness'")
+    if hop is not None and not 0 < hop < math.inf:
+        raise InputError(f"hop is {hop:g} s; give a number above zero")
     fs = float(manifest.sampling_rate or 0.0)
     if loudness := loudness_outputs(manifest):
         found = _loudness(manifest, tuple(loudness), fs, hop)

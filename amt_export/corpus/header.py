@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from amt_export.audio.container import missing, stated_samples
+from amt_export.audio.file_names import name_for_libsndfile
 from amt_export.errors import require
 
 
@@ -17,9 +18,9 @@ def stated_seconds(path: Path) -> float | None:
     try:
         if not path.is_file():
             return None
-        info = sf.info(str(path))
+        info = sf.info(name_for_libsndfile(path))
         there, stated = stated_samples(path) or (1, 1)
-    except (sf.LibsndfileError, OSError, ValueError):
+    except (sf.LibsndfileError, OSError, ValueError, TypeError):  # TypeError: of a .raw file
         return None
     if info.samplerate <= 0 or info.frames < 0 or (not info.frames and missing(path)):
         return None  # a truncated Ogg file says nothing

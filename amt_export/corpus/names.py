@@ -37,7 +37,7 @@ def shard_name(
 
 def hashes_of(settings: Mapping[str, Any], paths: Sequence[str]) -> dict[str, str | None] | None:
     """Return the hashes of recordings if names depend on them; None for one that cannot be read."""
-    return {path: _content(path) for path in paths} if settings["hash"] else None
+    return {path: _content(path) for path in paths} if settings.get("hash") else None
 
 
 def _stamp(path: str) -> list[int] | None:

@@ -42,12 +42,12 @@ class Plan:
     nameless: tuple[str, ...] = ()
 
 
-def plan(sources: Sequence[str | Path], minutes: float = 30.0) -> Plan:
+def plan(sources: str | Path | Sequence[str | Path], minutes: float = 30.0) -> Plan:
     """Share recordings out.
 
     Parameters
     ----------
-    sources : sequence of str or Path
+    sources : str, Path, or sequence of them
         Recordings, folders that are searched for them, or lists (.txt, .lst) with one path in each line,
         relative to the list.
     minutes : float, optional
@@ -60,6 +60,8 @@ def plan(sources: Sequence[str | Path], minutes: float = 30.0) -> Plan:
     """
     if not 0 < minutes < 1e9:
         raise AudioError(f"{minutes:g} minutes in a shard: give a number above zero")
+    if isinstance(sources, str | Path):  # one, which would be taken for its letters
+        sources = [sources]
     # Sorted and each once, so that the same files make the same plan.
     names = sorted({os.path.abspath(path) for path in recordings(sources)})  # noqa: PTH100
     good = [name for name in names if _is_text(name)]
@@ -94,7 +96,8 @@ def recordings(sources: Iterable[str | Path]) -> Iterator[Path]:
             yield from (
                 path
                 for path in source.rglob("*")
-                if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+                if path.suffix.lower() in SUFFIXES
+                and not (path.name.startswith(".") or path.is_dir())
             )
         elif not source.exists():
             raise AudioError(
@@ -139,7 +142,11 @@ def read_plan(file: str | Path) -> Plan:
         table = pq.read_table(file, columns=["shard", "seconds"])
         shards = table["shard"].cast(pa.list_(pa.string())).to_pylist()
         seconds = table["seconds"].cast(pa.float64()).to_pylist()
-    except (OSError, ValueError, KeyError) as error:  # pyarrow's own are ValueErrors
+    except FileNotFoundError as error:
+        raise AudioError(
+            f"{file}: no such file; make a plan with `amt-export corpus plan`"
+        ) from error
+    except (OSError, ValueError, KeyError, NotImplementedError) as error:  # pyarrow's
         raise AudioError(f"{file}: is no plan; make one with `amt-export corpus plan`") from error
     if any(shard is None or None in shard for shard in shards):
         raise AudioError(f"{file}: a shard has no paths; make the plan again")

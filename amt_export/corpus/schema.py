@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from amt_export.audio.file_names import as_text
 from amt_export.errors import require
 
 COLUMNS = ("path", "sha256", "seconds", "expected_seconds", "frames", "error", "levels")
@@ -59,7 +60,8 @@ def arrow_table(rows: Sequence[dict[str, Any]], width: int) -> Any:
         if field.name == "levels":
             arrays.append(_lists(values, width))
         elif field.type == pa.string():
-            arrays.append(pa.array([_text(value) for value in values], field.type))
+            texts = [None if value is None else as_text(value) for value in values]
+            arrays.append(pa.array(texts, field.type))
         else:
             arrays.append(pa.array(values, field.type))
     return pa.Table.from_arrays(arrays, schema=schema)
@@ -75,8 +77,3 @@ def _lists(values: Sequence[Any], width: int) -> Any:
     ends = np.cumsum([0] + [0 if value is None else len(value) for value in values])
     missing = pa.array([value is None for value in values], pa.bool_())
     return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), frames, mask=missing)
-
-
-def _text(value: str | None) -> str | None:
-    """Return a text that Arrow takes: a file's name may be no UTF-8."""
-    return None if value is None else value.encode("utf-8", "backslashreplace").decode("utf-8")

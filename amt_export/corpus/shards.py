@@ -162,7 +162,11 @@ class Shards:
             differ = sorted(
                 key for key in mine.keys() | theirs.keys() if mine.get(key) != theirs.get(key)
             )
-            was = ", ".join(f"{key} {theirs.get(key)!r}" for key in differ if key != "columns")
+            was = ", ".join(
+                f"{key} {theirs.get(key)!r}, not {mine.get(key)!r}"
+                for key in differ
+                if key != "columns"
+            )
             raise PublishError(
                 f"{self.out}: holds shards of other settings ({was or 'columns'}); give another folder"
             )

@@ -130,4 +130,5 @@ def _not_found(path: Path) -> str:
 
 
 def _closest(name: str, names: Iterable[str]) -> str | None:
-    return next(iter(get_close_matches(name, names, n=1)), None)
+    lower = {known.lower(): known for known in names}  # a wrong case is the smallest mistake
+    return next((lower[near] for near in get_close_matches(name.lower(), lower, n=1)), None)

@@ -160,6 +160,16 @@ def test_silence_has_no_level(reader):
         reader(np.zeros(FS), level=65.0)
 
 
+def test_samples_whose_square_is_no_number_have_no_level(tmp_path):
+    path = tmp_path / "x.wav"
+    sf.write(path, 1e200 * sine(), FS, "DOUBLE")
+    with pytest.raises(AudioError, match=r"x\.wav: its samples are too large to have a level"):
+        AudioReader(path, manifest(), 65.0)
+    recording = AudioReader(path, manifest())
+    recording.read()
+    assert recording.level is None
+
+
 @pytest.mark.parametrize("level", [np.nan, np.inf, -101.0, 201.0, 5000.0])
 def test_impossible_levels(reader, level):
     with pytest.raises(AudioError, match="give one from -100 to 200"):

@@ -175,6 +175,13 @@ def test_not_audio(tmp_path, content):
         AudioReader(path, manifest())
 
 
+def test_samples_without_a_header(tmp_path):
+    path = tmp_path / "samples.raw"
+    path.write_bytes(bytes(1000))
+    with pytest.raises(AudioError, match=r"samples\.raw: states no sampling rate; give a WAV"):
+        AudioReader(path, manifest())
+
+
 FORMATS = {
     "wav": {"format": "WAV", "subtype": "PCM_16"},
     "extensible.wav": {"format": "WAVEX", "subtype": "PCM_24"},

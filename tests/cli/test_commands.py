@@ -58,6 +58,7 @@ def test_help_needs_no_torch():
     [
         ((), "required: COMMAND"),
         (("biuld",), "unknown command 'biuld'; did you mean 'build'?"),
+        (("BUILD",), "unknown command 'BUILD'; did you mean 'build'?"),
         (("build", "--format", "onxx"), "unknown format 'onxx'; did you mean 'onnx'?"),
         (("build", "--samples", "0"), "'0' is not an integer above zero"),
         (("build", "--batch", "two"), "'two' is not an integer above zero"),

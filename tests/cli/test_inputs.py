@@ -76,6 +76,12 @@ def test_equal_names_keep_their_suffix():
     assert names("x/A.wav", "x/a.wav2") == ["A.wav", "a.wav2"]
 
 
+def test_a_name_that_is_taken_keeps_its_suffix():
+    found = [Found(Path(name), Path(name)) for name in ("a.wav", "Summary.wav", "b/summary.wav")]
+    names = [name.as_posix() for name in result_names(found, "summary")]
+    assert names == ["a", "Summary.wav", "b/summary"]
+
+
 def test_names_that_stay_equal_are_an_error():
     with pytest.raises(AudioError, match=r"x/a\.wav and a\.wav would have the same result a\.wav"):
         names("x/a.wav", "a.wav")

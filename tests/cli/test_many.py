@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import os
 import shutil
 import signal
@@ -155,9 +156,51 @@ def test_what_every_recording_would_be_refused_for_is_said_once(
         (tmp_path / "broken", ("--jobs", "1"), "is empty"),
         (tmp_path / "broken", ("--jobs", "2"), "is empty"),
         (small_stream, ("--format", "csv"), "csv holds frames"),
+        (model, ("--level", "500"), "give one from -100 to 200"),
     ):
         assert message in failed(capsys, "run", folder, day, "-o", tmp_path / "x", *options)
         assert not files(tmp_path / "x")
+
+
+def test_a_name_that_is_no_text_is_written_as_one(model, tmp_path):
+    (tmp_path / "old").mkdir()
+    strange = Path(os.fsdecode(os.fsencode(tmp_path / "old") + b"/caf\xe9.wav"))
+    soundfile.write(os.fsencode(strange), noise(3000), 16000)
+    for suffix in ("npz", "npy", "csv", "parquet"):
+        assert run(model, strange.parent, "-o", tmp_path / suffix, "--format", suffix) == 0
+        (row,) = rows(tmp_path / suffix / "summary.csv")
+        assert row["recording"].endswith(r"caf\udce9.wav")
+    result = np.load(tmp_path / "npz" / strange.with_suffix(".npz").name)
+    assert str(result["source"]).endswith(r"caf\udce9.wav")
+
+
+def test_a_recording_called_summary_keeps_its_table(model, wav, tmp_path):
+    recordings = [wav(noise(3000), name=name) for name in ("a.wav", "summary.wav")]
+    assert run(model, *recordings, "-o", tmp_path / "out", "--format", "csv") == 0
+    first, second = rows(tmp_path / "out" / "summary.csv")
+    assert (first["result"], second["result"]) == ("a.csv", "summary.wav.csv")
+    assert "time" in rows(tmp_path / "out" / "summary.wav.csv")[0]
+
+
+def test_tables_of_two_recordings_of_one_name_are_refused(tmp_path, wav, capsys):
+    loudness = publish_loudness(tmp_path / "ears")
+    recordings = [wav(noise(4000, 2), name=name) for name in ("a.density.wav", "a.wav")]
+    command = ("run", loudness, *recordings, "-o", tmp_path / "out", "--format")
+    assert "would both write" in failed(capsys, *command, "csv")
+    assert not (tmp_path / "out").exists()
+    assert main([*map(str, command), "npz"]) == 0
+
+
+def test_a_full_disk_leaves_no_picture_without_its_numbers(
+    model, wav, tmp_path, capsys, monkeypatch
+):
+    def fail(*_args, **_arrays):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", fail)
+    command = ("run", model, wav(noise(3000)), "-o", tmp_path / "out.npz", "--plot")
+    assert "out.npz: No space left" in failed(capsys, *command)
+    assert not list(tmp_path.glob("*out*"))
 
 
 def test_places_that_results_must_not_go_to(model, wav, day, tmp_path, capsys):

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import pickle
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from amt_export.audio.reader import AudioReader
 from amt_export.corpus import Extractor
 from amt_export.corpus.schema import arrow_table
 from amt_export.errors import ArtifactError, AudioError, InputError
+from amt_export.manifest import load_manifest
 from amt_export.runtime import frame_levels
 from corpus.conftest import sound
 
@@ -89,6 +91,9 @@ def bad_files(folder):
         whole.unlink()
         add(f"truncated.{suffix}", "").write_bytes(content[: len(content) * 2 // 3])
     os.mkfifo(add("fifo.wav", "no such file"))
+    add("samples.raw", "states no sampling rate").write_bytes(bytes(1000))
+    add(f"{'long' * 70}.wav", "name too long")
+    add("loop.wav", "").symlink_to("loop.wav")
     return kinds
 
 
@@ -176,7 +181,9 @@ def test_pandas_frames(extract, recordings):
 def test_impossible_settings_are_refused_at_once(small_stream, tmp_path):
     for options, words in [
         ({"hop": 0.01001}, "whole samples"),
-        ({"hop": 0}, "whole samples"),
+        ({"hop": 0}, "above zero"),
+        ({"hop": float("nan")}, "above zero"),
+        ({"hop": float("inf")}, "above zero"),
         ({"quantity": "loudness"}, "gives level, not loudness"),
         ({"quantity": "loud"}, "'level' or 'loudness'"),
         ({"threads": 0}, "one or more"),
@@ -188,6 +195,16 @@ def test_impossible_settings_are_refused_at_once(small_stream, tmp_path):
             Extractor(small_stream, **options)
     with pytest.raises(ArtifactError):
         Extractor(tmp_path / "gone")
+
+
+def test_a_model_of_velocity_takes_no_corpus(small_stream, monkeypatch):
+    manifest = load_manifest(small_stream)
+    velocity = replace(manifest.inputs[0], unit="m/s")
+    manifest = replace(manifest, inputs=(velocity,))
+    monkeypatch.setattr("amt_export.corpus.extractor.load_manifest", lambda _: manifest)
+    with pytest.raises(AudioError, match=r"small takes m/s.*: take casp_44k") as error:
+        Extractor(small_stream)
+    assert "raw" not in str(error.value)
 
 
 def test_a_rebuilt_folder_is_noticed(small_stream, tmp_path, recordings):

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -63,6 +64,10 @@ def test_a_plan_of_lists_and_files_has_each_once(recordings, tmp_path):
     assert planned.shards == [[str(recordings / "0.wav"), str(recordings / "1.wav")]]
 
 
+def test_one_source_is_a_plan(recordings):
+    assert corpus.plan(str(recordings)) == corpus.plan(recordings) == corpus.plan([recordings])
+
+
 def test_a_plan_is_read_as_it_was_written(planned, plan_file):
     again = corpus.read_plan(plan_file)
     assert again.shards == planned.shards
@@ -70,6 +75,25 @@ def test_a_plan_is_read_as_it_was_written(planned, plan_file):
     plan_file.write_bytes(b"no plan")
     with pytest.raises(AudioError, match="is no plan"):
         corpus.read_plan(plan_file)
+    for shard in (1, {"a": 1}, [["a.wav"]]):
+        pq.write_table(pa.table({"shard": [shard], "seconds": [1.0]}), plan_file)
+        with pytest.raises(AudioError, match="is no plan"):
+            corpus.read_plan(plan_file)
+    with pytest.raises(AudioError, match="no such file"):
+        corpus.read_plan(plan_file.with_name("gone.parquet"))
+
+
+def test_a_plan_replaces_no_recording(recordings, capsys):
+    before = (recordings / "0.wav").read_bytes()
+    with pytest.raises(SystemExit):
+        main(["corpus", "plan", str(recordings), "-o", str(recordings / "0.wav")])
+    assert r"must end in .parquet" in capsys.readouterr().err
+    assert (recordings / "0.wav").read_bytes() == before
+
+
+def test_samples_without_a_header_are_in_a_plan(tmp_path):
+    (tmp_path / "samples.raw").write_bytes(bytes(1000))
+    assert corpus.plan([tmp_path / "samples.raw"]).unknown == 1
 
 
 def test_no_recordings_is_an_error(tmp_path):
@@ -178,7 +202,7 @@ def test_settings_are_not_mixed_in_a_folder(small_stream, planned, tmp_path):
     out = tmp_path / "out"
     Shards(Extractor(small_stream), out).shard(planned.shards[0])
     before = contents(out)
-    with pytest.raises(PublishError, match=r"other settings \(hop 0.01\)"):
+    with pytest.raises(PublishError, match=r"other settings \(hop 0.01, not 0.02\)"):
         Shards(Extractor(small_stream, hop=0.02), out).shard(planned.shards[0])
     assert contents(out) == before
 
@@ -210,6 +234,19 @@ def test_check_tells_what_is_wrong(extract, planned, tmp_path):
     assert found.strange == [files[2]]
     assert found.twice == planned.shards[2]
     assert not found.complete
+
+
+def test_check_finds_damage_between_header_and_footer(extract, planned, tmp_path):
+    reports = finish(Shards(extract, tmp_path / "out"), planned)
+    files = [tmp_path / "out" / report["file"] for report in reports]
+    content = files[0].read_bytes()
+    files[0].write_bytes(content[:4] + bytes(len(content) // 4) + content[4 + len(content) // 4 :])
+    counts = pq.read_metadata(files[1]).metadata
+    other = pa.table({"x": [1]}).replace_schema_metadata(counts)
+    pq.write_table(other, tmp_path / "out" / "other.parquet")
+    found = corpus.check(tmp_path / "out", planned)
+    assert sorted(found.damaged) == sorted([files[0].name, "other.parquet"])
+    assert found.missing == [0]
 
 
 def test_temporary_files_of_the_dead_are_swept_and_no_others(extract, planned, tmp_path):
@@ -309,10 +346,11 @@ def _zombie(pid):
 
 def test_the_command_line_from_recordings_to_a_check(small_stream, recordings, tmp_path, capsys):
     bad = bad_files(recordings)
-    bad_in_plan = [name for name in bad if name not in ("gone.wav", "folder.wav", "fifo.wav")]
+    no_files = ("gone.wav", "folder.wav", "fifo.wav", "samples.raw", "loop.wav")
+    bad_in_plan = [name for name in bad if name not in no_files and "long" not in name]
     plan, out = str(tmp_path / "plan.parquet"), str(tmp_path / "out")
-    for name in ("folder.wav", "fifo.wav"):
-        (recordings / name).rmdir() if name == "folder.wav" else (recordings / name).unlink()
+    for name in ("fifo.wav", "loop.wav"):
+        (recordings / name).unlink()
     assert main(["corpus", "plan", str(recordings), "-o", plan]) == 0
     assert f"{9 + len(bad_in_plan)} recordings" in capsys.readouterr().out
     assert main(["corpus", "run", str(small_stream), plan, "-o", out]) == 3

@@ -72,6 +72,7 @@ def test_a_folder_of_the_same_name_that_is_not_published_does_not_hide_a_model(i
     ("asked", "message"),
     [
         ("bnak", "bnak: no such model; did you mean 'bank'?"),
+        ("BANK", "BANK: no such model; did you mean 'bank'?"),
         ("xyz", "models here: bank, other"),
         ("artifacts/bank", "the model bank is found by its name alone"),
         ("site/some_models/othr", "did you mean 'site/some_models/other'?"),

@@ -233,6 +233,10 @@ def test_the_command_writes_a_repository(folders, tmp_path, capsys):
     assert main(command) == 0
     assert configurations(repository)["small_stream"].backend == "onnxruntime"
     assert not list(repository.glob(".*"))
+    assert main([*command[:2], *command[1:]]) == 0  # one of them twice
+    assert capsys.readouterr().out.count("4 models") == 2
+    assert main([*command[:2], "gone", "--out", str(tmp_path / "new")]) == 1
+    assert not (tmp_path / "new").exists()
 
 
 def test_the_python_backend_answers_the_same(folders, tmp_path, monkeypatch):

@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from amt_export import corpus
-from amt_export.cli.arguments import Commands, Parser, decibel, number_above_zero, part, positive
+from amt_export.cli.arguments import (
+    Commands,
+    Parser,
+    decibel,
+    file_ending_in,
+    number_above_zero,
+    part,
+    positive,
+)
 from amt_export.cli.interruption import stop_if_interrupted
 from amt_export.cli.terminal.progress import Report, bar
 from amt_export.cli.terminal.tables import count, errors, number, output
@@ -122,7 +130,14 @@ def _add_plan(parts: Commands) -> None:
         metavar="M",
         help="of audio in a shard (default: 30)",
     )
-    parser.add_argument("-o", "--output", type=Path, default=Path("plan.parquet"), metavar="PLAN")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=file_ending_in(".parquet"),  # never a recording or a list by mistake
+        default=Path("plan.parquet"),
+        metavar="PLAN",
+        help="the plan (default: plan.parquet)",
+    )
     parser.set_defaults(command=plan)
 
 
@@ -144,10 +159,11 @@ def _add_run(parts: Commands) -> None:
     parser.add_argument(
         "--hop", type=number_above_zero, metavar="S", help="s from frame to frame (default: 0.01)"
     )
-    parser.add_argument(
+    calibration = parser.add_mutually_exclusive_group()
+    calibration.add_argument(
         "--level", type=decibel, metavar="DB", help="RMS level of each recording in dB SPL"
     )
-    parser.add_argument(
+    calibration.add_argument(
         "--full-scale", type=decibel, metavar="DB", help="level of a full-scale sine in dB SPL"
     )
     parser.add_argument(
@@ -224,7 +240,8 @@ def run(arguments: Namespace) -> int:
             f"{'it' if done.bad == 1 else 'them'}",
             soft_wrap=True,
         )
-    console.print(f"wrote {arguments.output}", soft_wrap=True)
+    if chosen:
+        console.print(f"wrote {arguments.output}", soft_wrap=True)
     return BAD_ROWS if done.bad else 0
 
 

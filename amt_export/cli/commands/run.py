@@ -149,7 +149,9 @@ def add(commands: Commands) -> None:
 def _result(text: str) -> Path:
     path = Path(text)
     if path.suffix and path.suffix.lower() not in SINKS and not path.is_dir() and text[-1] != "/":
-        raise ArgumentTypeError(f"{text!r} must end in {' or '.join(SINKS)}, or be a folder")
+        raise ArgumentTypeError(
+            f"{text!r} must end in {' or '.join(SINKS)}; a new folder of this name is '{text}/'"
+        )
     return path
 
 

@@ -41,7 +41,9 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "models", nargs="+", metavar="MODEL", help="names of models, or published folders"
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="REPO", help="the repository")
+    parser.add_argument(
+        "-o", "--out", type=Path, required=True, metavar="REPO", help="the repository"
+    )
     parser.add_argument(
         "--streams",
         type=positive,
@@ -80,11 +82,11 @@ def run(arguments: Namespace) -> int:
         arguments.python_backend,
     )
     console = output()
-    names = []
-    for model in arguments.models:
-        folder = find_model(model)
+    folders = dict.fromkeys(find_model(model).resolve() for model in arguments.models)
+    names: set[str] = set()
+    for folder in folders:
         written = write_model(folder, arguments.out, options)
-        names += written
+        names.update(written)
         console.print(f"{folder.name}: {', '.join(written)}", soft_wrap=True)
     console.print(f"{count(len(names), 'model')} in {arguments.out}", soft_wrap=True)
     return 0

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from amt_export.audio.file_names import as_text
 from amt_export.audio.reader import AudioReader
 from amt_export.manifest import Manifest, sha256_of
 from amt_export.runtime.axes import time_axis
@@ -69,7 +70,7 @@ class Account:
             self._hash = sha256_of(recording.path)
         loudness = self.loudness()
         return {
-            "source": str(recording.path),
+            "source": as_text(recording.path),
             "sha256": self._hash,
             "fs": float(recording.fs),
             "level": recording.level,

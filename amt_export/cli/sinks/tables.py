@@ -203,8 +203,10 @@ class ParquetSink(TableSink):
             columns = [("time", self._arrow.float64()), *((name, dtype) for name in layout.columns)]
             self._schemas.append(self._arrow.schema(columns))
             # Hardly a number comes twice, so a dictionary of them would only take room.
+            # A stream: pyarrow takes some names for addresses, and none that is no UTF-8.
+            stream = stack.enter_context(path.open("wb"))
             writer = parquet.ParquetWriter(
-                str(path), self._schemas[-1], compression="zstd", use_dictionary=False
+                stream, self._schemas[-1], compression="zstd", use_dictionary=False
             )
             self._writers.append(stack.enter_context(writer))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from amt_export.errors import PublishError
@@ -52,4 +52,7 @@ def replacing(path: Path) -> Iterator[Path]:
         reason = getattr(cause, "strerror", None) or cause
         raise PublishError(f"{path}: {reason}; give another place") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(
+            OSError
+        ):  # on a disk that is read only, whose error has the right name already
+            temporary.unlink()
