@@ -7,7 +7,7 @@ package `amt_export_models`: what you build yourself comes before what was insta
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -64,7 +64,7 @@ def find_model(name_or_folder: str | Path) -> Path:
         for folder in places():
             if _is_published(folder / path):
                 return folder / path
-    if path.is_dir():  # its manifest is missing, which whoever reads it explains
+    if _true(path.is_dir):  # its manifest is missing, which whoever reads it explains
         return path
     raise ArtifactError(_not_found(path))
 
@@ -101,15 +101,20 @@ def installed_models() -> Path | None:
 
 
 def _is_published(folder: Path) -> bool:
+    return _true((folder / MANIFEST_NAME).is_file)
+
+
+def _true(question: Callable[[], bool]) -> bool:
+    """Ask about a path; no for a name that no file can have."""
     try:
-        return (folder / MANIFEST_NAME).is_file()
-    except (OSError, ValueError):  # a name that no file can have
+        return question()
+    except (OSError, ValueError):
         return False
 
 
 def _not_found(path: Path) -> str:
     """Say what is missing, what was probably meant, and what to do."""
-    if path.is_file():
+    if _true(path.is_file):
         return f"{path}: is a file; give the name of a model or a published folder"
     if path.parent != Path():  # a path: its neighbours are what was probably meant
         near = _closest(path.name, published_names(path.parent))

@@ -256,7 +256,8 @@ class Model:
             shapes = "(2, T) or (B, 2, T)" if "ear" in port.axes else "(T,) or (B, T)"
             raise InputError(f"audio: needs shape {shapes}, got {audio.shape}")
         self._refuse_time_first(rows, port)
-        rows = rows.astype(port.dtype, copy=False)
+        with np.errstate(over="ignore"):  # infinite samples are refused below
+            rows = rows.astype(port.dtype, copy=False)
         strict = on_nonfinite == "error"
         if strict:
             check_input(

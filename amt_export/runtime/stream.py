@@ -381,7 +381,8 @@ class Stream:
             raise InputError(
                 f"{port.name}: this stream takes ({sizes}, n){also}, got {audio.shape}"
             )
-        return rows.astype(port.dtype, copy=False), single
+        with np.errstate(over="ignore"):  # infinite samples are refused when they are fed
+            return rows.astype(port.dtype, copy=False), single
 
     def _keep(self, rows: Array) -> None:
         """Put samples into the block that is waiting to be full."""

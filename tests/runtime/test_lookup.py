@@ -94,3 +94,8 @@ def test_a_file_is_not_a_folder(installed, here):
     for path in ("bank.onnx", here / "bank.onnx"):
         with pytest.raises(ArtifactError, match="is a file; give the name of a model"):
             runtime.load(path)
+
+
+def test_a_name_that_no_file_can_have():
+    with pytest.raises(ArtifactError, match="no such model"):
+        find_model("x" * 5000)

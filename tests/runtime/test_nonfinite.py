@@ -52,6 +52,11 @@ def test_numbers_just_below_the_largest_are_fine(fir_model):
     assert np.isfinite(fir_model(audio)["subbands"]).all()
 
 
+def test_a_sample_that_float32_does_not_hold(fir_model):
+    with pytest.raises(InputError, match="audio: inf at batch 0, time 0"):
+        fir_model.process(np.full((1, 50), 1e300))
+
+
 def test_an_unknown_choice(fir_model):
     for call in (fir_model, fir_model.process):
         with pytest.raises(BackendError, match="on_nonfinite is 'reset'; one of error, pass"):
