@@ -58,7 +58,7 @@ def affine_scan(
     products = torch.exp(torch.log(factors) @ sums)
     inside = (terms / products) @ sums
     total = products[:, :, :, -1]
-    # The state before the first block is the map of a block before it, which forgets all.
+    # The state before the first block is the map of a block that keeps nothing of what was before it.
     slope = torch.cat([torch.zeros_like(state), total], dim=2)
     offset = torch.cat([state, total * inside[:, :, :, -1]], dim=2)
     count = slope.shape[2]

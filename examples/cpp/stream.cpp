@@ -5,7 +5,7 @@
 // IN.f32 are samples (float32, interleaved for models of two ears) at the model's rate, relative to full scale; --raw:
 // in the model's unit. OUT.f32 gets the first output, frame by frame: of all channels the first sample, then of all
 // channels the second one. A sine at full scale is DB dB SPL, 93.98 unless said otherwise. With --reset, samples that are
-// not finite do not end it: it goes on from silence.
+// not finite do not end it: it continues from silence.
 
 #include <cstdio>
 #include <cstdlib>

@@ -10,30 +10,18 @@ from dataclasses import replace
 
 import pytest
 
-from amt_export.cli.main import main
+from amt_export.cli.main import COMMANDS, main
 from amt_export.manifest import MANIFEST_NAME, ParityRow, load_manifest
 from amt_export.model_file import load_spec
 from support.cli import SMALL, amt, refused, state, without
 
-COMMANDS = (
-    "list",
-    "info",
-    "run",
-    "live",
-    "build",
-    "check",
-    "bench",
-    "diff",
-    "lint",
-    "report",
-    "completion",
-)
-
-
 # ---------------------------------------------------------------- help and usage
 
 
-@pytest.mark.parametrize("command", [(), *((command,) for command in COMMANDS)], ids=str)
+PARTS = [("corpus", part) for part in ("plan", "run", "check")]
+
+
+@pytest.mark.parametrize("command", [(), *((name,) for name in COMMANDS), *PARTS], ids=str)
 def test_help_fits_80_columns_and_shows_examples(command, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     with pytest.raises(SystemExit) as stopped:

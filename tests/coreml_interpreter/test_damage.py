@@ -53,10 +53,10 @@ def test_a_weight_file_that_does_not_match(offset, value, message, package):
 def test_the_weight_file_of_another_model(package, proven, tmp_path):
     shutil.copy(weight_file(proven("gammatone").package), weight_file(package))
     assert "weight" in refused(package)
-    spoiled = proven("gammatone").copy(tmp_path)
-    shutil.copy(weight_file(proven("drnl").package), weight_file(spoiled))
+    damaged = proven("gammatone").copy(tmp_path)
+    shutil.copy(weight_file(proven("drnl").package), weight_file(damaged))
     with pytest.raises(ArtifactError, match="does not match"):
-        Interpreter(spoiled)
+        Interpreter(damaged)
     weight_file(package).unlink()
     assert "its weight file is missing" in refused(package)
 

@@ -72,8 +72,8 @@ def changed_one_by_one(model: Proven, kind: str, change, folder: Path) -> list[s
     for index, operation in enumerate(block.operations):
         if operation.type == kind:
             package = model.copy(folder)
-            with edited(package) as spoiled:
-                change(spoiled, block_of(spoiled).operations[index])
+            with edited(package) as damaged:
+                change(damaged, block_of(damaged).operations[index])
             found.append(model.outcome(package))
     return found
 

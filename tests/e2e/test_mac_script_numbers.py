@@ -27,7 +27,7 @@ AXES = [
     st.sampled_from(["relative", "db", "frequency"]),
     st.sampled_from([None, -1.0]),
     st.integers(0, 9999),
-    st.sampled_from(["near", "equal", "zero", "one zero", "spoiled", "both spoiled", "shape"]),
+    st.sampled_from(["near", "equal", "zero", "one zero", "damaged", "both damaged", "shape"]),
 )
 def test_its_metric_is_that_of_parity(axes, kind, floor, seed, how):
     generator = np.random.default_rng(seed)
@@ -46,7 +46,7 @@ def test_its_metric_is_that_of_parity(axes, kind, floor, seed, how):
     elif how != "near":
         value = generator.choice([np.nan, np.inf, -np.inf])
         found.flat[0] = value
-        if how == "both spoiled":
+        if how == "both damaged":
             expected.flat[0] = generator.choice([value, np.nan])
     for dtype in (np.float64, np.float32):
         port = Port("y", axes, "", kind, floor)
@@ -124,9 +124,9 @@ def test_mirrored_edges_of_a_stream_do_not_count():
     assert script.compared("stream", manifest, found, expected, port) == 0.0
     assert script.compared("whole", manifest, found, expected, port) == pytest.approx(4.0)
     for frame in (2, 8):
-        spoiled = found.copy()
-        spoiled[:, frame] = 5.0
-        assert script.compared("stream", manifest, spoiled, expected, port) > 1.0
+        damaged = found.copy()
+        damaged[:, frame] = 5.0
+        assert script.compared("stream", manifest, damaged, expected, port) > 1.0
     causal = manifest | {"padding": "zero"}
     assert script.compared("stream", causal, found, expected, port) > 1.0
     assert script.compared("stream", manifest, found[:, :8], expected, port) == np.inf

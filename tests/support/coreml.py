@@ -155,7 +155,7 @@ class Proven:
         )
 
     def copy(self, folder: Path) -> Path:
-        """A copy that may be spoiled, in the place of the last one."""
+        """A copy that may be damaged, in the place of the last one."""
         target = folder / "copy.mlpackage"
         shutil.rmtree(target, ignore_errors=True)
         return Path(shutil.copytree(self.package, target))

@@ -13,7 +13,7 @@ from amt_export.manifest import Manifest, bytes_of, load_manifest, sha256_of
 
 
 def sign(folder: Path) -> None:
-    """Make a folder's manifest agree with its spoiled files."""
+    """Make a folder's manifest agree with its damaged files."""
     manifest = load_manifest(folder)
     files, others = (
         tuple(

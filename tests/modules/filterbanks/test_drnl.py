@@ -90,9 +90,9 @@ def test_what_is_not_finite_stays_in_its_row_and_shows(value, subject):
     audio = noise(3, 700, dtype=torch.float32)
     clean = module(audio)
     audio[1, 300] = value
-    spoiled = module(audio)
-    assert torch.equal(spoiled[[0, 2]], clean[[0, 2]])
-    assert not torch.isfinite(spoiled[1, :, 300:]).any()
+    damaged = module(audio)
+    assert torch.equal(damaged[[0, 2]], clean[[0, 2]])
+    assert not torch.isfinite(damaged[1, :, 300:]).any()
 
 
 def test_rows_of_a_batch_do_not_meet():

@@ -95,11 +95,11 @@ def test_what_is_not_finite_stays_in_its_row_and_shows(value):
     audio = noise(3, 1500, dtype=torch.float32)
     clean = module(audio)
     audio[1, 700] = value
-    spoiled = module(audio)
-    assert torch.equal(spoiled[[0, 2]], clean[[0, 2]])
-    assert not torch.isfinite(spoiled[1, :, 700 : 700 + 2 * 255 + 1]).any()
+    damaged = module(audio)
+    assert torch.equal(damaged[[0, 2]], clean[[0, 2]])
+    assert not torch.isfinite(damaged[1, :, 700 : 700 + 2 * 255 + 1]).any()
     # Pieces before it and long behind it do not depend on it.
-    assert torch.isfinite(spoiled[1, :, :297]).all()
+    assert torch.isfinite(damaged[1, :, :297]).all()
 
 
 def test_rows_of_a_batch_do_not_meet():

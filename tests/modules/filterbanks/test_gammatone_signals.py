@@ -71,10 +71,10 @@ def test_what_is_not_finite_stays_in_its_row_and_shows(value):
     audio = noise(3, 1000, dtype=torch.float32)
     clean = module(audio)
     audio[1, 500] = value
-    spoiled = module(audio)
-    assert torch.equal(spoiled[[0, 2]], clean[[0, 2]])
+    damaged = module(audio)
+    assert torch.equal(damaged[[0, 2]], clean[[0, 2]])
     until = min(1000, 500 + module.warm_up())
-    assert not torch.isfinite(spoiled[1, :, 500:until]).any()
+    assert not torch.isfinite(damaged[1, :, 500:until]).any()
 
 
 def test_rows_of_a_batch_do_not_meet():

@@ -172,11 +172,11 @@ def test_one_changed_float_in_a_torchscript_file_is_rejected(writable):
     path = folder / "gammatone.ts.pt"
     with quiet_torch():
         values = dict(torch.jit.load(path).named_buffers())["filter.values"].numpy()
-    spoiled = values.copy()
-    spoiled.flat[np.abs(values).argmax()] *= 1.0 + 1e-4
+    damaged = values.copy()
+    damaged.flat[np.abs(values).argmax()] *= 1.0 + 1e-4
     content = path.read_bytes()
     assert content.count(values.tobytes()) == 1  # an archive without compression
-    path.write_bytes(content.replace(values.tobytes(), spoiled.tobytes()))
+    path.write_bytes(content.replace(values.tobytes(), damaged.tobytes()))
     sign(folder)
     with pytest.raises(ParityError, match="torchscript differs"):
         check_folder(folder)
