@@ -98,6 +98,11 @@ Exit code: 0 all is there, 1 something is missing or too much, 3 all is there
 but some recordings are bad.
 """
 
+CHECK_EPILOG = """\
+examples:
+  amt-export corpus check levels plan.parquet
+"""
+
 
 def add(commands: Commands) -> None:
     """Add the command to the parser."""
@@ -179,7 +184,10 @@ def _add_run(parts: Commands) -> None:
 
 def _add_check(parts: Commands) -> None:
     parser: Parser = parts.add_parser(
-        "check", help="compare a folder with its plan", description=CHECK_DESCRIPTION
+        "check",
+        help="compare a folder with its plan",
+        description=CHECK_DESCRIPTION,
+        epilog=CHECK_EPILOG,
     )
     parser.add_argument("output", type=Path, metavar="OUT", help="folder of `corpus run`")
     parser.add_argument("plan", type=Path, metavar="PLAN", help="of `corpus plan`")
