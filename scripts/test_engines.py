@@ -60,10 +60,10 @@ KNOWN = {
     "onnx2torch": ("operation_type='ScatterElements', version=18",),
     # OpenCV has no product of float64 matrices.
     "opencv": ("fastGemmPackB: only float32 is supported",),
-    # The converter leaves a Cast to float32 or float64 as it is.
+    # The converter leaves a Cast to float32 or float64 as it is, and declares its output as float16.
     "float16": ("Type Error: Type (tensor(float16)) of output arg",),
 }
-PATIENCE = 600  # seconds; tract takes one minute to open the largest file
+PATIENCE = 600  # seconds; tract takes minutes to open the largest file on a busy machine
 
 Result = dict[str, Any]
 
@@ -112,10 +112,11 @@ def run(python: Path, engine: str, folder: Path) -> Result:
     return result
 
 
-def message(result: Result) -> str:
-    """The first telling line of an error."""
-    lines = [line.strip() for line in str(result["error"]).splitlines() if line.strip()]
-    return " ".join(lines)[:300].replace("|", "/")
+def message(engine: str, result: Result) -> str:
+    """What an error says: the part that is known, or else its beginning."""
+    said = " ".join(str(result["error"]).split())
+    known = (part for part in KNOWN.get(engine, ()) if part in said)
+    return next(known, said[:300].rstrip()).replace("|", "/")
 
 
 def is_known(engine: str, result: Result) -> bool:
@@ -151,7 +152,7 @@ def engines_table(found: dict[str, dict[str, Result]]) -> list[str]:
         by_message: dict[str, list[str]] = {}
         for name, result in results.items():
             if "error" in result:
-                by_message.setdefault(message(result), []).append(name)
+                by_message.setdefault(message(engine, result), []).append(name)
         remarks = "; ".join(f"{', '.join(n)}: `{said}`" for said, n in by_message.items())
         lines.append(
             f"| {NAMES[engine]} | {version or NODE_PACKAGES.get(engine, '')} "
