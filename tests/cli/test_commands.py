@@ -32,6 +32,14 @@ def test_help_fits_80_columns_and_shows_examples(command, capsys, monkeypatch):
     assert "\n  amt-export " in text
 
 
+@pytest.mark.parametrize("command", [*COMMANDS, *PARTS], ids=str)
+def test_whatever_says_where_results_go_has_the_short_option_too(command, capsys):
+    with pytest.raises(SystemExit):
+        main([*([command] if isinstance(command, str) else command), "--help"])
+    usage = capsys.readouterr().out
+    assert ("--out " in usage or "--output " in usage) == ("  -o " in usage)
+
+
 def test_help_needs_no_torch():
     code = (
         "import sys; from amt_export.cli.main import parser; parser(); "
@@ -63,6 +71,7 @@ def test_help_needs_no_torch():
         (("run", "d", "x.wav", "--level", "70", "--full-scale", "90"), "not allowed with argument"),
         (("run", "d", "x.wav", "--raw", "--level", "70"), "not allowed with argument --raw"),
         (("live", "d", "--level", "70"), "--level: needs FILE"),
+        (("live", "d", "x.wav", "--device", "3"), "--device: chooses a microphone; leave out FILE"),
         (("live", "d", "x.wav", "--level", "70", "--full-scale", "9"), "not allowed with argument"),
         (("run", "d", "x.wav", "--jobs", "0"), "'0' is not an integer above zero"),
         (("run", "d", "x.wav", "--plot", "x.jpg"), "'x.jpg' must end in .png"),

@@ -35,7 +35,7 @@ taking turns with the others, and the median counts.
 EPILOG = f"""\
 examples:
   amt-export bench                        everything in artifacts/
-  amt-export bench drnl_casp_44k
+  amt-export bench casp_44k
   amt-export bench --peer DIR             beside torch_amt's eager modules
 
 error    largest difference from eager torch, from the manifest
@@ -66,6 +66,7 @@ def add(commands: Commands) -> None:
         "that are installed)",
     )
     parser.add_argument(
+        "-o",
         "--out",
         type=Path,
         default=ARTIFACTS,

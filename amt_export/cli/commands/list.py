@@ -30,7 +30,7 @@ for each format: yes  published
 
 examples:
   amt-export list
-  amt-export list --out /data/artifacts
+  amt-export list -o /data/artifacts
   amt-export list --quiet | grep casp
 """
 
@@ -60,6 +60,7 @@ def add(commands: Commands) -> None:
         epilog=EPILOG,
     )
     parser.add_argument(
+        "-o",
         "--out",
         type=Path,
         default=ARTIFACTS,

@@ -97,7 +97,11 @@ def add(commands: Commands) -> None:
         metavar="S",
         help="what is to be seen at once, 0.5 to 600 s (default: 4)",
     )
-    parser.add_argument("--device", metavar="NAME", help="microphone: number or part of its name")
+    parser.add_argument(
+        "--device",
+        metavar="NAME",
+        help="microphone, where there is no FILE: its number or a part of its name",
+    )
     parser.set_defaults(command=partial(run, parser))
 
 
@@ -121,6 +125,8 @@ def run(parser: Parser, arguments: Namespace) -> int:
     """
     if arguments.level is not None and arguments.input is None:
         parser.error("argument --level: needs FILE; --full-scale calibrates a microphone")
+    if arguments.device is not None and arguments.input is not None:
+        parser.error("argument --device: chooses a microphone; leave out FILE to listen to it")
     console = output()
     folder = find_model(arguments.model)
     manifest = load_manifest(folder)
