@@ -1,4 +1,4 @@
-"""Run the artifacts of published folders again, and compare them with eager torch: `amt-export check` of all."""
+"""Verify published folders again: `amt-export check` of everything in artifacts/."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Build and check every model of models/, then write one page about all of artifacts/: what `make artifacts` does.
+"""Build and check the models of models/, then write a page about artifacts/: what `make artifacts` does.
 
 Several models are built at once, as processors and memory allow.
 """

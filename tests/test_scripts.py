@@ -10,7 +10,7 @@ import pytest
 
 from support.filters import ROOT
 
-# Of files that are imported, or that MkDocs loads, nothing is run. The sandbox for engines of data is another one.
+# The others are imported, or loaded by MkDocs.
 SCRIPTS = [
     path for path in (ROOT / "scripts").glob("*.py") if "__main__" in path.read_text("utf-8")
 ]

@@ -121,7 +121,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _explained(error: Exception) -> str:
     """Return what a user can do something about; our own errors say it themselves."""
     if isinstance(error, AmtExportError):
-        return str(error)
+        return error.command_line
     if isinstance(error, OSError):
         return f"{error.filename or 'files'}: {error.strerror or error}"
     if isinstance(error, MemoryError):

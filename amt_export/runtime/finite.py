@@ -13,6 +13,9 @@ from amt_export.errors import BackendError, InputError
 
 Array = NDArray[Any]
 
+CALIBRATED = "is the recording calibrated? --level or --full-scale says how loud it was"
+"""What a user of the command line can do where finite samples of a file become infinite in a model."""
+
 
 def is_finite(value: Array) -> bool:
     """Whether all numbers are finite; both extremes are NaN where one number is."""
@@ -45,16 +48,20 @@ def check_choice(on_nonfinite: str, choices: Sequence[str]) -> None:
 def check_input(name: str, value: Array, axes: Sequence[str]) -> None:
     """Raise InputError where an input is not finite."""
     if not is_finite(value):
+        what = f"{name}: {place_of(value, axes)}"
         raise InputError(
-            f"{name}: {place_of(value, axes)}; mend it, or pass on_nonfinite='pass' to let it through"
-        )
+            f"{what}; mend it, or pass on_nonfinite='pass' to let it through"
+        ).for_command_line(f"{what}; {CALIBRATED}")
 
 
 def check_outputs(outputs: Mapping[str, Array], axes: Mapping[str, Sequence[str]]) -> None:
     """Raise InputError where outputs of finite input are not finite: the input was too large."""
     for name, value in outputs.items():
         if not is_finite(value):
-            raise InputError(
+            what = (
                 f"{name}: {place_of(value, axes[name])}, though the input is finite: it is too large for this "
-                "model; scale it, or pass on_nonfinite='pass' to let it through"
+                "model"
             )
+            raise InputError(
+                f"{what}; scale it, or pass on_nonfinite='pass' to let it through"
+            ).for_command_line(f"{what}; {CALIBRATED}")

@@ -21,7 +21,7 @@ from amt_export.manifest import Manifest, StreamInfo
 from amt_export.manifest.ports import BEYOND_END, ELAPSED
 from amt_export.runtime.axes import cut, time_axis
 from amt_export.runtime.backends import Backend
-from amt_export.runtime.finite import check_choice, is_finite
+from amt_export.runtime.finite import CALIBRATED, check_choice, is_finite
 from amt_export.runtime.stream_state import (
     RECENT,
     SAMPLES,
@@ -216,10 +216,10 @@ class Stream:
             rows, self._single = self._rows(audio)
             if self._on_nonfinite == "error" and not is_finite(rows):
                 first = self._pushed + int(np.argwhere(~np.isfinite(rows))[:, -1].min())
+                what = f"audio: sample {first} of the stream is NaN or infinite"
                 raise InputError(
-                    f"audio: sample {first} of the stream is NaN or infinite; "
-                    "mend it, or use on_nonfinite='reset' or 'pass'"
-                )
+                    f"{what}; mend it, or use on_nonfinite='reset' or 'pass'"
+                ).for_command_line(f"{what}; {CALIBRATED}")
             rows = self._mirrored_start(rows)
             return self._joined(self._feed(backend, rows))
 
@@ -413,11 +413,9 @@ class Stream:
         done = (self._known + self._info.skip) * self._manifest.hop
         where = f"{self._manifest.name}: {what} is not finite after the block up to sample {done}"
         if self._on_nonfinite == "error":
-            self._broken = (
-                f"{where} of the stream, whose audio was too large; "
-                "reset() it, or use on_nonfinite='reset'"
-            )
-            raise StreamError(self._broken)
+            what = f"{where} of the stream, whose audio was too large"
+            self._broken = f"{what}; reset() it, or use on_nonfinite='reset'"
+            raise StreamError(self._broken).for_command_line(f"{what}; {CALIBRATED}")
         self.resets += 1
         warnings.warn(f"{where}; the stream restarts from silence", RuntimeWarning, stacklevel=4)
         rows = range(self._batch)

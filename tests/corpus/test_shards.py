@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import soundfile
 
 from amt_export import corpus
 from amt_export.cli.main import main
@@ -362,6 +363,18 @@ def test_the_command_line_from_recordings_to_a_check(small_stream, recordings, t
     assert "1 of 1 shard done" in said
     for name in bad_in_plan:
         assert str(recordings / name) in said
+
+
+def test_check_names_a_bad_recording_once(small_stream, tmp_path, capsys):
+    """Also where the error begins with its name alone, without the folder."""
+    path, plan, out = tmp_path / "silent.wav", str(tmp_path / "p.parquet"), str(tmp_path / "out")
+    soundfile.write(path, np.zeros(8000), 16000)
+    assert main(["corpus", "plan", str(path), "-o", plan]) == 0
+    assert main(["corpus", "run", str(small_stream), plan, "-o", out, "--level", "60"]) == 3
+    capsys.readouterr()
+    assert main(["corpus", "check", out, plan]) == 3
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if "silent.wav" in line)
+    assert line == f"  {path}: is silent, so it cannot be brought to 60 dB SPL"
 
 
 def test_parts_of_a_plan_make_the_whole(small_stream, plan_file, planned, tmp_path, capsys):

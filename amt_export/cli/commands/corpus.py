@@ -18,6 +18,7 @@ from amt_export.cli.arguments import (
     positive,
 )
 from amt_export.cli.interruption import stop_if_interrupted
+from amt_export.cli.terminal.errors import about
 from amt_export.cli.terminal.progress import Report, bar
 from amt_export.cli.terminal.tables import count, errors, number, output
 from amt_export.errors import PublishError
@@ -277,9 +278,7 @@ def check(arguments: Namespace) -> int:
         lines.append(f"removed {count(len(found.swept), 'temporary file')} of killed writers")
     if found.bad:
         lines.append(f"{count(len(found.bad), 'bad recording')}:")
-        lines += [
-            f"  {error if path in error else f'{path}: {error}'}" for path, error in found.bad
-        ]
+        lines += [f"  {about(path, error)}" for path, error in found.bad]
     for line in lines:
         console.print(line, soft_wrap=True)
     if not found.complete:
