@@ -22,6 +22,7 @@ from amt_export.manifest.ports import BEYOND_END, ELAPSED
 from amt_export.runtime.axes import cut, time_axis
 from amt_export.runtime.backends import Backend
 from amt_export.runtime.finite import CALIBRATED, check_choice, is_finite
+from amt_export.runtime.inputs import block_rows
 from amt_export.runtime.stream_state import (
     RECENT,
     SAMPLES,
@@ -213,7 +214,7 @@ class Stream:
             If it is closed, in use by another thread, or not finite any more.
         """
         with self._alone() as backend:
-            rows, self._single = self._rows(audio)
+            rows, self._single = block_rows(self._port, self._shape, audio)
             if self._on_nonfinite == "error" and not is_finite(rows):
                 first = self._pushed + int(np.argwhere(~np.isfinite(rows))[:, -1].min())
                 what = f"audio: sample {first} of the stream is NaN or infinite"
@@ -364,25 +365,6 @@ class Stream:
             return {}
         answer = backend.run({self._port.name: self._pending, **self._states})
         return {name: answer[name] for name in constant}
-
-    def _rows(self, audio: Array) -> tuple[Array, bool]:
-        """Return the audio with its batch axis, and whether that was missing."""
-        port = self._port
-        if not isinstance(audio, np.ndarray) or audio.dtype.kind != "f":
-            got = getattr(audio, "dtype", type(audio).__name__)
-            raise InputError(f"{port.name}: needs a numpy array of float in {port.unit}, got {got}")
-        shape = self._shape
-        single = audio.ndim == len(shape) - 1 and self._batch == 1
-        rows = audio[None] if single else audio
-        if rows.ndim != len(shape) or rows.shape[:-1] != shape[:-1]:
-            sizes = ", ".join(map(str, shape[:-1]))
-            alone = ", ".join(map(str, (*shape[1:-1], "n")))
-            also = f" or ({alone}{',' * (len(shape) == 2)})" if self._batch == 1 else ""
-            raise InputError(
-                f"{port.name}: this stream takes ({sizes}, n){also}, got {audio.shape}"
-            )
-        with np.errstate(over="ignore"):  # infinite samples are refused when they are fed
-            return rows.astype(port.dtype, copy=False), single
 
     def _keep(self, rows: Array) -> None:
         """Put samples into the block that is waiting to be full."""
