@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from amt_export.errors import BackendError, InputError
+from amt_export.manifest import StateInfo
 
 Array = NDArray[Any]
 
@@ -65,3 +66,21 @@ def check_outputs(outputs: Mapping[str, Array], axes: Mapping[str, Sequence[str]
             raise InputError(
                 f"{what}; scale it, or pass on_nonfinite='pass' to let it through"
             ).for_command_line(f"{what}; {CALIBRATED}")
+
+
+def restart_spoilt(states: dict[str, Array], infos: Sequence[StateInfo]) -> None:
+    """Put the signals of a batch, of which a state is not finite, back to silence.
+
+    Parameters
+    ----------
+    states : dict of ndarray
+        By the name of their input, the batch first; changed in place, the arrays are not.
+    infos : sequence of StateInfo
+        Of all of them.
+    """
+    batch = len(states[infos[0].input])
+    spoilt = [row for row in range(batch) if not all(is_finite(s[row]) for s in states.values())]
+    for info in infos:
+        mended = states[info.input].copy()
+        mended[spoilt] = info.initial
+        states[info.input] = mended
