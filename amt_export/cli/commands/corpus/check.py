@@ -7,7 +7,7 @@ from pathlib import Path
 
 from amt_export import corpus
 from amt_export.cli.arguments import Commands, Parser
-from amt_export.cli.commands.corpus.common import BAD_ROWS
+from amt_export.cli.exit_codes import SOME_BAD
 from amt_export.cli.terminal.errors import about
 from amt_export.cli.terminal.progress import bar
 from amt_export.cli.terminal.tables import count, output
@@ -69,4 +69,4 @@ def check(arguments: Namespace) -> int:
         console.print(line, soft_wrap=True)
     if not found.complete:
         return 1
-    return BAD_ROWS if found.bad else 0
+    return SOME_BAD if found.bad else 0

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from amt_export import corpus
 from amt_export.cli.arguments import Commands, Parser, file_ending_in, number_above_zero
-from amt_export.cli.commands.corpus.common import BAD_ROWS, hours
-from amt_export.cli.terminal.tables import count, output
+from amt_export.cli.exit_codes import SOME_BAD
+from amt_export.cli.terminal.tables import count, duration, output
 from amt_export.errors import PublishError
 
 DESCRIPTION = """\
@@ -62,7 +62,7 @@ def plan(arguments: Namespace) -> int:
     console = output()
     files = sum(map(len, planned.shards))
     console.print(
-        f"{count(files, 'recording')}, {hours(sum(planned.seconds))}, "
+        f"{count(files, 'recording')}, {duration(sum(planned.seconds))}, "
         f"in {count(len(planned.shards), 'shard')}: wrote {arguments.output}",
         soft_wrap=True,
     )
@@ -77,7 +77,7 @@ def plan(arguments: Namespace) -> int:
             f"{planned.nameless[0]!a}: rename them",
             soft_wrap=True,
         )
-    return BAD_ROWS if planned.nameless else 0
+    return SOME_BAD if planned.nameless else 0
 
 
 def _needs_folder(path: Path) -> None:

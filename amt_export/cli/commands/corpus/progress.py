@@ -5,9 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from amt_export.cli.commands.corpus.common import hours
 from amt_export.cli.terminal.progress import Report
-from amt_export.cli.terminal.tables import count, errors, number
+from amt_export.cli.terminal.tables import count, duration, errors, number
 
 LOG_EVERY = 60.0
 """s between lines of progress where there is no terminal: in the log of a batch job."""
@@ -41,7 +40,7 @@ class Done:
         text = f"{self._made + self._skipped} of {self._shards} shards"
         if self._heard:
             left = max(0.0, self._seconds - self._passed - self._heard) * elapsed / self._heard
-            text += f", {number(self._heard / elapsed)} hours per hour, {_time(left)} left"
+            text += f", {number(self._heard / elapsed)} hours per hour, {duration(left)} left"
         report(text, min(1.0, (self._heard + self._passed) / (self._seconds or 1.0)))
         console = errors()
         if not console.is_terminal and elapsed - self._logged >= LOG_EVERY:
@@ -50,14 +49,8 @@ class Done:
 
     def summary(self) -> str:
         """Return what was done."""
-        duration = hours(self._heard + self._passed)
-        text = f"{count(self._rows, 'recording')}, {duration}: "
+        text = f"{count(self._rows, 'recording')}, {duration(self._heard + self._passed)}: "
         text += f"{count(self._made, 'shard')} made, {self._skipped} there already"
         if self._cpu > 0 and self._heard:
             text += f"; {number(self._heard / self._cpu)} hours of audio per core-hour"
         return text
-
-
-def _time(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    return f"{minutes // 60} h {minutes % 60:02d} min" if minutes else f"{seconds:.0f} s"

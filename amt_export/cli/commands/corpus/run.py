@@ -9,14 +9,14 @@ from amt_export import corpus
 from amt_export.cli.arguments import (
     Commands,
     Parser,
-    decibel,
     number_above_zero,
     part,
     positive,
 )
-from amt_export.cli.commands.corpus.common import BAD_ROWS
 from amt_export.cli.commands.corpus.progress import Done
+from amt_export.cli.exit_codes import SOME_BAD
 from amt_export.cli.interruption import stop_if_interrupted
+from amt_export.cli.recording_options import add_calibration
 from amt_export.cli.terminal.progress import bar
 from amt_export.cli.terminal.tables import count, output
 from amt_export.runtime.lookup import find_model
@@ -69,12 +69,11 @@ def add(parts: Commands) -> None:
     parser.add_argument(
         "--hop", type=number_above_zero, metavar="S", help="s from frame to frame (default: 0.01)"
     )
-    calibration = parser.add_mutually_exclusive_group()
-    calibration.add_argument(
-        "--level", type=decibel, metavar="DB", help="RMS level of each recording in dB SPL"
-    )
-    calibration.add_argument(
-        "--full-scale", type=decibel, metavar="DB", help="level of a full-scale sine in dB SPL"
+    add_calibration(
+        parser,
+        level="RMS level of each recording in dB SPL",
+        full_scale="level of a full-scale sine in dB SPL",
+        raw=False,
     )
     parser.add_argument(
         "--diotic", action="store_true", help="play files of one channel to both ears of a model"
@@ -117,4 +116,4 @@ def run(arguments: Namespace) -> int:
         )
     if chosen:
         console.print(f"wrote {arguments.output}", soft_wrap=True)
-    return BAD_ROWS if done.bad else 0
+    return SOME_BAD if done.bad else 0
