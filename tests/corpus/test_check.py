@@ -54,3 +54,17 @@ def test_check_names_a_bad_recording_once(small_stream, tmp_path, capsys):
     assert main(["corpus", "check", out, plan]) == 3
     (line,) = (line for line in capsys.readouterr().out.splitlines() if "silent.wav" in line)
     assert line == f"  {path}: is silent, so it cannot be brought to 60 dB SPL"
+
+
+def test_check_says_of_a_recording_too_loud_for_numbers_what_the_command_line_can_do(
+    small_stream, tmp_path, capsys
+):
+    path, plan, out = tmp_path / "loud.wav", str(tmp_path / "p.parquet"), str(tmp_path / "out")
+    tone = np.sin(2 * np.pi * 500 / 16000 * np.arange(8000) + 0.1)
+    soundfile.write(path, 3e38 * np.sign(tone), 16000, "FLOAT")
+    assert main(["corpus", "plan", str(path), "-o", plan]) == 0
+    assert main(["corpus", "run", str(small_stream), plan, "-o", out]) == 3
+    assert main(["corpus", "check", out, plan]) == 3
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if "loud.wav" in line)
+    assert "--level or --full-scale says how loud it was" in line
+    assert "on_nonfinite" not in line
