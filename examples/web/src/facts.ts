@@ -1,5 +1,6 @@
 /** The facts below the picture: speed, delay, verification, channels. */
 
+import type { Hello } from "./hello";
 import type { FromWorker, Progress } from "./messages";
 import { element, say, write } from "./page";
 import { digits, scientific } from "./words";
@@ -8,12 +9,12 @@ export function describe({ manifest, verdict }: Extract<FromWorker, { type: "ope
   const { stream, sampling_rate: fs, centre_frequencies: fc } = manifest;
   const [worst] = [...verdict.findings].sort((a, b) => b.difference / b.allowed - a.difference / a.allowed);
   const unit = worst.kind === "db" ? "dB" : "of peak";
+  label("Speed", "Verified here");
   element("verdict").className = verdict.ok ? "good" : "bad";
   write("worst", scientific(worst.difference));
   const signals = `${verdict.signals.length} signals`;
   write("vectors", `${unit}, worst difference from float64 on ${signals}; ${scientific(worst.allowed)} is allowed`);
-  write("delay", `${digits((1000 * (stream!.block + stream!.latency)) / fs!)} ms`);
-  write("block", `block of ${stream!.block} samples, latency ${stream!.latency}`);
+  delay(stream!, fs!);
   write("channels", `${fc.length} channels`);
   write("description", `${digits(fc[0])} to ${digits(fc[fc.length - 1])} Hz, at ${fs} Hz`);
   write("speed", "–");
@@ -21,9 +22,37 @@ export function describe({ manifest, verdict }: Extract<FromWorker, { type: "ope
   else say(`This model is wrong here by ${scientific(worst.difference)} ${unit}; do not trust what is shown.`, true);
 }
 
-export function showProgress({ speed, lost, behind }: Progress, late: boolean): void {
-  write("speed", speed ? `${digits(speed)} ×` : "–");
-  const usual = late ? `real time; the picture is ${digits(behind)} s behind` : "real time, on one core";
-  write("speed-of", lost ? `real time; ${digits(lost)} s of sound were dropped` : usual);
+/** The same facts of a service; what it computes is not compared with anything here. */
+export function describeService(hello: Hello, host: string): void {
+  const { model, sampling_rate: fs, columns, centre_frequencies: fc, quantity } = hello;
+  label("Answers after", "Computed by");
+  element("verdict").className = "";
+  write("worst", model);
+  write("vectors", `at ${host}; not verified on this device`);
+  delay(hello, fs);
+  write("channels", quantity === "level" ? `${fc.length} channels` : `${columns.length} values`);
+  const what = quantity === "level" ? `${digits(fc[0])} to ${digits(fc[fc.length - 1])} Hz` : columns.join(", ");
+  write("description", `${what.replaceAll("_", " ")}, at ${fs} Hz`);
+  write("speed", "–");
+  write("speed-of", "from sound sent to its frames");
+  say(`Ready. ${model} at ${host} computes what is shown.`);
+}
+
+function label(speed: string, verdict: string): void {
+  write("speed-label", speed);
+  write("verdict-label", verdict);
+}
+
+function delay({ block, latency }: { block: number; latency: number }, fs: number): void {
+  write("delay", `${digits((1000 * (block + latency)) / fs)} ms`);
+  write("block", `block of ${block} samples, latency ${latency}`);
+}
+
+export function showProgress({ speed, answer, lost, behind }: Progress, late: boolean, remote: boolean): void {
+  if (remote) write("speed", answer ? `${digits(1000 * answer)} ms` : "–");
+  else write("speed", speed ? `${digits(speed)} ×` : "–");
+  const [to, usual] = remote ? ["from sound sent to its frames", ""] : ["real time", ", on one core"];
+  const now = late ? `; the picture is ${digits(behind)} s behind` : usual;
+  write("speed-of", to + (lost ? `; ${digits(lost)} s of sound were dropped` : now));
   element("speed-of").parentElement?.classList.toggle("bad", lost > 0);
 }

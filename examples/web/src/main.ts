@@ -1,15 +1,16 @@
 /** The page: what is pressed, and what is said. */
 
 import { type Manifest, calibration, decodeAudio, scaled } from "amt-export";
+import { AddressField } from "./address_field";
 import { Source } from "./audio";
 import type { View } from "./columns";
-import { describe, showProgress } from "./facts";
+import { describe, describeService, showProgress } from "./facts";
 import { onDrop, onKeys } from "./gestures";
 import { LevelField } from "./level_field";
 import { LoudnessView } from "./loudness";
-import { listModels } from "./menu";
+import { SERVICE, listModels } from "./menu";
 import type { Progress } from "./messages";
-import { Model } from "./model";
+import { Model, type Opened } from "./model";
 import { complain, element, say, write } from "./page";
 import { Picture } from "./picture";
 import { decibels, linear } from "./scale";
@@ -35,9 +36,17 @@ const canvas = element<HTMLCanvasElement>("picture");
 
 const model = new Model();
 const level = new LevelField();
+const service = new AddressField();
 const picture = new Picture(canvas, matchMedia("(prefers-reduced-motion: reduce)"));
 const loudness = new LoudnessView();
-let manifest: Manifest | null = null;
+/** What a model takes: its rate, one ear or two, and what a sample of 1 is to it. */
+interface Audio {
+  fs: number;
+  ears: number;
+  gain: () => number;
+}
+let takes: Audio | null = null;
+let remote = false;
 let view: View | null = null;
 let source: Source | null = null;
 /** What starts the current sound again, for another level. */
@@ -66,17 +75,42 @@ function gain(opened: Manifest): number {
   }
 }
 
+/** Open a model, or the service whose address is given. */
 async function openModel(name: string): Promise<void> {
   const ours = ++turn;
   await stop();
+  if (ours !== turn) return;
+  remote = name === SERVICE;
+  takes = null;
   enable(false);
-  say(`Loading ${name} and checking it here …`);
+  service.show(remote);
+  level.follow(null);
   element("verdict").className = "pending";
   write("worst", "–");
-  const opened = await model.open(new URL(`models/${name}`, document.baseURI).href);
-  if (ours !== turn) return;
-  ({ manifest, view } = opened);
-  describe(opened);
+  if (remote && service.empty) {
+    model.leave();
+    return say("Enter the address of a service, for example ws://localhost:8000/stream.");
+  }
+  say(remote ? "Connecting …" : `Loading ${name} and checking it here …`);
+  const opened = await (remote
+    ? model.connect(service.read())
+    : model.open(new URL(`models/${name}`, document.baseURI).href));
+  if (ours === turn) setUp(opened);
+}
+
+function setUp(opened: Opened): void {
+  view = opened.view;
+  if (opened.type === "opened") {
+    const { manifest } = opened;
+    takes = { fs: manifest.sampling_rate!, ears: earsOf(manifest), gain: () => gain(manifest) };
+    describe(opened);
+  } else {
+    const { hello } = opened;
+    const { host } = new URL(service.read());
+    takes = { fs: hello.sampling_rate, ears: hello.ears, gain: () => 1 };
+    level.follow({ level: hello.full_scale, by: `the service at ${host}` });
+    describeService(hello, host);
+  }
   const isLoudness = view.kind === "loudness";
   element("loudness").hidden = !isLoudness;
   element("cochleagram").hidden = !view.frequencies.length;
@@ -98,10 +132,10 @@ function scale(): ReturnType<typeof decibels> {
 /** Stop what plays, and start anew. */
 async function start(
   what: string,
-  make: (port: MessagePort, manifest: Manifest) => Promise<Source>,
+  make: (port: MessagePort, audio: Audio) => Promise<Source>,
   live = false,
 ): Promise<void> {
-  if (!manifest) return;
+  if (!takes) return;
   const ours = ++turn;
   await stop();
   again = () => start(what, make, live);
@@ -109,11 +143,11 @@ async function start(
   words = what;
   behind = 0;
   try {
-    model.reset(gain(manifest));
+    model.reset(takes.gain());
     picture.clear();
     loudness.clear();
     read();
-    const made = await make(model.port(live), manifest);
+    const made = await make(model.port(live), takes);
     if (ours !== turn) return void made.close();
     source = made;
     setListening(live);
@@ -155,23 +189,24 @@ function earsOf({ inputs }: Manifest): number {
 }
 
 /** A recording as the model hears it, relative to full scale. */
-async function decode(bytes: ArrayBuffer, opened: Manifest): Promise<Float32Array[]> {
-  return decodeAudio(bytes, opened.sampling_rate!, earsOf(opened));
+async function decode(bytes: ArrayBuffer, { fs, ears }: Audio): Promise<Float32Array[]> {
+  return decodeAudio(bytes, fs, ears);
 }
 
 function play(what: string, bytes: () => Promise<ArrayBuffer>): Promise<void> {
-  return start(what, async (port, opened) =>
-    Source.recording(await decode(await bytes(), opened), opened.sampling_rate!, port, loud.checked),
+  return start(what, async (port, audio) =>
+    Source.recording(await decode(await bytes(), audio), audio.fs, port, loud.checked),
   );
 }
 
 async function takeMicrophone(): Promise<void> {
   if (listening) {
     await stop();
+    model.leave();
     say("The microphone is off.");
     return;
   }
-  await start("the microphone", (port, opened) => Source.microphone(opened.sampling_rate!, earsOf(opened), port), true);
+  await start("the microphone", (port, { fs, ears }) => Source.microphone(fs, ears, port), true);
 }
 
 function setListening(on: boolean): void {
@@ -217,11 +252,12 @@ function read(): void {
 
 function show(progress: Progress): void {
   behind = progress.behind;
-  showProgress(progress, behind > BEHIND);
+  showProgress(progress, behind > BEHIND, remote);
   // Once: what is said again and again is read out again and again.
   if (warned) return;
   warned = progress.lost > 0 || progress.mended > 0;
-  if (progress.lost) say("This device is too slow for the model; some sound is dropped.", true);
+  const slow = remote ? "The service or the network is too slow" : "This device is too slow for the model";
+  if (progress.lost) say(`${slow}; some sound is dropped.`, true);
   else if (progress.mended) say("The sound held samples that are no numbers; the model went on from silence.", true);
 }
 
@@ -249,7 +285,9 @@ model.onended = () => {
   say(`The end of ${words}.`);
 };
 model.onfailed = (message) => {
+  turn += 1; // what is about to start is not wanted any more
   void stop();
+  model.leave();
   complain(new Error(message));
 };
 
@@ -261,7 +299,7 @@ loud.onchange = () => source?.setLoud(loud.checked);
 channel.oninput = select;
 level.onchange = () => void (source && again?.());
 range.onchange = () => picture.setScale(scale());
-picker.onchange = () => {
+picker.onchange = service.onconnect = () => {
   ready = openModel(picker.value).catch(complain);
 };
 element<HTMLInputElement>("file").onchange = ({ target }) => {
@@ -287,6 +325,7 @@ onDrop((file) => void (openButton.disabled || play(file.name, () => file.arrayBu
 
 async function begin(): Promise<void> {
   await listModels(picker);
+  if (service.given) picker.value = SERVICE;
   await openModel(picker.value);
 }
 
@@ -306,9 +345,9 @@ const cochleagram = {
   /** A recording as the model gets it: for each ear one array, at its rate, in its unit. */
   decode: async (url: string): Promise<Float32Array[]> => {
     await ready;
-    if (!manifest) throw new Error("No model is open.");
-    const factor = gain(manifest);
-    return (await decode(await bytesOf(url), manifest)).map((ear) => scaled(ear, factor));
+    if (!takes) throw new Error("No model is open.");
+    const factor = takes.gain();
+    return (await decode(await bytesOf(url), takes)).map((ear) => scaled(ear, factor));
   },
   /** The first output, and the seconds that it took. */
   process: (audio: Float32Array[]) => model.process(audio),
