@@ -39,7 +39,7 @@ const HOPS = { level: [0.001, 1], loudness: [0.001, 0.02] } as const;
 
 /** @throws Error for what no service would say */
 export function readHello(text: unknown, host: string): Hello {
-  const strange = new Error(`${host} is no service that this page understands; it needs examples/service of this version.`);
+  const strange = new Error(`What ${host} sent is not the description that examples/service sends (version ${VERSION}).`);
   let hello: Partial<Hello>;
   try {
     hello = JSON.parse(String(text)) as Partial<Hello>;

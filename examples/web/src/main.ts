@@ -4,7 +4,7 @@ import { type Manifest, calibration, decodeAudio, scaled } from "amt-export";
 import { AddressField } from "./address_field";
 import { Source } from "./audio";
 import type { View } from "./columns";
-import { describe, describeService, showProgress } from "./facts";
+import { clearFacts, describe, describeService, showProgress } from "./facts";
 import { onDrop, onKeys } from "./gestures";
 import { LevelField } from "./level_field";
 import { LoudnessView } from "./loudness";
@@ -85,8 +85,10 @@ async function openModel(name: string): Promise<void> {
   enable(false);
   service.show(remote);
   level.follow(null);
-  element("verdict").className = "pending";
-  write("worst", "–");
+  clearFacts(remote);
+  picture.clear();
+  loudness.clear();
+  element("hint").hidden = true;
   if (remote && service.empty) {
     model.leave();
     return say("Enter the address of a service, for example ws://localhost:8000/stream.");

@@ -120,7 +120,7 @@ export class Service implements Engine {
     socket.onmessage = ({ data }) => {
       introduced = true;
       if (this.waiting) this.settle().resolve(data);
-      else this.lose(new Error(`${this.host} sent more than was asked for.`));
+      else this.lose(new Error(`The service at ${this.host} sent more than was asked for.`));
     };
     socket.onclose = ({ code, reason }) => this.lose(new Error(this.farewell(code, reason, introduced)));
     this.socket = socket;
@@ -130,7 +130,7 @@ export class Service implements Engine {
   private farewell(code: number, reason: string, introduced: boolean): string {
     const { host } = this;
     if (code === TRY_LATER) return `All places of the service at ${host} are taken; try again later.`;
-    if (!introduced && !reason) return `Cannot connect to ${this.address}: no service answers there.`;
+    if (!introduced && !reason) return `Cannot connect to ${this.address}: no service answers there; check the address, or choose another model.`;
     if (CODES[code]) return `The service at ${host} ${CODES[code]}${reason && `: ${reason}`}.`;
     if (reason) return `The service at ${host} has closed the connection: ${reason}.`;
     return `The connection to ${host} was lost; start again, or choose another model.`;
@@ -142,12 +142,14 @@ export class Service implements Engine {
     const frames = await answer;
     if (frames instanceof ArrayBuffer && frames.byteLength % (FLOAT * this.hello!.columns.length) === 0) return frames;
     this.leave();
-    throw new Error(`${this.host} sent frames of a wrong length.`);
+    throw new Error(`The service at ${this.host} sent frames of a wrong length.`);
   }
 
   private answer(): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      const late = new Error(`${this.host} has not answered for ${PATIENCE} s; start again, or choose another model.`);
+      const late = new Error(
+        `The service at ${this.host} has not answered for ${PATIENCE} s; start again, or choose another model.`,
+      );
       const timer = setTimeout(() => this.lose(late), 1000 * PATIENCE);
       this.waiting = { resolve, reject, timer };
     });

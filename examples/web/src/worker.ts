@@ -79,8 +79,13 @@ async function connect(address: string, call: number): Promise<void> {
   const service: Service = new Service(address, (error) => service === engine && failed(error));
   // Now, so that it can be left while it does not answer.
   engine = service;
-  const { hello, view } = await service.open();
-  post({ type: "connected", hello, view, call });
+  try {
+    const { hello, view } = await service.open();
+    post({ type: "connected", hello, view, call });
+  } catch (error) {
+    engine = undefined;
+    throw error;
+  }
 }
 
 async function close(): Promise<void> {
