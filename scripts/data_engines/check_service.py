@@ -16,8 +16,8 @@ PLACES, LARGEST = 50, 1 << 20
 
 # What examples/web reads, and tests/fake_service.mjs there sends.
 KEYS = (
-    "version model sampling_rate ears calibration full_scale quantity unit hop columns centre_frequencies block "
-    "latency message_bytes"
+    "version model sampling_rate ears calibration full_scale quantity unit hop columns "
+    "centre_frequencies block latency message_bytes"
 )
 
 

@@ -22,6 +22,12 @@ const ready = () => page.evaluate(() => window.cochleagram.ready());
 const text = async (id) => (await page.locator(`#${id}`).innerText()).replaceAll("\u200b", "");
 const says = (pattern) =>
   page.waitForFunction((words) => new RegExp(words).test(document.getElementById("status").textContent), pattern);
+const until = async (holds) => {
+  for (let i = 0; !holds(); i++) {
+    if (i > 500) throw new Error(`10 s, and not yet: ${holds}`);
+    await page.waitForTimeout(20);
+  }
+};
 const facts = async () => {
   const found = {};
   for (const id of ["claim", "status", "worst", "vectors", "speed-label", "verdict-label", "channels", "delay"]) {
@@ -63,7 +69,7 @@ try {
   await page.waitForFunction(() => document.getElementById("sone").textContent !== "–");
   report.sones = [await text("sone"), await text("phon"), await page.locator("#cochleagram").isVisible()];
   await page.click("#sample"); // a second signal has a connection of its own
-  await says("^Listening");
+  await until(() => sent.loudness.connections === 3);
 
   // The microphone is left as soon as it is off, however long the server would wait.
   await connect("microphone");
@@ -71,7 +77,7 @@ try {
   await page.waitForFunction(() => / dB/.test(document.getElementById("reading").textContent));
   await page.click("#microphone");
   await says("^The microphone is off");
-  while (server.clients.size) await page.waitForTimeout(20);
+  await until(() => !server.clients.size);
 
   await connect("small");
   await page.click("#sample");
