@@ -9,11 +9,23 @@ from __future__ import annotations
 
 import importlib
 from types import ModuleType
-from typing import Any
+from typing import Any, Self
 
 
 class AmtExportError(Exception):
     """Base of all errors this package raises on purpose."""
+
+    _for_command_line: str | None = None
+
+    @property
+    def command_line(self) -> str:
+        """The message for a user of the command line, who cannot pass arguments of Python."""
+        return str(self) if self._for_command_line is None else self._for_command_line
+
+    def for_command_line(self, message: str) -> Self:
+        """Set another message for users of the command line, and return the error."""
+        self._for_command_line = message
+        return self
 
 
 class SpecError(AmtExportError, ValueError):

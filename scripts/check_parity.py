@@ -1,7 +1,8 @@
-"""Verify published folders again: `python scripts/check_parity.py [DIR ...]`, default all."""
+"""Verify published folders again: `amt-export check` of everything in artifacts/."""
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -12,7 +13,11 @@ ARTIFACTS = Path(__file__).resolve().parents[1] / "artifacts"
 
 if __name__ == "__main__":
     published = sorted(str(path.parent) for path in ARTIFACTS.glob(f"*/{MANIFEST_NAME}"))
-    folders = sys.argv[1:] or published
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "folders", nargs="*", metavar="DIR", help="published folders (default: all in artifacts/)"
+    )
+    folders = parser.parse_args().folders or published
     if not folders:
         sys.exit(f"{ARTIFACTS}: nothing is published here; run make artifacts first")
     sys.exit(main(["check", *folders]))

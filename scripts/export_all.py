@@ -1,4 +1,7 @@
-"""Build and check every model, then draw what two of them hear: what `make artifacts` does."""
+"""Build and check the models of models/, then write a page about artifacts/: what `make artifacts` does.
+
+Several models are built at once, as processors and memory allow.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ import torch
 from amt_export import plot, runtime
 from amt_export.audio.reader import AudioReader
 from amt_export.cli.allocator import prepare_for_long_work
+from amt_export.cli.arguments import Parser, one_of
 from amt_export.cli.interruption import interruptible, stop_if_interrupted
 from amt_export.cli.terminal.errors import complain
 from amt_export.cli.terminal.progress import bar
@@ -49,10 +53,10 @@ PICTURES = {
 
 
 def main() -> int:
-    """Build all, print one line per artifact, draw, and return the exit code."""
+    """Build the models, print one line per artifact, draw, and return the exit code."""
+    paths = sorted(chosen(), key=_slow_first)
     started = time.monotonic()
     artifacts, failed = 0, []
-    paths = sorted(model_files(ROOT / "models"), key=_slow_first)
     context = multiprocessing.get_context("spawn")
     stop = context.Event()
     # Models are independent, and one uses little more than one processor: several at once, one thread each.
@@ -96,6 +100,21 @@ def main() -> int:
     outcome = f"failed: {', '.join(failed)}" if failed else "all within their tolerances"
     print(f"{count(artifacts, 'artifact')} in {minutes} min {seconds} s, {outcome}")
     return 1 if failed else 0
+
+
+def chosen() -> list[Path]:
+    """Return the model files that the arguments name."""
+    files = {path.stem: path for path in model_files(ROOT / "models")}
+    parser = Parser(description=__doc__)
+    parser.add_argument(
+        "models",
+        nargs="*",
+        type=one_of(sorted(files), "model"),
+        metavar="MODEL",
+        help="name of a file in models/, without .toml (default: all)",
+    )
+    names = parser.parse_args().models
+    return [files[name] for name in dict.fromkeys(names or files)]
 
 
 def at_once() -> int:

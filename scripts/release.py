@@ -31,7 +31,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("version", help="of the tag, with or without the v in front")
     parser.add_argument("--artifacts", type=Path, default=ROOT / "artifacts", metavar="DIR")
-    parser.add_argument("--out", type=Path, default=ROOT / "dist", metavar="DIR")
+    parser.add_argument("-o", "--out", type=Path, default=ROOT / "dist", metavar="DIR")
     arguments = parser.parse_args()
     version = arguments.version.removeprefix("v")
     try:

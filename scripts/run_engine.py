@@ -1,12 +1,11 @@
 """Run one published ONNX file in one engine and compare it with its folder's vectors; prints one line of JSON.
 
-    python scripts/run_engine.py ENGINE FOLDER
-
 `test_engines.py` starts this, once for each engine and folder, in an environment that has all engines.
 """
 
 from __future__ import annotations
 
+import argparse
 import importlib.machinery
 import json
 import os
@@ -202,7 +201,11 @@ def compare(engine: str, folder: Path, manifest: Manifest) -> dict[str, Any]:
 
 def main() -> int:
     """Print what was found, or the engine's message."""
-    engine, folder = sys.argv[1], Path(sys.argv[2])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("engine", choices=ENGINES, metavar="ENGINE", help=", ".join(ENGINES))
+    parser.add_argument("folder", type=Path, metavar="DIR", help="a published folder")
+    arguments = parser.parse_args()
+    engine, folder = arguments.engine, arguments.folder
     warnings.simplefilter("ignore")
     # Engines write to the standard output as they like; the line of JSON is to stand alone there.
     answer = os.dup(1)

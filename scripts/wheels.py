@@ -47,7 +47,7 @@ def main() -> int:
     """Build all three and print their sizes."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--artifacts", type=Path, default=ROOT / "artifacts", metavar="DIR")
-    parser.add_argument("--out", type=Path, default=ROOT / "dist", metavar="DIR")
+    parser.add_argument("-o", "--out", type=Path, default=ROOT / "dist", metavar="DIR")
     parser.add_argument(
         "--partial",
         action="store_true",

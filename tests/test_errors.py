@@ -6,7 +6,7 @@ import pickle
 import pytest
 
 from amt_export import errors
-from amt_export.errors import AmtExportError, MissingDependencyError, require
+from amt_export.errors import AmtExportError, InputError, MissingDependencyError, require
 
 FAMILY = [
     kind
@@ -28,6 +28,14 @@ def test_errors_print_their_message_alone_and_cross_processes(kind):
     error = pickle.loads(pickle.dumps(kind("one line")))
     assert type(error) is kind
     assert str(error) == "one line"
+
+
+def test_an_error_says_another_thing_on_the_command_line_also_in_another_process():
+    error = InputError("nan; pass x=1").for_command_line("nan; --x")
+    for one in (error, pickle.loads(pickle.dumps(error))):
+        assert str(one) == "nan; pass x=1"
+        assert one.command_line == "nan; --x"
+    assert InputError("nan").command_line == "nan"
 
 
 def test_require_returns_the_module():

@@ -105,10 +105,11 @@ def calibration(
         remedy = "choose a model that takes Pa"
         if unit == "m/s":
             remedy = "take casp_44k, which has the ears in front of its DRNL"
-        raise AudioError(
+        what = (
             f"{manifest.name} takes {unit}, and a recording is sound pressure: {remedy}, "
-            "or feed samples as they are with --raw (raw=True)"
+            "or feed samples as they are with --raw"
         )
+        raise AudioError(f"{what} (raw=True)").for_command_line(what)
     sine_db = full_scale_db(manifest) if full_scale is None else _level("full scale", full_scale)
     if level is None or rms is None:
         return _sine_amplitude(sine_db) / pascals, f"full-scale sine = {sine_db:g} dB SPL"

@@ -230,10 +230,10 @@ class AudioReader:
         gone = missing(self.path)
         if not self._truncated:
             if gone:
+                what = f"{self.path}: is truncated, {gone} missing"
                 raise AudioError(
-                    f"{self.path}: is truncated, {gone} missing; "
-                    "--truncated (truncated=True) takes what is there"
-                )
+                    f"{what}; --truncated (truncated=True) takes what is there"
+                ).for_command_line(f"{what}; --truncated takes what is there")
             return
         if gone:
             self.remarks.append(f"{self.name} is truncated, {gone} missing")

@@ -9,9 +9,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
 
+from amt_export.cli.exit_codes import USAGE_ERROR
 from amt_export.cli.terminal.errors import complain
-
-USAGE_ERROR = 2
+from amt_export.runtime.lookup import ARTIFACTS
 
 Commands = Any
 """argparse's object that `add_parser` is called on; its class is private."""
@@ -49,6 +49,18 @@ def add_quiet(
 def add_json(parser: argparse.ArgumentParser) -> None:
     """Add ``--json``, for programs that read the answer."""
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+
+
+def add_out(parser: argparse.ArgumentParser) -> None:
+    """Add ``-o``, the folder of the published folders that a command reads."""
+    parser.add_argument(
+        "-o",
+        "--out",
+        type=Path,
+        default=ARTIFACTS,
+        metavar="DIR",
+        help=f"where published folders are (default: {ARTIFACTS})",
+    )
 
 
 def one_of(names: Iterable[str], what: str) -> Callable[[str], str]:

@@ -10,22 +10,20 @@ from pathlib import Path
 from amt_export.audio.calibration import calibration
 from amt_export.audio.file_names import as_text
 from amt_export.cli.convert import Outcome, Settings, Task
+from amt_export.cli.exit_codes import SOME_BAD
 from amt_export.cli.inputs import Found, find_recordings, result_names
 from amt_export.cli.sinks.files import result_files
 from amt_export.cli.terminal.console import Table
 from amt_export.cli.terminal.errors import complain
 from amt_export.cli.terminal.files import replacing
 from amt_export.cli.terminal.progress import bar
-from amt_export.cli.terminal.tables import count, number, output, plain_table
+from amt_export.cli.terminal.tables import count, duration, number, output, plain_table
 from amt_export.cli.workers import convert_each, convert_in_workers
 from amt_export.errors import PublishError
 from amt_export.manifest import Manifest, load_manifest
 from amt_export.plot.columns import columns_for
 from amt_export.runtime.axes import is_timed
 from amt_export.runtime.phon import phon
-
-SOME_BAD = 3
-"""Exit code: finished, but some recordings were bad."""
 
 SUMMARY = "summary.csv"
 """In the output folder: a row for each recording."""
@@ -214,13 +212,3 @@ def _table(outcomes: Sequence[Outcome]) -> Table:
                 cells += [number(loud.n5), number(loud.n10)]
         table.add_row(str(outcome.source), *cells)
     return table
-
-
-def duration(seconds: float) -> str:
-    """Return a time as people say it: ``6.7 s``, ``12 min 5 s``, ``3 h 20 min``."""
-    if seconds < 99.95:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"

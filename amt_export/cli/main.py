@@ -18,6 +18,7 @@ from typing import Any
 from amt_export import __version__
 from amt_export.cli.arguments import Parser
 from amt_export.cli.completion import complete
+from amt_export.cli.exit_codes import FAILED
 from amt_export.cli.interruption import interruptible
 from amt_export.cli.terminal.errors import complain
 from amt_export.cli.terminal.quiet import silenced
@@ -63,8 +64,6 @@ COMMANDS = (
     "completion",
 )
 """In the order of the help: what people need every day comes first. Each is a module of `cli.commands`."""
-
-FAILED = 1
 
 # By convention of shells: this and the number of the signal, 130 for Ctrl-C.
 SIGNALLED = 128
@@ -121,7 +120,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _explained(error: Exception) -> str:
     """Return what a user can do something about; our own errors say it themselves."""
     if isinstance(error, AmtExportError):
-        return str(error)
+        return error.command_line
     if isinstance(error, OSError):
         return f"{error.filename or 'files'}: {error.strerror or error}"
     if isinstance(error, MemoryError):

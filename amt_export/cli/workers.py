@@ -15,6 +15,7 @@ from typing import Any
 
 from amt_export.cli.convert import Converter, Outcome, Settings, Task
 from amt_export.cli.interruption import stop_if_interrupted
+from amt_export.cli.terminal.errors import about
 from amt_export.cli.terminal.progress import Report
 from amt_export.corpus.pool import begin_worker
 from amt_export.errors import AmtExportError, MissingDependencyError, PublishError
@@ -121,10 +122,8 @@ def attempt(converter: Converter, task: Task, report: Report) -> Outcome:
         cause = error.__cause__ if isinstance(error, PublishError) else error
         if isinstance(error, MissingDependencyError) or getattr(cause, "errno", None) in FULL:
             raise  # every other recording would fail as well
-        reason = str(error) if isinstance(error, AmtExportError) else repr(error)
-        for name in (str(task.source), task.source.name):
-            reason = reason.removeprefix(f"{name}: ")
-        return Outcome(task.source, error=f"{task.source}: {reason}")
+        reason = error.command_line if isinstance(error, AmtExportError) else repr(error)
+        return Outcome(task.source, error=about(task.source, reason))
 
 
 def _pool(settings: Settings) -> ProcessPoolExecutor:

@@ -225,7 +225,9 @@ class Extractor:
         except (*FAULTS_OF_THE_FILE, OSError) as error:
             if not (isinstance(error, FAULTS_OF_THE_FILE) or error.errno in NO_NAME):
                 raise
-            words = f"{path}: {error.strerror}" if isinstance(error, OSError) else str(error)
+            words = (
+                f"{path}: {error.strerror}" if isinstance(error, OSError) else error.command_line
+            )
             row["error"] = " ".join(words.partition(OPTION_OF_RUN)[0].split())
         return row
 

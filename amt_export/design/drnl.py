@@ -62,11 +62,13 @@ _REGRESSION = {
     "LP_nlin_cutoff": (-0.05252, 1.0165),
     "a": (1.40298, 0.81916),
     "b": (1.61912, -0.81867),
-    "c": (-0.60206, 0.0),
+    "c": (-0.60206, 0.0),  # log10 of a quarter, as printed
 }
-# Above this CF the normal ear's a and b stay what they are here.
+# Hz. Above the first CF, the normal ear's a and b are those of the second, as in the Auditory Modeling Toolbox.
 _FREEZE = 1000.0
 _FROZEN_AT = 1500.0
+# The exponent c without outer hair cells, where a = 0 makes the nonlinear path silent and c has no effect.
+_IDLE_EXPONENT = 0.25
 
 
 def drnl_parameters(cf: Tensor, subject: str) -> dict[str, Tensor]:
@@ -92,7 +94,7 @@ def drnl_parameters(cf: Tensor, subject: str) -> dict[str, Tensor]:
             value[name] = 10.0 ** (p + q * frozen)
     else:
         value["a"] = torch.zeros_like(cf)
-        value["c"] = torch.full_like(cf, 0.25)
+        value["c"] = torch.full_like(cf, _IDLE_EXPONENT)
     value["BW_lin_norm"] = value.pop("BW_lin") / audfiltbw(value["CF_lin"])
     value["BW_nlin_norm"] = value.pop("BW_nlin") / audfiltbw(value["CF_nlin"])
     return {name: value[name] for name in PARAMETERS}

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 Real = npt.NDArray[np.float64]
 
-# Points of the grid from 0 to fs/2 on which the amplitude is interpolated.
+# Points of the grid from 0 to fs/2 on which the amplitude is interpolated: 2^10 + 1, what scipy.signal.firwin2
+# takes for filters of 513 to 1024 taps.
 GRID = 1025
 # The response must be shorter than the grid, and its length odd.
 LARGEST_ORDER = GRID - 3
@@ -88,10 +89,11 @@ EXTRAPOLATED = np.array(
         (10000.0, 0.6e-9),
     ]
 )
-# Above the last point the velocity falls by this factor for every STEP.
+# Above the last point the velocity falls by this factor for every STEP. Nobody measured there; the filters of
+# the Auditory Modeling Toolbox go on like this.
 DECAY, STEP = 1.1, 1000.0  # Hz
 REFERENCE_PRESSURE = 20e-6  # Pa, 0 dB SPL
-# Gain of both ears at 1 kHz, (m/s)/Pa: -67.5 dB.
+# Gain of both ears at 1 kHz, (m/s)/Pa: -67.5 dB, computed with `both_ears_gain` at 44.1 kHz.
 STAPES_AT_1_KHZ = 4.2e-4
 
 

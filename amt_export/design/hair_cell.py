@@ -1,6 +1,6 @@
 """Constants of the inner hair cell of CASP: a membrane whose transduction conductance follows the hair bundle.
 
-Plain Python in float64.
+Plain Python in float64. The numbers are those of the Auditory Modeling Toolbox; `CASPHairCell` has the papers.
 """
 
 from __future__ import annotations

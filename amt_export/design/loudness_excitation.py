@@ -13,12 +13,16 @@ from amt_export.design.moore_excitation import FIRST_GROUPS, groups_of, sharpnes
 from amt_export.design.moore_spectrum import BIN_WIDTH
 from amt_export.erb import erbrate2f
 
+# The bins up to 15 kHz.
 COMPONENTS = 960
+# Channels from 1.75 to 39 Cam, 0.25 Cam apart (Moore et al. 2016).
 CHANNELS = 150
 FIRST_CAM, CAM_STEP = 1.75, 0.25
-# Components spread up to five times their frequency, and channels hear up to five times theirs.
+# Components spread up to five times their frequency, and channels hear up to five times theirs: distances
+# (f - fc) / fc are at most this, as in the Auditory Modeling Toolbox.
 LARGEST_DISTANCE = 4.0
-# The slope towards higher channels is 1 - SLOPE_PER_DB p(1 kHz)^-1 (X - 51 dB) times that towards lower ones.
+# The slope towards higher channels is 1 - SLOPE_PER_DB p(1 kHz)^-1 (X - 51 dB) times that towards lower ones
+# (Glasberg and Moore 1990; ISO 532-3).
 SLOPE_PER_DB, REFERENCE_LEVEL = 0.35, 51.0
 # Weights that are nothing: 1e-30 of a sound of 150 dB is less than can be heard by 18 decades.
 NEGLIGIBLE = 1e-30
@@ -67,7 +71,7 @@ def slope_coefficients() -> tuple[float, float]:
 
 
 def steepness(fc: Tensor) -> Tensor:
-    """What z grows by per Hz below a channel, 4 / ERB(fc), where the slope u is 1."""
+    """What z grows by per Hz below a channel, 4 / ERB(fc), where the slope u is 1; see `sharpness`."""
     return 4.0 / erb_width(fc)
 
 

@@ -10,15 +10,16 @@ from torch import Tensor
 
 from amt_export.recurrence.state_space import StateSpace, rotation
 
-# Hz: the low-pass that stands for modulation 0, and its order 2.
+# Hz: the low-pass of order 2 that stands for modulation 0 (Dau et al. 1997).
 SLOWEST = 2.5
 # Hz: the filters up to 10 Hz keep their phase and have the bandwidth of the first, 5 Hz; those above have Q = 2
-# and give their envelope.
+# and give their envelope (Dau et al. 1997).
 FIRST, SECOND = 5.0, 10.0
 BANDWIDTH = 5.0
 Q = 2.0
 # A centre over the one below: (1 + 1/(2 Q)) / (1 - 1/(2 Q)).
 RATIO = 5.0 / 3.0
+# Far above the rounding of a quotient of logarithms, far below the step from one filter to the next, 1.
 MARGIN = 1e-9
 # Hz, and the share of a channel's centre frequency, above which there is no filter (Verhey et al. 1999).
 HIGHEST = 1000.0

@@ -8,12 +8,15 @@ from torch import Tensor
 from amt_export.design.erb_bands import erb_width
 from amt_export.erb import f2erbrate
 
-# All of W below this is floor: a component adds at least LEAST_WEIGHT to every channel.
+# All of W below this is floor: a component adds at least LEAST_WEIGHT to every channel. Part of the published
+# formula.
 LEAST_WEIGHT = 1e-12
-# Multiplies how far (in octaves, roughly) a channel lies out of reach, to make exp of it 0.
+# Multiplies how far (in octaves, roughly) a channel lies out of reach, to make exp of it 0: also of the least
+# distance that float32 can tell from none.
 STEEP = 1e12
 
-# Components that share a range of channels: from these on, and then 2 Cam together.
+# Components that share a range of channels: from these on, and then 2 Cam together. Chosen on a second of
+# sound in ONNX Runtime; `groups_of` says what they trade.
 FIRST_GROUPS, GROUP_CAM = (0, 16, 40, 96), 2.0
 
 
@@ -31,13 +34,14 @@ def channel_numbers(erb_lower: float, erb_upper: float, erb_step: float) -> Tens
         )
     if not 0 < erb_step < float("inf"):
         raise ValueError(f"erb_step is {erb_step}; it must be positive, in Cam")
+    # The margin keeps a channel at erb_upper itself, whatever rounding does.
     count = int((erb_upper + 1e-9 - erb_lower) / erb_step) + 1
     numbers: Tensor = erb_lower + erb_step * torch.arange(count, dtype=torch.float64)
     return numbers
 
 
 def sharpness(f: Tensor) -> Tensor:
-    """Of the filter at f: p = 4 f / ERB(f), any shape."""
+    """Of the filter at f: p = 4 f / ERB(f), as (1 + p g) e^-(p g) on both sides has the bandwidth 4 f / p."""
     return 4.0 * f / erb_width(f)
 
 

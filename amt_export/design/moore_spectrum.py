@@ -11,8 +11,9 @@ from amt_export.numerics.dft import dft_columns, hann
 
 FS = 32000  # Hz, the only rate the model is defined for
 LENGTH = 2048  # samples in a frame, and of every DFT
+# 64 to 2 ms (Glasberg and Moore 2002; Moore et al. 2016).
 WINDOW_LENGTHS = (2048, 1024, 512, 256, 128, 64)
-# Hz; window i serves [low, high).
+# Hz; window i serves [low, high) (Moore et al. 2016).
 FREQ_LIMITS = (
     (20.0, 80.0),
     (80.0, 500.0),
@@ -23,7 +24,8 @@ FREQ_LIMITS = (
 )
 BIN_WIDTH = FS / LENGTH  # 15.625 Hz, which float32 holds without rounding
 BLOCK = 32  # samples; one millisecond, and all windows start on a multiple of it in their frame
-# Samples of a piece of a long window. Shorter windows are folded in the middle, which halves the work.
+# Samples of a piece of a long window: 8 ms, which is a sum of few shapes, see `stretch_basis`.
+# Shorter windows are folded in the middle, which halves the work.
 STRETCH = 8 * BLOCK
 # Share of the largest singular value below which a shape of columns is rounding of float64.
 NEGLIGIBLE = 1e-12
@@ -48,6 +50,7 @@ def amplitude_scale(window: int, db_max: float) -> float:
 
     Intensity is A^2 10^(3.32/10) 10^(db_max/10) 2^window with A = 2 |rfft| / 2048.
     """
+    # 2^window, as the sum of the squares of a window that is half as long is half as large.
     decibels = HANN_CORRECTION + db_max + 10.0 * math.log10(2.0) * window
     return float(2.0 / LENGTH * 10.0 ** (decibels / 20.0))
 

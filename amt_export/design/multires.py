@@ -7,8 +7,9 @@ from torch import Tensor
 
 from amt_export.numerics.dft import dft_columns
 
+# 64 to 2 ms at 32 kHz (Glasberg & Moore 2002).
 WINDOW_LENGTHS = (2048, 1024, 512, 256, 128, 64)
-# Glasberg & Moore (2002): each window serves from one threshold to the next, in Hz.
+# Each window serves from one threshold to the next, in Hz: an octave each, as torch_amt documents it.
 THRESHOLDS = (500.0, 1000.0, 2000.0, 4000.0, 8000.0)
 
 

@@ -106,6 +106,7 @@ def fir(taps: Real, omega: Real) -> Complex:
 def butterworth_lowpass(cutoff: Real, fs: float, omega: Real) -> Complex:
     """Second-order Butterworth low-pass by the bilinear transform, cutoff (F,) in Hz; (F, K)."""
     # The analogue prototype 1 / (s^2 + sqrt(2) s + 1), its s warped so that the cutoff stays in place.
+    # A cutoff at fs/2 itself would be infinite on the analogue side; the DRNL stops just below it.
     share = np.minimum(cutoff / (fs / 2.0), 0.9999)[:, None]
     with np.errstate(divide="ignore"):
         s = 1j * np.tan(omega / 2.0) / np.tan(np.pi * share / 2.0)

@@ -1,4 +1,7 @@
-"""Numbers of specific loudness in each channel: threshold, gain, exponent and offset."""
+"""Numbers of specific loudness in each channel: threshold, gain, exponent and offset.
+
+From Moore et al. (2016) and ISO 532-3:2023; `Moore2016Loudness` lists the papers.
+"""
 
 from typing import NamedTuple
 
@@ -8,14 +11,14 @@ from torch import Tensor
 
 # Sone per Cam; with it a diotic tone of 1 kHz at 40 dB SPL in a free field has 1 sone.
 SCALE = 0.0631
-# Hz and dB: excitation at the absolute threshold.
+# Hz and dB: excitation at the absolute threshold, constant above 500 Hz.
 THRESHOLD = (
     (50, 28.18), (63, 23.90), (80, 19.20), (100, 15.68), (125, 12.67), (160, 10.09), (200, 8.08),
     (250, 6.30), (315, 5.30), (400, 4.50), (500, 3.63),
 )  # fmt: skip
-# dB of gain and exponent.
+# dB of gain re that above 500 Hz, and exponent alpha.
 EXPONENT = ((-25, 0.26692), (-20, 0.25016), (-15, 0.23679), (-10, 0.22228), (-5, 0.21055), (0, 0.2))
-# Offset A of the first 36 channels and of all others.
+# Offset A of the first 36 channels, those below 500 Hz; USUAL_OFFSET is that of all others.
 OFFSET = (
     8.85339321233, 8.38490355284, 7.76632037731, 7.34691005052, 6.93519241493, 6.64610029987,
     6.37078266617, 6.1453594796, 5.9581256438, 5.79506453837, 5.69158549744, 5.59684285214,

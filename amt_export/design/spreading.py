@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-LEAST_SLOPE = 10.0  # dB/Cam, at any level
+LEAST_SLOPE = 10.0  # dB/Cam, at any level: part of the rule that attenuates from source to channel
 # dB. The rule is 50; slope 10 at distance 5 Cam is exactly 50 and kept whichever way it is rounded.
 DROP = 50.001
 # dB. Level of the columns that make room for the shear: exp of it is 0 in float64 too.

@@ -7,9 +7,9 @@ from importlib.resources import files
 from urllib.parse import quote
 
 from amt_export.manifest import Manifest, Port
+from amt_export.manifest.phrases import count
 from amt_export.manifest.ports import FRAME_LEVELS
 from amt_export.report.about import LEVELS, about
-from amt_export.report.html import counted
 from amt_export.report.markdown import error_section, plain, table
 from amt_export.report.papers import Paper, papers
 
@@ -153,7 +153,7 @@ def _calibration(manifest: Manifest) -> str:
 def _limits(manifest: Manifest) -> list[str]:
     found = list(about(manifest.module).limits)
     if manifest.batch == "static":
-        rows = counted(manifest.inputs[0].shape[0] or 1, "signal")
+        rows = count(manifest.inputs[0].shape[0] or 1, "signal")
         longer = " `Model.process` takes any length." if _timing(manifest) else ""
         found.append(f"The files take arrays of exactly these shapes: {rows} at a time.{longer}")
     return found
@@ -178,7 +178,7 @@ def _interface(manifest: Manifest) -> list[str]:
         late = f"{stream.latency} samples late" if stream.latency else "without delay"
         paragraphs.append(
             f"The streaming form takes {stream.block} samples a call and gives its outputs {late}. It has "
-            f"{counted(len(stream.states), 'state array')} ({numbers} numbers), an input and an output of "
+            f"{count(len(stream.states), 'state array')} ({numbers} numbers), an input and an output of "
             "every call; `Model.stream` keeps the state."
         )
     paragraphs.append(

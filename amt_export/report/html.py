@@ -70,17 +70,3 @@ def scrolling(label: str, headings: Sequence[str], rows: str) -> str:
         f"<caption class=hidden>{escape(label)}</caption><thead><tr>{head}</thead>"
         f"<tbody>{rows}</tbody></table></div>"
     )
-
-
-def counted(number: int, noun: str) -> str:
-    """A number of things."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def size_of(amount: float) -> str:
-    """Bytes as people read them."""
-    for unit in ("B", "kB", "MB"):
-        if amount < 999.5:
-            return f"{amount:.3g} {unit}"
-        amount /= 1000
-    return f"{amount:.3g} GB"

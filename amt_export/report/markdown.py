@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from amt_export.manifest import BEYOND, Manifest, ParityRow
+from amt_export.manifest.phrases import magnitude
 
 MARKUP = re.compile(r"[\\`*{}\[\]<>|#&~]|\b_|_\b")
 
@@ -98,8 +99,7 @@ def amount(value: float | None, kind: str) -> str:
         return "not run"
     if value >= BEYOND:
         return "infinite"
-    text = "0" if value == 0 else f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e+")
-    return text + {"db": " dB", "absolute": " MU"}.get(kind, "")
+    return magnitude(value, kind)
 
 
 def place(row: ParityRow, manifest: Manifest) -> str:

@@ -9,9 +9,9 @@ from html import escape
 from pathlib import Path
 
 from amt_export.manifest import MANIFEST_NAME, Manifest, load_manifest, verify_files
+from amt_export.manifest.phrases import count
 from amt_export.manifest.safe_files import member, read_file
 from amt_export.report.filters import filter_form, filter_style, model_class
-from amt_export.report.html import counted
 from amt_export.report.origin import Origin, origin
 from amt_export.report.section import model_section
 from amt_export.report.style import PAGE_STYLE
@@ -94,7 +94,7 @@ def parity_page(models: Sequence[Published], written: Origin) -> str:
         "<!doctype html>\n<html lang=en><head><meta charset=utf-8>"
         '<meta name=viewport content="width=device-width,initial-scale=1">'
         '<meta name="color-scheme" content="light dark">'
-        f"<title>Parity: {counted(len(models), 'model')}</title><style>{style}</style></head>\n"
+        f"<title>Parity: {count(len(models), 'model')}</title><style>{style}</style></head>\n"
         f"<body>{chr(10).join(body)}</body></html>\n"
     )
 
@@ -109,8 +109,8 @@ def _head(manifests: Sequence[Manifest], written: Origin) -> str:
         "<h1>Parity of the published artifacts</h1>"
         f"<p class=soft>Written {escape(written.date)} by amt_export {escape(written.version)}, on "
         f"{escape(written.machine)}.</p>"
-        f"<p class=lead>{counted(len(manifests), 'model')}, {counted(artifacts, 'artifact')}, "
-        f"{counted(len(measured), 'comparison')}: <strong>{verdict}</strong>.</p>"
+        f"<p class=lead>{count(len(manifests), 'model')}, {count(artifacts, 'artifact')}, "
+        f"{count(len(measured), 'comparison')}: <strong>{verdict}</strong>.</p>"
     )
 
 

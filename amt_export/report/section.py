@@ -8,7 +8,8 @@ from html import escape, unescape
 
 from amt_export.manifest import Manifest
 from amt_export.manifest.json_text import one_line
-from amt_export.report.html import breakable, difference, rows_of, scrolling, size_of
+from amt_export.manifest.phrases import size
+from amt_export.report.html import breakable, difference, rows_of, scrolling
 from amt_export.report.markdown import amount, left_out_sentence, place, version
 
 
@@ -79,7 +80,7 @@ def _files(manifest: Manifest) -> str:
         rows_of(
             [
                 breakable(entry.path),
-                size_of(entry.bytes),
+                size(entry.bytes),
                 f"<code>{escape(entry.sha256[:16])}</code>",
             ],
             entry.format,

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from html import escape
 
 from amt_export.manifest import Manifest
+from amt_export.manifest.phrases import size
 from amt_export.report.filters import model_class
-from amt_export.report.html import HEADINGS, breakable, difference, scrolling, share, size_of
+from amt_export.report.html import HEADINGS, breakable, difference, scrolling, share
 
 READING = """\
 <section aria-labelledby=reading><h2 id=reading>How to read this page</h2><dl class=words>
@@ -58,8 +59,8 @@ def _worst_of(manifest: Manifest, format: str) -> str:
         return "<span class=none>not published</span>"
     measured = [row for row in rows if row.worst is not None]
     sizes = [entry.bytes for entry in manifest.files if entry.format == format]
-    size = f"<span class=sub>{size_of(sum(sizes))}</span>" if sizes else ""
-    return difference(max(measured or rows, key=share)) + size
+    total = f"<span class=sub>{size(sum(sizes))}</span>" if sizes else ""
+    return difference(max(measured or rows, key=share)) + total
 
 
 def not_run(manifests: Sequence[Manifest]) -> str:

@@ -10,8 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from amt_export.errors import BackendError, InputError
+from amt_export.manifest import StateInfo
 
 Array = NDArray[Any]
+
+CALIBRATED = "is the recording calibrated? --level or --full-scale says how loud it was"
+"""What a user of the command line can do where finite samples of a file become infinite in a model."""
 
 
 def is_finite(value: Array) -> bool:
@@ -45,16 +49,38 @@ def check_choice(on_nonfinite: str, choices: Sequence[str]) -> None:
 def check_input(name: str, value: Array, axes: Sequence[str]) -> None:
     """Raise InputError where an input is not finite."""
     if not is_finite(value):
+        what = f"{name}: {place_of(value, axes)}"
         raise InputError(
-            f"{name}: {place_of(value, axes)}; mend it, or pass on_nonfinite='pass' to let it through"
-        )
+            f"{what}; mend it, or pass on_nonfinite='pass' to let it through"
+        ).for_command_line(f"{what}; {CALIBRATED}")
 
 
 def check_outputs(outputs: Mapping[str, Array], axes: Mapping[str, Sequence[str]]) -> None:
     """Raise InputError where outputs of finite input are not finite: the input was too large."""
     for name, value in outputs.items():
         if not is_finite(value):
-            raise InputError(
+            what = (
                 f"{name}: {place_of(value, axes[name])}, though the input is finite: it is too large for this "
-                "model; scale it, or pass on_nonfinite='pass' to let it through"
+                "model"
             )
+            raise InputError(
+                f"{what}; scale it, or pass on_nonfinite='pass' to let it through"
+            ).for_command_line(f"{what}; {CALIBRATED}")
+
+
+def restart_spoilt(states: dict[str, Array], infos: Sequence[StateInfo]) -> None:
+    """Put the signals of a batch, of which a state is not finite, back to silence.
+
+    Parameters
+    ----------
+    states : dict of ndarray
+        By the name of their input, the batch first; changed in place, the arrays are not.
+    infos : sequence of StateInfo
+        Of all of them.
+    """
+    batch = len(states[infos[0].input])
+    spoilt = [row for row in range(batch) if not all(is_finite(s[row]) for s in states.values())]
+    for info in infos:
+        mended = states[info.input].copy()
+        mended[spoilt] = info.initial
+        states[info.input] = mended

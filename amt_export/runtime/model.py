@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
 from typing import Any, Self
 
-import numpy as np
 from numpy.typing import NDArray
 
 from amt_export.audio.reader import AudioReader
-from amt_export.errors import ArtifactError, BackendError, InputError
+from amt_export.errors import ArtifactError, BackendError
 from amt_export.manifest import Manifest, Port
 from amt_export.runtime.axes import is_timed
 from amt_export.runtime.backends import Backend
 from amt_export.runtime.finite import check_choice, check_input, check_outputs
+from amt_export.runtime.inputs import audio_port, check_array, named_inputs, signal_rows
 from amt_export.runtime.joining import (
     join_stream,
     join_windows,
@@ -139,10 +139,10 @@ class Model:
             what to do.
         """
         check_choice(on_nonfinite, ON_NONFINITE)
-        arrays = self._named(args, inputs)
+        arrays = named_inputs(self._manifest, args, inputs)
         strict = on_nonfinite == "error"
         for port in self._manifest.inputs:
-            _check(port, arrays[port.name])
+            check_array(port, arrays[port.name])
             if strict:
                 check_input(port.name, arrays[port.name], port.axes)
         answer = self._backend.run(arrays)
@@ -246,18 +246,8 @@ class Model:
             overlap entirely.
         """
         check_choice(on_nonfinite, ON_NONFINITE)
-        port = self._audio_port()
-        if not isinstance(audio, np.ndarray) or audio.dtype.kind != "f":
-            got = getattr(audio, "dtype", type(audio).__name__)
-            raise InputError(f"audio: needs a numpy array of float in {port.unit}, got {got}")
-        single = audio.ndim == len(port.shape) - 1
-        rows = audio[None] if single else audio
-        if rows.ndim != len(port.shape) or rows.shape[1:-1] != port.shape[1:-1] or not len(rows):
-            shapes = "(2, T) or (B, 2, T)" if "ear" in port.axes else "(T,) or (B, T)"
-            raise InputError(f"audio: needs shape {shapes}, got {audio.shape}")
-        self._refuse_time_first(rows, port)
-        with np.errstate(over="ignore"):  # infinite samples are refused below
-            rows = rows.astype(port.dtype, copy=False)
+        port = audio_port(self._manifest)
+        rows, single = signal_rows(self._manifest, port, audio)
         strict = on_nonfinite == "error"
         if strict:
             check_input(
@@ -293,44 +283,6 @@ class Model:
                 stacklevel=4,
             )
 
-    def _refuse_time_first(self, rows: Array, port: Port) -> None:
-        """Refuse what a shape alone cannot tell from many signals of a few samples: (T, channels)."""
-        count, samples = len(rows), rows.shape[-1]
-        many = port.shape[0] is not None and count > port.shape[0]
-        # The axis of the ears, which must be 2, tells where time is unless there are more signals than samples.
-        least = 0 if "ear" in port.axes else min(self._manifest.warm_up, port.sized()[-1])
-        if count > samples > 0 or (many and samples < least):
-            raise InputError(
-                f"audio: {rows.shape} would be {count} signals of {samples} sample{'s' * (samples != 1)}; "
-                "time is the last axis: transpose it"
-            )
-
-    def _audio_port(self) -> Port:
-        """Return the one audio input that windows can be cut from."""
-        ports = self._manifest.inputs
-        if len(ports) == 1 and ports[0].axes in {("batch", "time"), ("batch", "ear", "time")}:
-            return ports[0]
-        names = ", ".join(f"{port.name}=..." for port in ports)
-        raise InputError(f"{self._manifest.name} does not take one audio signal: call it ({names})")
-
-    def _named(self, args: tuple[Array, ...], inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """Return the inputs by name: all of them and no others."""
-        names = [port.name for port in self._manifest.inputs]
-        takes = f"{self._manifest.name} takes {', '.join(names)}"
-        if len(args) > len(names):
-            raise InputError(f"{len(args)} inputs given; {takes}")
-        arrays = dict(zip(names, args, strict=False))
-        for name, value in inputs.items():
-            if name in arrays:
-                raise InputError(f"{name}: given twice, by position and by name; {takes}")
-            if name not in names:
-                raise InputError(f"{name}: no such input; {takes}")
-            arrays[name] = value
-        for name in names:
-            if name not in arrays:
-                raise InputError(f"{name}: missing; {takes}")
-        return arrays
-
 
 class _StreamOf:
     """Opens a stream of a model; it can be pickled where the model can."""
@@ -354,18 +306,3 @@ def _reopened(reopen: Callable[[], Model], manifest: Manifest) -> Model:
     if model.manifest != manifest:
         raise ArtifactError(f"{manifest.name}: was built anew since it was pickled; load it again")
     return model
-
-
-def _check(port: Port, value: object) -> None:
-    """Raise InputError unless the array is what the artifact was built for."""
-    batch = value.shape[0] if isinstance(value, np.ndarray) and value.shape else 1
-    sizes = ", ".join("batch" if size is None else str(size) for size in port.shape)
-    expected = f"{port.name}: expected {port.dtype} ({sizes}{',' * (len(port.shape) == 1)})"
-    if not isinstance(value, np.ndarray):
-        raise InputError(f"{expected}, got {type(value).__name__}; pass a numpy array")
-    if value.shape != port.sized(max(1, batch)):
-        any_length = "; model.process takes any length" if port.axes[-1] == "time" else ""
-        raise InputError(f"{expected}, got shape {value.shape}{any_length}")
-    if value.dtype != port.dtype:
-        remedy = f"convert with {port.name}.astype({port.dtype!r})"
-        raise InputError(f"{expected}, got {value.dtype}; {remedy}")

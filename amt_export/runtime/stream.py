@@ -7,7 +7,6 @@ model says about the silence before the signal, so that its joined outputs are t
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from threading import Lock
@@ -19,9 +18,13 @@ from numpy.typing import NDArray
 from amt_export.errors import AmtExportError, ArtifactError, BackendError, InputError, StreamError
 from amt_export.manifest import Manifest, StreamInfo
 from amt_export.manifest.ports import BEYOND_END, ELAPSED
-from amt_export.runtime.axes import cut, time_axis
 from amt_export.runtime.backends import Backend
-from amt_export.runtime.finite import check_choice, is_finite
+from amt_export.runtime.block_buffer import BlockBuffer
+from amt_export.runtime.block_outputs import join_blocks
+from amt_export.runtime.block_runner import BlockRunner
+from amt_export.runtime.finite import CALIBRATED, check_choice, is_finite
+from amt_export.runtime.inputs import block_rows
+from amt_export.runtime.mirrored_ends import MirroredEnds
 from amt_export.runtime.stream_state import (
     RECENT,
     SAMPLES,
@@ -75,14 +78,11 @@ class Stream:
         self._manifest = manifest
         self._info = _checked(manifest.streaming().stream, manifest)
         self._port = self._info.inputs[0]
-        self._timed = [port for port in self._info.outputs if time_axis(port) is not None]
         self._framing = Framing(manifest.hop, manifest.frame_length)
         self._backend: Backend | None = backend
         self._busy = Lock()
         self._on_nonfinite = on_nonfinite
         self._reopen = reopen
-        self.resets = 0
-        self._states: dict[str, Array] = {}
         self._shape = self._port.sized(batch)
         if self._shape[0] != batch and batch != 1:
             raise InputError(
@@ -90,17 +90,14 @@ class Stream:
                 'build it with batch = "dynamic" under [export]'
             )
         self._batch = self._shape[0]
-        # Samples that are mirrored at either end, and those of whole hops; 0 where nothing is.
-        self._mirror = mirrored(manifest, self._info)
-        self._lead = -(-self._mirror // manifest.hop) * manifest.hop
-        self._pending = np.zeros(self._shape, self._port.dtype)
-        self._filled = 0  # samples in it, waiting for their block to be full
+        self._buffer = BlockBuffer(self._shape, self._port.dtype)
+        self._ends = MirroredEnds(
+            mirrored(manifest, self._info), manifest.hop, self._shape, self._port.dtype
+        )
         self._pushed = 0
-        self._known = 0  # frames given so far; those before 0 are dropped
-        self._broken: str | None = None  # why it cannot go on
         self._single = self._batch == 1  # whether the audio comes without its batch axis
-        self._start()
-        self._constant = self._constants(backend)
+        self._runner = BlockRunner(manifest, self._info, self._shape, on_nonfinite)
+        self._constant = self._runner.constants(backend)
 
     @property
     def manifest(self) -> Manifest:
@@ -128,6 +125,11 @@ class Stream:
         return self._pushed
 
     @property
+    def resets(self) -> int:
+        """How often the stream went on from silence, with ``on_nonfinite="reset"``."""
+        return self._runner.resets
+
+    @property
     def state(self) -> dict[str, Array]:
         """All that the stream remembers, as named arrays of its own: to be saved, forked, resumed.
 
@@ -143,28 +145,29 @@ class Stream:
         """
         with self._alone():
             return {
-                **{name: value.copy() for name, value in self._states.items()},
-                WAITING: np.concatenate([self._head, self._pending[..., : self._filled]], axis=-1),
+                **{name: value.copy() for name, value in self._runner.states.items()},
+                WAITING: np.concatenate([self._ends.head, self._buffer.waiting], axis=-1),
                 SAMPLES: np.array(self._pushed, np.int64),
-                **({RECENT: self._recent.copy()} if self._mirror else {}),
+                **({RECENT: self._ends.recent.copy()} if self._ends.reach else {}),
             }
 
     @state.setter
     def state(self, value: Mapping[str, Array]) -> None:
         with self._alone(mend=True):
-            given = checked_state(value, self._info, self._shape, self._mirror, self._lead)
+            given = checked_state(value, self._info, self._shape, self._ends.reach, self._ends.lead)
             waiting, pushed = given[WAITING], int(given[SAMPLES])
             self._start()
             for info in self._info.states:
-                self._states[info.input] = given[info.input].astype(info.dtype)
+                self._runner.states[info.input] = given[info.input].astype(info.dtype)
             self._pushed = pushed
-            if self._mirror:
-                self._recent = given[RECENT].astype(self._port.dtype)
-            if self._mirror and pushed <= self._mirror:
-                self._head = waiting.astype(self._port.dtype)
+            ends, dtype = self._ends, self._port.dtype
+            if ends.reach:
+                ends.recent = given[RECENT].astype(dtype)
+            if ends.reach and pushed <= ends.reach:
+                ends.head = waiting.astype(dtype)
             else:
-                self._keep(waiting)
-                self._known += (pushed - self._filled) // self._manifest.hop
+                self._buffer.keep(waiting)
+                self._runner.known += (pushed - self._buffer.filled) // self._manifest.hop
 
     def __copy__(self) -> Stream:
         with self._alone() as backend:
@@ -213,14 +216,19 @@ class Stream:
             If it is closed, in use by another thread, or not finite any more.
         """
         with self._alone() as backend:
-            rows, self._single = self._rows(audio)
+            rows, self._single = block_rows(self._port, self._shape, audio)
             if self._on_nonfinite == "error" and not is_finite(rows):
                 first = self._pushed + int(np.argwhere(~np.isfinite(rows))[:, -1].min())
+                what = f"audio: sample {first} of the stream is NaN or infinite"
                 raise InputError(
-                    f"audio: sample {first} of the stream is NaN or infinite; "
-                    "mend it, or use on_nonfinite='reset' or 'pass'"
-                )
-            rows = self._mirrored_start(rows)
+                    f"{what}; mend it, or use on_nonfinite='reset' or 'pass'"
+                ).for_command_line(f"{what}; {CALIBRATED}")
+            before, self._pushed = self._pushed, self._pushed + rows.shape[-1]
+            if self._ends.reach:
+                rows, is_beginning = self._ends.take(rows, before)
+                if is_beginning:
+                    self._runner.states[f"state_{ELAPSED}"].fill(-self._ends.lead)
+                    self._runner.known -= self._ends.lead // self._manifest.hop
             return self._joined(self._feed(backend, rows))
 
     def flush(self) -> dict[str, Array]:
@@ -242,20 +250,15 @@ class Stream:
         """
         with self._alone() as backend:
             due = max(0, self._framing.frames(self._pushed)) if self._pushed else 0
-            pieces = self._feed(backend, self._head)  # of a signal too short to be mirrored
-            tail = self._recent[..., -2 : -2 - self._mirror : -1]
-            beyond = -self._filled
-            while self._known < due:
-                room = self._pending[..., self._filled :]
-                piece, tail = tail[..., : room.shape[-1]], tail[..., room.shape[-1] :]
-                room[..., : piece.shape[-1]] = piece
-                room[..., piece.shape[-1] :] = 0.0
-                self._filled = 0
+            pieces = self._feed(backend, self._ends.head)  # of a signal too short to be mirrored
+            tail, beyond = self._ends.tail(), -self._buffer.filled
+            while self._runner.known < due:
+                block, tail = self._buffer.last_block(tail)
                 beyond += self.block
-                if self._mirror:
-                    self._states[f"state_{BEYOND_END}"].fill(max(0, beyond))
-                pieces.append(self._run(backend, self._pending))
-            answer = self._joined(pieces, self._known - due)
+                if self._ends.reach:
+                    self._runner.states[f"state_{BEYOND_END}"].fill(max(0, beyond))
+                pieces.append(self._runner.run(backend, block))
+            answer = self._joined(pieces, self._runner.known - due)
             self._start()
             return answer
 
@@ -280,7 +283,7 @@ class Stream:
         """
         if self._backend is not None:
             with self._alone(mend=True):
-                self._backend, self._states = None, {}
+                self._backend, self._runner.states = None, {}
 
     def __enter__(self) -> Self:
         return self
@@ -299,154 +302,31 @@ class Stream:
         try:
             if self._backend is None:
                 raise StreamError(f"{self._manifest.name}: this stream is closed; open another")
-            if self._broken is not None and not mend:
-                raise StreamError(self._broken)
+            if self._runner.broken is not None and not mend:
+                raise StreamError(self._runner.broken)
             yield self._backend
         except AmtExportError:
             raise
         except BaseException:  # Ctrl-C included: nobody knows what the states belong to now
-            self._broken = f"{self._manifest.name}: this stream was interrupted; reset() it"
+            self._runner.broken = f"{self._manifest.name}: this stream was interrupted; reset() it"
             raise
         finally:
             self._busy.release()
 
-    def _mirrored_start(self, rows: Array) -> Array:
-        """Count samples, and put the mirror image before the first ones: when there are enough of them."""
-        reach, hop = self._mirror, self._manifest.hop
-        waiting = self._pushed <= reach
-        self._pushed += rows.shape[-1]
-        if not reach:
-            return rows
-        self._recent = np.concatenate([self._recent, rows], axis=-1)[..., -1 - reach :]
-        if not waiting:
-            return rows
-        head = np.concatenate([self._head, rows], axis=-1)
-        if self._pushed <= reach:
-            self._head = head
-            return rows[..., :0]
-        self._head = head[..., :0]
-        lead = self._lead
-        self._states[f"state_{ELAPSED}"].fill(-lead)
-        self._known -= lead // hop
-        silence = np.zeros((*rows.shape[:-1], lead - reach), rows.dtype)
-        return np.concatenate([silence, head[..., reach:0:-1], head], axis=-1)
-
     def _feed(self, backend: Backend, rows: Array) -> list[dict[str, Array]]:
         """Run all blocks that are full by now; the rest waits."""
-        pieces: list[dict[str, Array]] = []
-        taken = 0
-        if self._filled:
-            taken = min(self.block - self._filled, rows.shape[-1])
-            self._keep(rows[..., :taken])
-            if self._filled == self.block:
-                self._filled = 0
-                pieces.append(self._run(backend, self._pending))
-        while rows.shape[-1] - taken >= self.block:
-            pieces.append(self._run(backend, rows[..., taken : taken + self.block]))
-            taken += self.block
-        self._keep(rows[..., taken:])
-        return pieces
+        return [self._runner.run(backend, block) for block in self._buffer.blocks(rows)]
 
     def _start(self) -> None:
-        self._states = {
-            state.input: np.full(state.sized(self._batch), state.initial, state.dtype)
-            for state in self._info.states
-        }
-        self._filled = self._pushed = 0
-        self._head = self._recent = np.zeros((*self._shape[:-1], 0), self._port.dtype)
-        self._known = -self._info.skip
-        self._broken = None
-
-    def _constants(self, backend: Backend) -> dict[str, Array]:
-        """Return the outputs that do not depend on the audio, from one run on silence."""
-        constant = [port.name for port in self._info.outputs if time_axis(port) is None]
-        if not constant:
-            return {}
-        answer = backend.run({self._port.name: self._pending, **self._states})
-        return {name: answer[name] for name in constant}
-
-    def _rows(self, audio: Array) -> tuple[Array, bool]:
-        """Return the audio with its batch axis, and whether that was missing."""
-        port = self._port
-        if not isinstance(audio, np.ndarray) or audio.dtype.kind != "f":
-            got = getattr(audio, "dtype", type(audio).__name__)
-            raise InputError(f"{port.name}: needs a numpy array of float in {port.unit}, got {got}")
-        shape = self._shape
-        single = audio.ndim == len(shape) - 1 and self._batch == 1
-        rows = audio[None] if single else audio
-        if rows.ndim != len(shape) or rows.shape[:-1] != shape[:-1]:
-            sizes = ", ".join(map(str, shape[:-1]))
-            alone = ", ".join(map(str, (*shape[1:-1], "n")))
-            also = f" or ({alone}{',' * (len(shape) == 2)})" if self._batch == 1 else ""
-            raise InputError(
-                f"{port.name}: this stream takes ({sizes}, n){also}, got {audio.shape}"
-            )
-        with np.errstate(over="ignore"):  # infinite samples are refused when they are fed
-            return rows.astype(port.dtype, copy=False), single
-
-    def _keep(self, rows: Array) -> None:
-        """Put samples into the block that is waiting to be full."""
-        stop = self._filled + rows.shape[-1]
-        self._pending[..., self._filled : stop] = rows
-        self._filled = stop
-
-    def _run(self, backend: Backend, block: Array) -> dict[str, Array]:
-        """Run one block, take over its states, and return its outputs without what is to be dropped."""
-        answer = backend.run({self._port.name: block, **self._states})
-        for state in self._info.states:
-            self._states[state.input] = answer[state.output]
-        frames = self.block // self._manifest.hop
-        dropped = min(frames, max(0, -self._known))
-        self._known += frames
-        outputs = {port.name: cut(answer[port.name], port, dropped) for port in self._timed}
-        if self._on_nonfinite != "pass":
-            if not all(map(is_finite, self._states.values())):
-                self._not_finite("a state")
-            elif self._on_nonfinite == "error":
-                for name, value in outputs.items():
-                    if not is_finite(value):
-                        self._not_finite(name)
-        return outputs
-
-    def _not_finite(self, what: str) -> None:
-        """Raise, or put the rows whose states are spoilt back to silence."""
-        done = (self._known + self._info.skip) * self._manifest.hop
-        where = f"{self._manifest.name}: {what} is not finite after the block up to sample {done}"
-        if self._on_nonfinite == "error":
-            self._broken = (
-                f"{where} of the stream, whose audio was too large; "
-                "reset() it, or use on_nonfinite='reset'"
-            )
-            raise StreamError(self._broken)
-        self.resets += 1
-        warnings.warn(f"{where}; the stream restarts from silence", RuntimeWarning, stacklevel=4)
-        rows = range(self._batch)
-        spoilt = [
-            row for row in rows if not all(is_finite(state[row]) for state in self._states.values())
-        ]
-        for info in self._info.states:
-            mended = self._states[info.input].copy()
-            mended[spoilt] = info.initial
-            self._states[info.input] = mended
+        self._runner.start()
+        self._ends.start()
+        self._buffer.filled = self._pushed = 0
 
     def _joined(self, pieces: list[dict[str, Array]], surplus: int = 0) -> dict[str, Array]:
         """Join outputs along time, less the last `surplus` frames."""
-        answer = {}
-        for port in self._info.outputs:
-            axis = time_axis(port)
-            if axis is None:
-                answer[port.name] = self._constant[port.name]
-                continue
-            if not pieces:
-                shape = port.sized(self._batch)
-                joined = np.zeros((*shape[:axis], 0, *shape[axis + 1 :]), port.dtype)
-            elif len(pieces) == 1:
-                joined = pieces[0][port.name]
-            else:
-                joined = np.concatenate([piece[port.name] for piece in pieces], axis)
-            joined = cut(joined, port, 0, joined.shape[axis] - max(0, surplus))
-            answer[port.name] = joined[0] if self._single else joined
-        return answer
+        return join_blocks(
+            self._info.outputs, pieces, self._constant, self._batch, surplus, single=self._single
+        )
 
 
 def _checked(info: StreamInfo | None, manifest: Manifest) -> StreamInfo:

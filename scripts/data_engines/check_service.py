@@ -1,13 +1,10 @@
-"""The description and the limits of examples/service, tried on a server with 50 places.
-
-python check_service.py ws://127.0.0.1:8000/stream
-"""
+"""The description and the limits of examples/service, tried on a server with 50 places."""
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
-import sys
 
 import numpy as np
 import websockets
@@ -76,4 +73,6 @@ async def main(url: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("url", metavar="URL", help="such as ws://127.0.0.1:8000/stream")
+    asyncio.run(main(parser.parse_args().url))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import soundfile
 
 from amt_export.cli.main import main
 from amt_export.manifest import MANIFEST_NAME
-from support.cli import SPEECH, amt, environment, refused, without
+from support.cli import SPEECH, amt, environment, failed, refused, without
 
 
 def test_run_writes_numbers_and_a_picture(small, tmp_path):
@@ -64,6 +65,42 @@ def test_bad_audio_is_one_line(message, small, wav, tmp_path, capsys):
     assert error.count("\n") == 1
     assert message in error
     assert not out.exists()
+
+
+PYTHON = re.compile(r"\w=\w|\w=['\"]|\w\(\)|on_nonfinite")
+"""What means nothing on a command line: a keyword argument, a call."""
+
+TOO_LOUD = {
+    "samples overflow": (1e38, ["--full-scale", "200"]),  # Pa that float32 cannot hold
+    "outputs overflow": (3e38, ["--raw"]),
+}
+
+
+@pytest.mark.parametrize("kind", TOO_LOUD)
+@pytest.mark.parametrize("form", ["small", "small_stream"])
+def test_a_recording_too_loud_for_numbers_is_one_line_for_the_command_line(
+    form, kind, request, wav, tmp_path, capsys
+):
+    peak, options = TOO_LOUD[kind]
+    path = wav(peak * np.sign(np.sin(2 * np.pi * 500 / 16000 * np.arange(4000) + 0.1)))
+    folder, out = request.getfixturevalue(form), tmp_path / "out.npz"
+    error = failed(capsys, "run", folder, path, "-o", out, *options)
+    assert "--level or --full-scale says how loud it was" in error
+    assert not PYTHON.search(error)
+    assert not out.exists()
+
+
+def test_options_are_those_of_the_command_line(small, copied, wav, tmp_path, capsys):
+    path = wav(np.zeros(1000))
+    path.write_bytes(path.read_bytes()[:-1000])
+    error = failed(capsys, "run", small, path, "-o", tmp_path / "out.npz")
+    assert "--truncated takes what is there" in error
+    assert not PYTHON.search(error)
+    manifest = copied / MANIFEST_NAME
+    manifest.write_text(manifest.read_text("utf-8").replace('"Pa"', '"m/s"'), "utf-8")
+    error = failed(capsys, "run", copied, wav(np.zeros(1000)), "-o", tmp_path / "out.npz")
+    assert "feed samples as they are with --raw" in error
+    assert not PYTHON.search(error)
 
 
 @pytest.mark.parametrize("level", ["nan", "1000", "60"])

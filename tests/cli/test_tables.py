@@ -17,7 +17,7 @@ from amt_export.audio import reader
 from amt_export.cli.main import main
 from amt_export.cli.sinks import tables
 from amt_export.cli.sinks.tables import layouts
-from amt_export.manifest import MANIFEST_NAME, Port, load_manifest
+from amt_export.manifest import MANIFEST_NAME, ParityRow, Port, load_manifest
 from support.cli import amt, failed, noise, refused, without
 from support.loudness import FS, HOP, NOW, SLOW, courses, publish_loudness
 from support.streams import publish_frames, publish_levels
@@ -199,3 +199,29 @@ def test_modulation_filters_are_named_by_their_frequencies(tmp_path):
     value = np.random.default_rng(0).random(shape)
     rows = table.rows({"representation": value})
     np.testing.assert_array_equal(rows[:, 1], value[0, 0, 1])
+
+
+def test_a_table_shows_every_kind_of_difference(capsys):
+    from amt_export.cli.terminal.tables import output, parity_table
+
+    rows = [
+        ParityRow(
+            "onnx", "whole", "CUDAExecutionProvider", "levels", kind, worst, "click", 1e-3, by
+        )
+        for kind, worst, by in [
+            ("db", 2.5e-4, "execution"),
+            ("relative", float("nan"), "execution"),
+            ("frequency", 0.0, "interpreter"),
+            ("relative", 1e300, "execution"),
+            ("db", None, "interface"),
+        ]
+    ]
+    output().print(parity_table("model", rows))
+    cells = [line.split()[2:] for line in capsys.readouterr().out.splitlines()[2:]]
+    assert cells[0] == ["levels", "2.5e-4", "dB", "click", "1.0e-3", "execution", "yes"]
+    assert [(row[1], row[-1]) for row in cells[1:]] == [
+        ("nan", "NO"),
+        ("0", "yes"),
+        ("inf", "NO"),
+        ("-", "-"),
+    ]

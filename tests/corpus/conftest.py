@@ -1,9 +1,12 @@
 """Recordings good and bad, and an extractor of a small model."""
 
+from __future__ import annotations
+
 import numpy as np
 import pytest
 import soundfile
 
+from amt_export import corpus
 from amt_export.corpus import Extractor
 
 
@@ -26,3 +29,18 @@ def recordings(tmp_path):
 @pytest.fixture
 def extract(small_stream):
     return Extractor(small_stream)
+
+
+SECOND = 1 / 60
+
+
+@pytest.fixture
+def planned(recordings):
+    """Four shards."""
+    return corpus.plan([recordings], minutes=1.2 * SECOND)
+
+
+@pytest.fixture
+def plan_file(planned, tmp_path):
+    corpus.write_plan(planned, tmp_path / "plan.parquet")
+    return tmp_path / "plan.parquet"

@@ -68,6 +68,20 @@ def test_a_model_is_published_with_a_line_for_each_artifact(script):
     assert (script.parents[1] / "artifacts" / "good" / "manifest.json").exists()
 
 
+def test_only_the_models_that_are_named_are_built(script, monkeypatch, capsys):
+    paths = {name: model_file(script, name, 1e-5) for name in ("first", "second", "third")}
+    chosen = found_in(script)["chosen"]
+    monkeypatch.setattr(sys, "argv", ["export_all.py"])
+    assert chosen() == list(paths.values())
+    monkeypatch.setattr(sys, "argv", ["export_all.py", "third", "first", "third"])
+    assert chosen() == [paths["third"], paths["first"]]
+    monkeypatch.setattr(sys, "argv", ["export_all.py", "secnod"])
+    with pytest.raises(SystemExit) as stopped:
+        chosen()
+    assert stopped.value.code == 2
+    assert "unknown model 'secnod'; did you mean 'second'?" in capsys.readouterr().err
+
+
 def test_a_model_that_fails_is_one_line_and_nothing_is_published(script):
     files, pictures, problem = found_in(script)["build"](model_file(script, "bad", 1e-15))
     assert files == pictures == []

@@ -17,6 +17,7 @@ from amt_export.manifest.ports import FRAME_LEVELS, Port
 from amt_export.report.about import ABOUT, about
 from amt_export.report.card import dois, model_card
 from amt_export.report.papers import REFERENCES, papers
+from support.report import rows_of
 
 SECTIONS = [
     "What it computes",
@@ -140,3 +141,19 @@ def test_a_folder_of_before_loads_and_checks(published, tmp_path, capsys):
     assert main(["check", str(folder), "--vectors-only"]) == 0
     assert main(["report", str(tmp_path)]) == 0
     assert "1 model" in capsys.readouterr().out
+
+
+def test_markdown_says_what_the_manifest_says(published):
+    manifest = load_manifest(published("gammatone"))
+    manifest = replace(manifest, parity=tuple(rows_of(manifest)))
+    text = model_card(manifest, {"error.svg": "about"})
+    centre, signal = manifest.centre_frequencies[1], manifest.parity[0].signal
+    assert f"| subbands | 3.0e-3 | {signal} | channel 1, {centre:.0f} Hz |" in text
+    assert "| onnx (CUDA) | subbands |" in text
+    assert "| not run | - | - |" in text
+    assert "| onnx, stream (CUDA) | subbands | infinite |" in text
+    assert r"- onnx on cuda: no \<CUDA\> \& so" in text
+    assert "| basic optimization, 1 thread | 2 | 1.0e-8 | a |" in text
+    assert "3 of 70 frames of the suite are left out" in text
+    assert "![about](error.svg)" in text
+    assert all(entry.sha256 in text for entry in manifest.files)

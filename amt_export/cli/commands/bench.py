@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from amt_export.cli.arguments import Commands, add_json, positive
+from amt_export.cli.arguments import Commands, add_json, add_out, positive
 from amt_export.cli.benchmark import Measured, Missing, audio_seconds, measure_folder
 from amt_export.cli.peer import NAME, find_peer
 from amt_export.cli.streams import streams_table
@@ -25,7 +25,7 @@ from amt_export.cli.terminal.tables import (
 from amt_export.cli.timing import Contender
 from amt_export.errors import ArtifactError
 from amt_export.manifest import FileEntry, Manifest, ParityRow
-from amt_export.runtime.lookup import ARTIFACTS, find_model, places, published_names
+from amt_export.runtime.lookup import find_model, places, published_names
 
 DESCRIPTION = """\
 Measure published artifacts: each one runs on a test signal of its own folder,
@@ -35,7 +35,7 @@ taking turns with the others, and the median counts.
 EPILOG = f"""\
 examples:
   amt-export bench                        everything in artifacts/
-  amt-export bench drnl_casp_44k
+  amt-export bench casp_44k
   amt-export bench --peer DIR             beside torch_amt's eager modules
 
 error    largest difference from eager torch, from the manifest
@@ -65,13 +65,7 @@ def add(commands: Commands) -> None:
         help="name of a published model, or its folder (default: all in --out, or else all "
         "that are installed)",
     )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=ARTIFACTS,
-        metavar="DIR",
-        help=f"where published folders are (default: {ARTIFACTS})",
-    )
+    add_out(parser)
     parser.add_argument(
         "--repeats", type=positive, default=15, metavar="N", help="runs of each (default: 15)"
     )

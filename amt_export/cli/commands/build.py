@@ -40,8 +40,8 @@ examples:
   amt-export build                             every model in models/
   amt-export build gammatone_speech_16k        one of them, all its formats
   amt-export build ears.toml --format onnx     a file of your own, ONNX only
-  amt-export build drnl_casp_44k --samples 4410 --batch 8 --out small
-  amt-export build drnl_casp_44k --checkpoint casp.pt --checkpoint-prefix drnl.
+  amt-export build gammatone_speech_16k --samples 4000 --batch 8 -o small
+  amt-export build casp_44k --checkpoint net.pt --checkpoint-prefix ears.
 
 Without coremltools the Core ML packages are left out, and one line says so.
 On a terminal every model gets a table, in a pipe or a log one line. In the
@@ -76,6 +76,7 @@ def add(commands: Commands) -> None:
         help=f"only this format; may be repeated: {', '.join(FORMATS)}",
     )
     parser.add_argument(
+        "-o",
         "--out",
         type=Path,
         default=Path("artifacts"),
@@ -98,7 +99,7 @@ def add(commands: Commands) -> None:
         "--checkpoint-prefix",
         default="",
         metavar="P",
-        help="take the entries of the checkpoint whose names start so, e.g. drnl.",
+        help="take the entries of the checkpoint whose names start so, e.g. ears.",
     )
     add_quiet(parser)
     parser.set_defaults(command=lambda arguments: run(arguments, parser))

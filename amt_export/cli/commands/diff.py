@@ -35,10 +35,10 @@ Runtime without optimization, Core ML packages in the interpreter.
 
 EPILOG = """\
 examples:
-  amt-export diff drnl_casp_44k --format onnx --samples 4410
-  amt-export diff artifacts/drnl_casp_44k --format coreml --plot diff.png
+  amt-export diff casp_44k --format onnx --samples 4410
+  amt-export diff artifacts/casp_44k --format coreml --plot diff.png
   amt-export diff gammatone_speech_16k --format onnx --signal tone_1k
-  amt-export diff artifacts/drnl_casp_44k --format onnx --form stream
+  amt-export diff artifacts/casp_44k --format onnx --form stream
 
 The table: `error` is the largest difference from eager torch, relative to the
 largest magnitude of the value (of an output, as `check` measures it);
@@ -97,7 +97,7 @@ def add(commands: Commands) -> None:
         "--checkpoint", type=Path, metavar="FILE", help="trained values, as `build` takes them"
     )
     parser.add_argument(
-        "--checkpoint-prefix", default="", metavar="P", help="as `build` takes it, e.g. drnl."
+        "--checkpoint-prefix", default="", metavar="P", help="as `build` takes it, e.g. ears."
     )
     parser.add_argument(
         "--plot", type=file_ending_in(".png"), metavar="OUT.png", help="draw the growing error"

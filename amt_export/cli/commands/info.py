@@ -34,8 +34,8 @@ EPILOG = """\
 examples:
   amt-export info gammatone_speech_16k
   amt-export info gammatone_speech_16k --json
-  amt-export info Downloads/drnl_casp_44k.onnx
-  amt-export info MyApp/Resources/drnl_casp_44k.mlpackage
+  amt-export info Downloads/casp_44k.onnx
+  amt-export info MyApp/Resources/casp_44k.mlpackage
 """
 
 

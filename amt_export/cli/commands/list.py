@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from amt_export.cli.arguments import Commands, add_json
+from amt_export.cli.arguments import Commands, add_json, add_out
 from amt_export.cli.terminal.console import Text
 from amt_export.cli.terminal.tables import count, json_text, output, plain_rows, plain_table, shape
 from amt_export.errors import AmtExportError
 from amt_export.manifest import Manifest, load_manifest
 from amt_export.manifest.exchange import repair
 from amt_export.model_file import FORMATS, Outline, named_model_files, read_outline
-from amt_export.runtime.lookup import ARTIFACTS, MODELS_PACKAGE, installed_models, published_names
+from amt_export.runtime.lookup import MODELS_PACKAGE, installed_models, published_names
 
 DESCRIPTION = """\
 List all models: those of models/, those that come with this package, and
@@ -30,7 +30,7 @@ for each format: yes  published
 
 examples:
   amt-export list
-  amt-export list --out /data/artifacts
+  amt-export list -o /data/artifacts
   amt-export list --quiet | grep casp
 """
 
@@ -59,13 +59,7 @@ def add(commands: Commands) -> None:
         description=DESCRIPTION,
         epilog=EPILOG,
     )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=ARTIFACTS,
-        metavar="DIR",
-        help=f"where published folders are (default: {ARTIFACTS})",
-    )
+    add_out(parser)
     parser.add_argument(
         "-q", "--quiet", dest="names_only", action="store_true", help="print names only"
     )

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from amt_export import runtime
 from amt_export.audio.calibration import check_audio_model
-from amt_export.cli.arguments import Commands, Parser, decibel, one_of
+from amt_export.cli.arguments import Commands, Parser
 from amt_export.cli.live_view import View
+from amt_export.cli.recording_options import add_backend, add_calibration
 from amt_export.cli.sources import File, Microphone
 from amt_export.cli.terminal.tables import output
 from amt_export.errors import AmtExportError, InputError
 from amt_export.manifest import load_manifest
-from amt_export.runtime.backends import OPENERS
 from amt_export.runtime.lookup import find_model
 
 DESCRIPTION = """\
@@ -59,28 +59,12 @@ def add(commands: Commands) -> None:
         metavar="FILE",
         help="a WAV, FLAC, AIFF or OGG file (default: the microphone)",
     )
-    parser.add_argument(
-        "--backend",
-        type=one_of(OPENERS, "backend"),
-        default="onnx",
-        metavar="B",
-        help=f"{', '.join(OPENERS)} (default: onnx)",
-    )
-    calibration = parser.add_mutually_exclusive_group()
-    calibration.add_argument(
-        "--level", type=decibel, metavar="DB", help="RMS level of FILE in dB SPL"
-    )
-    calibration.add_argument(
-        "--full-scale",
-        type=decibel,
-        metavar="DB",
-        help="level of a full-scale sine in dB SPL, of the microphone and its gain or of FILE "
+    add_backend(parser)
+    add_calibration(
+        parser,
+        level="RMS level of FILE in dB SPL",
+        full_scale="level of a full-scale sine in dB SPL, of the microphone and its gain or of FILE "
         "(default: 93.98)",
-    )
-    calibration.add_argument(
-        "--raw",
-        action="store_true",
-        help="feed the samples as they are, in whatever unit the model takes",
     )
     parser.add_argument(
         "--diotic",
@@ -97,7 +81,11 @@ def add(commands: Commands) -> None:
         metavar="S",
         help="what is to be seen at once, 0.5 to 600 s (default: 4)",
     )
-    parser.add_argument("--device", metavar="NAME", help="microphone: number or part of its name")
+    parser.add_argument(
+        "--device",
+        metavar="NAME",
+        help="microphone, where there is no FILE: its number or a part of its name",
+    )
     parser.set_defaults(command=partial(run, parser))
 
 
@@ -121,6 +109,8 @@ def run(parser: Parser, arguments: Namespace) -> int:
     """
     if arguments.level is not None and arguments.input is None:
         parser.error("argument --level: needs FILE; --full-scale calibrates a microphone")
+    if arguments.device is not None and arguments.input is not None:
+        parser.error("argument --device: chooses a microphone; leave out FILE to listen to it")
     console = output()
     folder = find_model(arguments.model)
     manifest = load_manifest(folder)

@@ -6,17 +6,17 @@ from argparse import ArgumentTypeError, Namespace
 from functools import partial
 from pathlib import Path
 
-from amt_export.cli.arguments import Commands, Parser, add_quiet, decibel, one_of, positive
+from amt_export.cli.arguments import Commands, Parser, add_quiet, one_of, positive
 from amt_export.cli.batch import plan, run_all
 from amt_export.cli.convert import Converter, Settings, Task, files_of
 from amt_export.cli.inputs import is_several
+from amt_export.cli.recording_options import add_backend, add_calibration
 from amt_export.cli.sinks.files import SINKS
 from amt_export.cli.terminal.files import refuse
 from amt_export.cli.terminal.loudness import loudness_lines
 from amt_export.cli.terminal.progress import bar
 from amt_export.cli.terminal.tables import count, output, size
 from amt_export.errors import require
-from amt_export.runtime.backends import OPENERS
 from amt_export.runtime.lookup import find_model
 
 DESCRIPTION = """\
@@ -112,27 +112,11 @@ def add(commands: Commands) -> None:
         metavar="N",
         help="processes for many recordings, of one thread each (default: 1)",
     )
-    parser.add_argument(
-        "--backend",
-        type=one_of(OPENERS, "backend"),
-        default="onnx",
-        metavar="B",
-        help=f"{', '.join(OPENERS)} (default: onnx)",
-    )
-    calibration = parser.add_mutually_exclusive_group()
-    calibration.add_argument(
-        "--level", type=decibel, metavar="DB", help="RMS level of each recording in dB SPL"
-    )
-    calibration.add_argument(
-        "--full-scale",
-        type=decibel,
-        metavar="DB",
-        help="level of a full-scale sine in dB SPL, where that of the recording is not known",
-    )
-    calibration.add_argument(
-        "--raw",
-        action="store_true",
-        help="feed the samples as they are, in whatever unit the model takes",
+    add_backend(parser)
+    add_calibration(
+        parser,
+        level="RMS level of each recording in dB SPL",
+        full_scale="level of a full-scale sine in dB SPL, where that of the recording is not known",
     )
     parser.add_argument(
         "--diotic",

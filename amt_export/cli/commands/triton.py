@@ -21,8 +21,8 @@ and outputs, the client keeps them, and any replica may answer.
 
 EPILOG = """\
 examples:
-  amt-export triton gammatone_speech_16k --out repository
-  amt-export triton artifacts/*/ --out repository --streams 64 --instances 4
+  amt-export triton gammatone_speech_16k -o repository
+  amt-export triton artifacts/*/ -o repository --streams 64 --instances 4
   tritonserver --model-repository repository
 
 from an app (pip install 'amt_export[triton]'):

@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
+
+from amt_export.errors import AmtExportError
 
 
 def complain(message: object, kind: str = "error") -> None:
     """Print one line, also when the reason that a library gave has several."""
-    print(f"amt-export: {kind}: {' '.join(str(message).split())}", file=sys.stderr)  # noqa: T201
+    text = message.command_line if isinstance(message, AmtExportError) else str(message)
+    print(f"amt-export: {kind}: {' '.join(text.split())}", file=sys.stderr)  # noqa: T201
+
+
+def about(path: str | Path, reason: str) -> str:
+    """Return what is wrong with a file, its path once in front, whether or not the reason begins with it."""
+    for name in (str(path), Path(path).name):
+        reason = reason.removeprefix(f"{name}: ")
+    return f"{path}: {reason}"

@@ -10,6 +10,10 @@ from amt_export.cli.terminal import plain
 from amt_export.cli.terminal.console import Console, Table, Text
 from amt_export.manifest import BEYOND, ParityRow, Port
 from amt_export.manifest.json_records import encode
+from amt_export.manifest.phrases import count as count
+from amt_export.manifest.phrases import magnitude
+from amt_export.manifest.phrases import number as number
+from amt_export.manifest.phrases import size as size
 
 
 def output() -> Console:
@@ -154,22 +158,17 @@ def difference(value: float | None, kind: str = "relative") -> str:
         return "-"
     if value >= BEYOND:
         return "inf"
-    text = "0" if value == 0 else f"{value:.1e}".replace("e-0", "e-").replace("e+0", "e+")
-    return text + {"db": " dB", "absolute": " MU"}.get(kind, "")
+    return magnitude(value, kind)
 
 
-def number(value: float) -> str:
-    """Return three digits of a number, or all before the point, never an exponent of ten."""
-    return f"{value:.3g}" if 1e-3 < value < 999.5 else f"{value:.0f}"
-
-
-def size(amount: float) -> str:
-    """Return a number of bytes as people read it."""
-    for unit in ("B", "kB", "MB"):
-        if amount < 999.5:
-            return f"{number(amount)} {unit}"
-        amount /= 1000
-    return f"{number(amount)} GB"
+def duration(seconds: float) -> str:
+    """Return a time as people say it: ``6.7 s``, ``12 min 5 s``, ``3 h 20 min``."""
+    if seconds < 99.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
 
 
 def shape(sizes: Sequence[int | None]) -> str:
@@ -183,8 +182,3 @@ def ports_table(title: str, ports: Iterable[Port]) -> Table:
     for port in ports:
         table.add_row(port.name, shape(port.shape), ", ".join(port.axes), port.dtype, port.unit)
     return table
-
-
-def count(number: int, noun: str) -> str:
-    """Return e.g. ``1 model``, ``2 models``."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"

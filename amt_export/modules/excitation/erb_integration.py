@@ -17,7 +17,7 @@ REFERENCE_POWER = 2e-5**2  # Pa^2, 0 dB SPL
 SILENCE = 10.0 * math.log10(LEAST_POWER / REFERENCE_POWER)  # -26.02 dB SPL
 # Bins of MultiResolutionFFT's default spectrum, 2048 / 2 + 1: their table is kept.
 DEFAULT_BINS = 1025
-# Limits of a trained bandwidth_scale.
+# Limits of a trained bandwidth_scale, as torch_amt documents them.
 MIN_SCALE, MAX_SCALE = 0.1, 10.0
 
 

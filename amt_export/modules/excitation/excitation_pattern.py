@@ -79,6 +79,7 @@ class ExcitationPattern(ERBChannels):
     input_ports: ClassVar[tuple[Port, ...]] = (
         Port("levels", ("batch", "frame", "channel"), "dB SPL", "db"),
     )
+    # The floor is just above what `ERBIntegration` gives for silence, -26 dB SPL.
     output_ports: ClassVar[tuple[Port, ...]] = (
         Port("spread_excitation", ("batch", "frame", "channel"), "dB SPL", "db", -25.0),
     )

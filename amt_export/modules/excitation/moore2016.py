@@ -37,10 +37,13 @@ ROWS = 12
 CACHED_ROWS = 1
 # e^-80 is 1e-23 of LEAST_WEIGHT; going on to e^-100 would be slow, denormal float32 arithmetic.
 LEAST_EXPONENT = -80.0
+# What counts as padding, and what is added before the logarithm, is part of the documented formula.
 LEAST_FREQUENCY = 1e-6  # Hz; a component at or below it is padding
 LEAST_LEVEL = -50.0  # dB; so is one at or below this
 LEAST_POWER = 1e-12  # added before the logarithm: -120 dB
 REFERENCES = (DOCUMENTED, TORCH_AMT, AMT)
+# The slope towards higher channels is p - 0.35 (p / p(1 kHz)) (X - 51 dB) for a component of X dB (Glasberg and
+# Moore 1990), and at least 0.1.
 DESIGN = {"level_dep_factor": 0.35, "reference_level": 51.0, "min_p_lower": 0.1}
 
 
@@ -175,7 +178,7 @@ class Moore2016ExcitationPattern(AuditoryModule):
     def published_numbers(self) -> Tensor:
         """The same from the entries of the `state_dict`."""
         factor, reference, least = self.level_dep_factor, self.reference_level, self.min_p_lower
-        if self.bounded:
+        if self.bounded:  # as torch_amt documents them
             factor = torch.clamp(factor, 0.0, 1.0)
             reference = torch.clamp(reference, 30.0, 70.0)
             least = torch.clamp(least, 0.01, 1.0)
@@ -261,6 +264,7 @@ class Moore2016ExcitationPattern(AuditoryModule):
         """
         audible = torch.logical_and(freqs > self.least_frequency, levels > self.least_level)
         kept = audible.to(freqs.dtype)
+        # Padding may stand anywhere that exponents are finite; 1 kHz is.
         left_out = -kept + 1.0  # not 1 - x, which torch takes apart anew in every export
         power = -math.e * torch.exp(levels * (1.0 / self.db_per_neper))
         power = propagate_nan(propagate_nan(power * kept, power), freqs)

@@ -50,6 +50,7 @@ def knee_velocity(a: Tensor, b: Tensor, c: Tensor) -> Tensor | None:
         of all bounds.
     """
     quarter = (c - QUARTER).abs() < CLOSE
+    # a v = b v^c at the knee, so v = (b / a)^(1 / (1 - c)), with c = 1/4.
     found = torch.where(a * b == 0.0, torch.ones_like(a), (b / a) ** (4.0 / 3.0))
     usable = quarter & (found > LEAST_KNEE) & (found < MOST_KNEE)
     return found if bool(usable.all()) else None

@@ -110,6 +110,7 @@ class FastDRNLFilterbank(DRNLParameters):
             self.nonlinear_filter(0),
             self.nonlinear_filter(self.lp_nlin),
         )
+        # Four times what is kept: what is lost of the energy can be told from this.
         long = [impulse_response(path, 4 * ir_length) for path in paths]
         self._report_losses(long)
         for name, response in zip(RESPONSES, long, strict=True):

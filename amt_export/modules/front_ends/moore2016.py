@@ -23,7 +23,7 @@ from amt_export.modules.reference import AMT, DOCUMENTED, TORCH_AMT, checked_ref
 from amt_export.modules.spectra.ears import merge_ears, split_ears
 from amt_export.modules.spectra.moore2016 import Moore2016Spectrum
 
-# Frames of two ears at once in a graph, and in eager torch, for the cache.
+# Frames of two ears at once in a graph; and in eager torch, so few that their arrays stay in the cache.
 ROWS, CACHED_ROWS = 128, 16
 TABLES = ("distance", "weights", "place")
 

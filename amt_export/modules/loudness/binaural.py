@@ -8,13 +8,14 @@ from torch import Tensor
 from amt_export.design.loudness_excitation import CAM_STEP, CHANNELS
 from amt_export.modules.loudness.stage import LoudnessStage
 
-# Smoothing over channels: e^-(0.02 d)^2 over d channels up to 72, divided by the sum.
+# Smoothing over channels: e^-(0.02 d)^2 over d channels up to 72, divided by the sum; and the exponent of sech
+# (Moore et al. 2016; ISO 532-3).
 WIDTH, REACH, TOTAL = 0.02, 72, 85.05134757259924
+EXPONENT = 1.5978
 # Added to the smoothed pattern, so that silence divided by silence is a number.
 LEAST = 1e-13
 # Where sech^1.5978 is 1e-34, and e^-2r is not 0.
 LARGEST_RATIO = 50.0
-EXPONENT = 1.5978
 # Loudness of two equal ears is 1.5 times that of one: an ear alone has no inhibition, equal ears have 4/3.
 LARGEST_INHIBITION = 2.0
 

@@ -10,6 +10,7 @@ from amt_export.modules.loudness.stage import LoudnessStage
 from amt_export.numerics.blocks import block_count, pad_end, trim
 from amt_export.numerics.fir import convolution_matrix, overlapping
 
+# Of the responses of `ear_taps`.
 TAPS = 4097
 # Samples that the response is ahead of its linear phase: half a frame, so that frame s starts at sample
 # 32 s - 1024 of the sound at the cochlea.

@@ -20,7 +20,7 @@ from amt_export.modules.loudness.upward_spread import UpwardSpread
 # Frames of both ears at once in a graph: fewer take as long and make it longer to open, all at once takes half
 # as long again.
 ROWS = 512
-# In eager torch, for the cache.
+# In eager torch: so few that their arrays stay in the cache.
 CACHED_ROWS = 32
 # Singular values of the weights for levels that are kept: no loudness changes by more than rounding.
 LOW_RANK, LOW_RANK_DOUBLE = 1e-9, 1e-12

@@ -20,15 +20,16 @@ from amt_export.modules.loudness.specific_loudness import SpecificLoudness
 from amt_export.modules.loudness.spectrum import LoudnessSpectrum
 from amt_export.modules.loudness.stage import LoudnessStage
 
-# dB SPL of a sine with an amplitude of 1 Pa.
+# dB SPL of a sine with an amplitude of 1 Pa: 20 log10(1 / (sqrt(2) 20 uPa)).
 PASCAL_DB = 90.9691
 # Per ms: attack and release of the loudness of a channel, and of a whole ear, and the frames of a block that
-# make each fastest.
+# make each fastest (Moore et al. 2016 and 2018; ISO 532-3).
 SHORT = (0.045, 0.033, 8)
 LONG = (0.01, 0.00133, 16)
 # Samples behind the start of a frame that it depends on: half the response of the ear and a window.
 AHEAD = LENGTH + TAPS // 2 // 2 - 1
 # Frames of a stream that end before the sound does begin: they hear it with half a window or less.
+# (2048 + 1024) / 32 - 1, for half the response of the ear and half a window.
 LEAD = 95
 # What is left of a loudness after the memory that is counted as such.
 FORGOTTEN = 1e-12

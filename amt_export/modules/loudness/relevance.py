@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-# Intensity that a frame's maximum counts as at least (30 dB), and what is heard below it (60 dB).
+# Intensity that a frame's maximum counts as at least (30 dB), and what is heard below it (60 dB): part
+# of the model (Moore et al. 2016).
 LEAST_MAXIMUM, RANGE = 1e3, 1e-6
 
 

@@ -10,7 +10,8 @@ from amt_export.design.loudness_excitation import channel_frequencies
 from amt_export.design.specific_loudness import SCALE, loudness_numbers
 from amt_export.modules.loudness.stage import LoudnessStage
 
-# Excitation from which on loudness grows as power to the 0.2, and what makes the two meet there.
+# Excitation from which on loudness grows as power to the 0.2, and what makes the two meet there (Moore et al.
+# 2016; ISO 532-3).
 HIGH, HIGH_SCALE, HIGH_EXPONENT = 1e10, 1.0707, 0.2
 # Below this e^y - 1 is a series of so many terms, which are all of float32 and 2e-11 of the sum.
 SMALL, TERMS = 0.5, 10

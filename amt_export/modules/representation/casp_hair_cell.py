@@ -16,7 +16,7 @@ from amt_export.design.hair_cell import (
 )
 from amt_export.manifest.ports import Port, State
 from amt_export.modules.levels import propagate_nan
-from amt_export.modules.representation.stage import ChannelStage
+from amt_export.modules.representation.stage import FORGOTTEN, ChannelStage
 from amt_export.numerics.blocks import from_blocks, to_blocks, trim
 from amt_export.recurrence.affine_scan import affine_scan, doubling_rounds, running_sum
 
@@ -148,4 +148,4 @@ class CASPHairCell(ChannelStage):
 
     def warm_up(self) -> int:
         """Samples of memory."""
-        return int(2 ** doubling_rounds(self.retained + self.change, 1, 1e-12))
+        return int(2 ** doubling_rounds(self.retained + self.change, 1, FORGOTTEN))

@@ -15,7 +15,7 @@ from amt_export.modules.representation.adaptation import AdaptationLoops
 from amt_export.modules.representation.dau_hair_cell import DauHairCell
 from amt_export.modules.representation.modulation import ModulationFilterbank
 
-# dB SPL of a signal with the rms 1 in the model's own scale, and of 1 Pa.
+# dB SPL of a signal with the rms 1 in the model's own scale, and of 1 Pa, 20 log10(1 / 20e-6).
 MODEL_LEVEL = 100.0
 PASCAL_LEVEL = 93.9794
 # What the three published versions of the modulation filterbank have: a low-pass in front in Hz, envelopes

@@ -8,7 +8,7 @@ from torch import Tensor
 from amt_export.design.modulation import first_order_lowpass
 from amt_export.manifest.ports import Port, State
 from amt_export.modules.levels import propagate_nan
-from amt_export.modules.representation.stage import ChannelStage
+from amt_export.modules.representation.stage import FORGOTTEN, ChannelStage
 from amt_export.numerics.blocks import to_blocks, trim
 from amt_export.recurrence.linear_filter import LinearFilter
 from amt_export.recurrence.memory import settling_time
@@ -108,7 +108,7 @@ class DauHairCell(ChannelStage):
 
     def warm_up(self) -> int:
         """Samples of memory."""
-        return settling_time(self.system(), 1e-12)
+        return settling_time(self.system(), FORGOTTEN)
 
     def extra_repr(self) -> str:
         """Key parameters, as torch prints them."""

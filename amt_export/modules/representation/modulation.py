@@ -16,7 +16,7 @@ from amt_export.design.modulation import (
     modulation_modes,
 )
 from amt_export.manifest.ports import Port, State
-from amt_export.modules.representation.stage import STEADY, ChannelStage
+from amt_export.modules.representation.stage import FORGOTTEN, STEADY, ChannelStage
 from amt_export.numerics.blocks import to_blocks
 from amt_export.numerics.toeplitz import toeplitz
 from amt_export.recurrence.block_length import short_blocks
@@ -26,7 +26,7 @@ from amt_export.recurrence.prefix_scan import prefix_scan
 from amt_export.recurrence.state_space import StateSpace
 from amt_export.recurrence.tables import impulse_response, krylov_products
 
-# Gain of the envelopes of modulations that are too fast for their phase to be heard.
+# Gain of the envelopes of modulations that are too fast for their phase to be heard (Jepsen et al. 2008).
 ATTENUATION = 0.5**0.5
 
 
@@ -223,7 +223,7 @@ class ModulationFilterbank(ChannelStage):
 
     def warm_up(self) -> int:
         """Samples of memory."""
-        return settling_time(self.system(), 1e-12)
+        return settling_time(self.system(), FORGOTTEN)
 
     def extra_repr(self) -> str:
         """Key parameters, as torch prints them."""

@@ -26,6 +26,7 @@ from amt_export.modules.representation.modulation import ModulationFilterbank
 JEPSEN = "jepsen2008"
 # Jepsen et al. (2008) take the square of the envelope times this, so that 1 is 100 dB at the stapes.
 ENVELOPE_GAIN = 10.0**2.5
+# Of decimation, as in the Auditory Modeling Toolbox.
 FACTOR = 4
 
 

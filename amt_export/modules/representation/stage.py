@@ -11,6 +11,8 @@ from amt_export.recurrence.block_length import BLOCK, stream_blocks, whole_block
 
 # Model units of a steady sound of 110 dB SPL, with room; what is above belongs to an onset.
 STEADY = 120.0
+# What is left of a linear stage's past behind the samples that are counted as its memory: far below rounding.
+FORGOTTEN = 1e-12
 
 
 class ChannelStage(AuditoryModule):

@@ -24,8 +24,10 @@ COMPONENTS, AMT_COMPONENTS = 958, 960
 ALL_BINS = design.LENGTH // 2 + 1
 # dB; below the maximum of a frame, or what 1000 (30 dB) is above it, a component is inaudible.
 THRESHOLD_MAX_MINUS = 60.0
+# dB; what the first rule makes of 1000, so it has no effect of its own. Checkpoints hold it.
 THRESHOLD_ABSOLUTE = -30.0
 LEAST_MAXIMUM = 1000.0
+# Added before the logarithm: -120 dB. Part of the documented formula.
 LEAST_INTENSITY = 1e-12
 # Keeps the logarithm finite in the toolbox's form, where nothing is added: no digit of what is heard.
 AMT_LEAST_INTENSITY = 1e-30
@@ -230,6 +232,7 @@ class Moore2016Spectrum(SegmentedModule):
     def serving_windows(self) -> Tensor:
         """Window (1024,) of each bin above DC by the current limits, -1 for none."""
         limits = unrounded(self.freq_limits, self._designed["freq_limits"])
+        # Half of 2048 bins.
         bins = torch.arange(1, 1025, dtype=torch.float64, device=limits.device)
         return serving_window(limits, bins * self.bin_width)
 

@@ -13,6 +13,8 @@ const WINDOW = 3;
 const PATIENCE = 1;
 
 let engine: Engine | undefined;
+/** The last model or service that was asked for. */
+let latest = 0;
 let gain = 1;
 let signal = 0;
 /** Whether the signal is over, by its end or by an error: what still comes of it is not heard. */
@@ -58,6 +60,7 @@ self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
     empty();
     over = true;
     engine?.leave();
+    if (data.type !== "reset") latest = data.call;
     if (data.type === "open") inTurn(() => open(data.folder, data.call), data.call);
     else if (data.type === "connect") inTurn(() => connect(data.address, data.call), data.call);
     else {
@@ -69,6 +72,7 @@ self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
 
 async function open(folder: string, call: number): Promise<void> {
   await close();
+  if (call !== latest) return;
   const local = await Local.open(folder);
   engine = local;
   post({ type: "opened", manifest: local.model.manifest, verdict: local.verdict, view: local.view, call });
@@ -76,6 +80,7 @@ async function open(folder: string, call: number): Promise<void> {
 
 async function connect(address: string, call: number): Promise<void> {
   await close();
+  if (call !== latest) return;
   const service: Service = new Service(address, (error) => service === engine && failed(error));
   // Now, so that it can be left while it does not answer.
   engine = service;

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import copy
 import functools
-import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from importlib import metadata
 from pathlib import Path
 
 import torch
 
-from amt_export import __version__
-from amt_export.errors import AmtExportError, LintError, PublishError, SpecError
+from amt_export.errors import LintError, SpecError
 from amt_export.export import FORMATS, Program, capture
 from amt_export.lint import READERS, errors_of, lint
 from amt_export.manifest import (
@@ -23,27 +19,22 @@ from amt_export.manifest import (
     Checkpoint,
     FileEntry,
     Manifest,
-    StateInfo,
-    StreamInfo,
     bytes_of,
     describe_others,
     sha256_of,
 )
-from amt_export.manifest.exchange import put_in_place, staging
-from amt_export.manifest.ports import Port
-from amt_export.manifest.safe_files import NAME_RULE, is_safe_name
+from amt_export.manifest.exchange import put_in_place
 from amt_export.model_file import ModelSpec
 from amt_export.model_file.building import build_module, build_stream, input_length
 from amt_export.modules.forms import WholeForm
-from amt_export.report import Pictures, dois, draw, measure_response, model_card
-from amt_export.report.about import about
+from amt_export.publish.describe import describe
+from amt_export.publish.folder import hidden_folder
+from amt_export.report import Pictures, draw, measure_response, model_card
 from amt_export.verify.contraction import check_contraction
 from amt_export.verify.independent import check_filters
 from amt_export.verify.parity.compare import failing, parity_error
 from amt_export.verify.parity.load import open_artifact
 from amt_export.verify.parity.model import Forms, Progress, Proof, prove_model
-
-VERSIONED = ("torch", "onnx", "onnxruntime", "coremltools", "numpy")
 
 
 def publish(
@@ -92,7 +83,7 @@ def publish(
             f'{spec.path}: [export] precision is "float64" and Core ML has none; '
             "leave coreml out of formats, or take float32"
         )
-    with _staging(out, spec.name) as folder:
+    with hidden_folder(out, spec.name) as folder:
         progress(f"{spec.name}: designing filters", 0.0)
         samples = input_length(spec)
         module = build_module(spec, None, checkpoint, checkpoint_prefix)
@@ -105,7 +96,7 @@ def publish(
         check_filters(double, reference, samples, str(checkpoint or spec.path))
         check_contraction(double, str(spec.path))
         programs = _capture(spec, forms)
-        manifest = _describe(spec, forms)
+        manifest = describe(spec, forms)
         if checkpoint is not None:
             values = Checkpoint(sha256_of(checkpoint), checkpoint_prefix, module.learnable)
             # Whose values they are is not known, nor under which licence.
@@ -129,7 +120,7 @@ def publish(
         manifest = replace(manifest, other_files=describe_others(folder, manifest.files))
         (folder / MANIFEST_NAME).write_text(manifest.to_json(), encoding="utf-8")
         progress(spec.name, 1.0)
-        _swap(folder, out / spec.name)
+        put_in_place(folder, out / spec.name)
     return manifest
 
 
@@ -154,98 +145,6 @@ def _capture(spec: ModelSpec, forms: Forms) -> dict[str, Callable[[bool], Progra
             lambda free_batch: capture(form, form.silence(), *names, free_batch=free_batch)
         )
     return programs
-
-
-def _describe(spec: ModelSpec, forms: Forms) -> Manifest:
-    module = forms.module
-    try:
-        with torch.no_grad():
-            silence = (torch.zeros(shape) for shape in spec.inputs.values())
-            results = WholeForm(forms.frozen)(*silence)
-    except ValueError as error:
-        # The module refuses the shapes, e.g. audio shorter than a frame.
-        raise SpecError(f"{spec.path}: [inputs]: {error}") from error
-    free = spec.batch == "dynamic"
-    return Manifest(
-        name=spec.name,
-        module=spec.module,
-        description=spec.description,
-        parameters=spec.raw_parameters,
-        precision=spec.precision,
-        batch=spec.batch,
-        sampling_rate=getattr(module, "fs", None),
-        centre_frequencies=tuple(module.centre_frequencies() or ()),
-        mfc=tuple(module.modulation_filters()[0]),
-        counts=tuple(module.modulation_filters()[1]),
-        warm_up=module.warm_up(),
-        look_ahead=module.look_ahead(),
-        padding=module.padding(),
-        hop=module.hop(),
-        frame_length=module.frame_length(),
-        inputs=tuple(
-            _sized(p, spec.inputs[p.name], free)
-            for p in module.input_ports
-            if p.name in spec.inputs
-        ),
-        outputs=_outputs(module.output_ports, results, free),
-        stream=_describe_stream(forms, free),
-        license=about(spec.module).license,
-        references=dois(spec.module),
-        versions={"amt_export": __version__} | _versions(),
-    )
-
-
-def _versions() -> dict[str, str]:
-    """Versions of the packages that made the artifacts; coremltools may be missing."""
-    found = {}
-    for name in VERSIONED:
-        with suppress(metadata.PackageNotFoundError):
-            found[name] = metadata.version(name)
-    return found
-
-
-def _sized(port: Port, shape: Sequence[int], free_batch: bool) -> Port:
-    """A port with its shape, in which a free batch is None."""
-    free = free_batch and port.axes[0] == "batch"
-    return replace(port, shape=(None, *shape[1:]) if free else tuple(shape), dtype="float32")
-
-
-def _outputs(
-    ports: Sequence[Port], results: Sequence[torch.Tensor], free_batch: bool
-) -> tuple[Port, ...]:
-    """Output ports, with the shapes of what came out; more may follow behind them."""
-    return tuple(
-        _sized(port, value.shape, free_batch) for port, value in zip(ports, results, strict=False)
-    )
-
-
-def _describe_stream(forms: Forms, free_batch: bool) -> StreamInfo | None:
-    form, module = forms.stream, forms.module
-    if form is None:
-        return None
-    audio, *states = form.silence()
-    with torch.no_grad():
-        results = form(audio, *states)
-    port = module.input_ports[0]
-    return StreamInfo(
-        block=form.shape[-1],
-        latency=module.latency(),
-        states=tuple(
-            StateInfo(
-                name,
-                f"next_{name}",
-                (None, *state.shape[1:]) if free_batch else tuple(state.shape),
-                meaning,
-                str(state.dtype).removeprefix("torch."),
-            )
-            for name, state, meaning in zip(
-                form.input_names[1:], states, form.meanings, strict=True
-            )
-        ),
-        skip=module.lead_frames(),
-        inputs=(_sized(port, form.shape, free_batch),),
-        outputs=_outputs(form.ports, results, free_batch),
-    )
 
 
 def _export(name: str, form: str, program: Program, manifest: Manifest, folder: Path) -> FileEntry:
@@ -276,39 +175,3 @@ def _picture(forms: Forms, manifest: Manifest, folder: Path, proof: Proof) -> Pi
     for name, text in pictures.files.items():
         (folder / name).write_text(text, encoding="utf-8")
     return pictures
-
-
-@contextmanager
-def _staging(out: Path, name: str) -> Iterator[Path]:
-    """A hidden folder beside the published ones, gone in the end."""
-    if not is_safe_name(name):
-        raise SpecError(f"{name!r}: no name of a model; allowed are {NAME_RULE}")
-    target = out / name
-    if os.path.lexists(target) and not _is_published(target):
-        raise PublishError(
-            f"{target}: is there and is no published folder, so it is not replaced; move it away or "
-            "choose another --out"
-        )
-    try:
-        with staging(out, name) as temporary:
-            folder = temporary / name
-            folder.mkdir()
-            yield folder
-    except OSError as error:
-        if isinstance(error, AmtExportError):
-            raise
-        raise PublishError(
-            f"{out}: cannot be written ({error.strerror or error}); choose another --out"
-        ) from error
-
-
-def _is_published(folder: Path) -> bool:
-    """Whether a folder is one that a build made, or holds nothing."""
-    if folder.is_symlink() or not folder.is_dir():
-        return False
-    return (folder / MANIFEST_NAME).is_file() or not any(folder.iterdir())
-
-
-def _swap(folder: Path, target: Path) -> None:
-    """Put `folder` in the place of `target`; on failure the old one stays."""
-    put_in_place(folder, target)

@@ -1,0 +1,43 @@
+"""Options of the commands that run recordings: which engine, and how loud a recording was."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+
+from amt_export.cli.arguments import decibel, one_of
+from amt_export.runtime.backends import OPENERS
+
+
+def add_backend(parser: ArgumentParser) -> None:
+    """Add ``--backend``."""
+    parser.add_argument(
+        "--backend",
+        type=one_of(OPENERS, "backend"),
+        default="onnx",
+        metavar="B",
+        help=f"{', '.join(OPENERS)} (default: onnx)",
+    )
+
+
+def add_calibration(
+    parser: ArgumentParser, *, level: str, full_scale: str, raw: bool = True
+) -> None:
+    """Add ``--level``, ``--full-scale`` and ``--raw``, of which at most one is given.
+
+    Parameters
+    ----------
+    parser : ArgumentParser
+    level, full_scale : str
+        Their help.
+    raw : bool, optional
+        Whether there is ``--raw``.
+    """
+    calibration = parser.add_mutually_exclusive_group()
+    calibration.add_argument("--level", type=decibel, metavar="DB", help=level)
+    calibration.add_argument("--full-scale", type=decibel, metavar="DB", help=full_scale)
+    if raw:
+        calibration.add_argument(
+            "--raw",
+            action="store_true",
+            help="feed the samples as they are, in whatever unit the model takes",
+        )

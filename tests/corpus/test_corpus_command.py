@@ -1,0 +1,49 @@
+"""The command line from recordings to a checked folder."""
+
+from __future__ import annotations
+
+import pytest
+
+from amt_export.cli.main import main
+from corpus.test_extractor import bad_files
+from support.cli import failed
+
+
+def test_the_command_line_from_recordings_to_a_check(small_stream, recordings, tmp_path, capsys):
+    bad = bad_files(recordings)
+    no_files = ("gone.wav", "folder.wav", "fifo.wav", "samples.raw", "loop.wav")
+    bad_in_plan = [name for name in bad if name not in no_files and "long" not in name]
+    plan, out = str(tmp_path / "plan.parquet"), str(tmp_path / "out")
+    for name in ("fifo.wav", "loop.wav"):
+        (recordings / name).unlink()
+    assert main(["corpus", "plan", str(recordings), "-o", plan]) == 0
+    assert f"{9 + len(bad_in_plan)} recordings" in capsys.readouterr().out
+    assert main(["corpus", "run", str(small_stream), plan, "-o", out]) == 3
+    said = capsys.readouterr().out
+    assert f"{len(bad_in_plan)} bad recordings" in said
+    assert "hours of audio per core-hour" in said
+    assert main(["corpus", "check", out, plan]) == 3
+    said = capsys.readouterr().out
+    assert "1 of 1 shard done" in said
+    for name in bad_in_plan:
+        assert str(recordings / name) in said
+
+
+def test_parts_of_a_plan_make_the_whole(small_stream, plan_file, planned, tmp_path, capsys):
+    out = tmp_path / "out"
+    run = ["corpus", "run", str(small_stream), str(plan_file), "-o", str(out), "--shard"]
+    assert main([*run, "1/2"]) == 0
+    assert main(["corpus", "check", str(out), str(plan_file)]) == 1
+    assert "2 shards missing" in capsys.readouterr().out
+    assert main([*run, "2/2"]) == 0
+    assert main(["corpus", "check", str(out), str(plan_file)]) == 0
+    for text in ("0/2", "3/2", "x", "1"):
+        with pytest.raises(SystemExit):
+            main([*run, text])
+
+
+def test_a_folder_that_cannot_be_written(small_stream, plan_file, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    arguments = ("corpus", "run", small_stream, plan_file, "-o", tmp_path / "file")
+    assert "give another folder" in failed(capsys, *arguments)
+    assert "holds no shards" in failed(capsys, "corpus", "check", tmp_path, plan_file)
