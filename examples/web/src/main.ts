@@ -13,8 +13,8 @@ import type { Progress } from "./messages";
 import { Model, type Opened } from "./model";
 import { complain, element, say, write } from "./page";
 import { Picture } from "./picture";
+import { Reading } from "./reading";
 import { decibels, linear } from "./scale";
-import { digits } from "./words";
 
 /** Milliseconds between readings that are written out: as fast as one can read them. */
 const READING = 250;
@@ -32,13 +32,13 @@ const picker = element<HTMLSelectElement>("model");
 const channel = element<HTMLInputElement>("channel");
 const range = element<HTMLSelectElement>("range");
 const loud = element<HTMLInputElement>("loud");
-const canvas = element<HTMLCanvasElement>("picture");
 
 const model = new Model();
 const level = new LevelField();
 const service = new AddressField();
-const picture = new Picture(canvas, matchMedia("(prefers-reduced-motion: reduce)"));
+const picture = new Picture(element<HTMLCanvasElement>("picture"), matchMedia("(prefers-reduced-motion: reduce)"));
 const loudness = new LoudnessView();
+const reading = new Reading(picture);
 /** What a model takes: its rate, one ear or two, and what a sample of 1 is to it. */
 interface Audio {
   fs: number;
@@ -59,11 +59,6 @@ let warned = false;
 let behind = 0;
 let turn = 0;
 let ready = Promise.resolve();
-
-function value(number: number): string {
-  const text = number.toFixed(view?.kind === "loudness" ? 2 : 0);
-  return `${text.replace("-", "−")} ${view?.unit}`;
-}
 
 /** From full scale to the model's unit; throws where the model takes no sound pressure. */
 function gain(opened: Manifest): number {
@@ -120,9 +115,7 @@ function setUp(opened: Opened): void {
   write("title", isLoudness ? "Specific loudness: where along the cochlea it arises" : "");
   loudness.clear();
   picture.open(view.frequencies, view.seconds, scale());
-  channel.max = `${view.frequencies.length - 1}`;
-  channel.value = `${Math.max(0, view.frequencies.findIndex((hz) => hz >= 1000))}`;
-  select();
+  reading.open(view);
   enable(true);
   element("hint").hidden = false;
 }
@@ -230,26 +223,9 @@ function enable(on: boolean): void {
   for (const control of [sampleButton, openButton, microphoneButton, channel]) control.disabled = !on;
 }
 
-function select(): void {
-  picture.channel = channel.valueAsNumber;
-  picture.touch();
-  read();
-  // Only when it is moved: a level that is read out at each change would never be quiet.
-  channel.setAttribute("aria-valuetext", element("reading").textContent ?? "");
-}
-
-/** Write out the level of the chosen channel, and what the picture shows, for those who do not see it. */
 function read(): void {
   loudness.read();
-  const { history } = picture;
-  if (!view?.frequencies.length || !history) return;
-  const hz = `${Math.round(history.frequencies[picture.channel])} Hz`;
-  const now = history.level(picture.channel, 0);
-  if (!pointing) write("reading", Number.isNaN(now) ? hz : `${hz}: ${value(now)}`);
-  const span = `${digits(history.frequencies[0])} to ${digits(history.frequencies.at(-1) ?? 0)} Hz`;
-  const top = history.top === null ? "empty" : `brightest colour ${value(history.top)}`;
-  const name = view.kind === "loudness" ? "Specific loudness" : "Cochleagram";
-  canvas.setAttribute("aria-label", `${name}, ${span}, ${top}`);
+  reading.read();
 }
 
 function show(progress: Progress): void {
@@ -261,15 +237,6 @@ function show(progress: Progress): void {
   const slow = remote ? "The service or the network is too slow" : "This device is too slow for the model";
   if (progress.lost) say(`${slow}; some sound is dropped.`, true);
   else if (progress.mended) say("The sound held samples that are no numbers; the model went on from silence.", true);
-}
-
-let pointing = false;
-function point(event: PointerEvent): void {
-  const at = picture.at(event.offsetX, event.offsetY);
-  pointing = at !== null;
-  if (!at) return;
-  const what = Number.isNaN(at.level) ? "" : `: ${value(at.level)}, ${at.ago.toFixed(2)} s ago`;
-  write("reading", `${digits(at.hz)} Hz${what}`);
 }
 
 let lastReading = 0;
@@ -298,7 +265,6 @@ openButton.onclick = () => element<HTMLInputElement>("file").click();
 microphoneButton.onclick = () => void takeMicrophone();
 pauseButton.onclick = () => void togglePause();
 loud.onchange = () => source?.setLoud(loud.checked);
-channel.oninput = select;
 level.onchange = () => void (source && again?.());
 range.onchange = () => picture.setScale(scale());
 picker.onchange = service.onconnect = () => {
@@ -310,18 +276,6 @@ element<HTMLInputElement>("file").onchange = ({ target }) => {
   if (file) void play(file.name, () => file.arrayBuffer());
   input.value = ""; // so that the same file can be chosen again
 };
-canvas.onpointermove = point;
-canvas.onpointerdown = (event) => {
-  const at = picture.at(event.offsetX, event.offsetY);
-  if (!at) return;
-  channel.value = `${at.channel}`;
-  select();
-};
-canvas.onpointerleave = () => {
-  pointing = false;
-  read();
-};
-
 onKeys({ " ": pauseButton, s: sampleButton, o: openButton, m: microphoneButton });
 onDrop((file) => void (openButton.disabled || play(file.name, () => file.arrayBuffer())));
 
