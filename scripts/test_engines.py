@@ -19,6 +19,7 @@ import sys
 import venv
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -55,11 +56,14 @@ NAMES = {
 }
 # What an engine is known not to do, for its own reasons: part of its message. Anything else fails the run.
 KNOWN = {
-    # Moore2016Spectrum packs its components with it. ScatterND without a reduction, which onnx2torch knows,
-    # takes 45 ms in ONNX Runtime where ScatterElements takes 30, of 82 ms for one second of stereo.
+    # Moore2016Spectrum packs its components with it; docs/engines.md says what other forms cost.
     "onnx2torch": ("operation_type='ScatterElements', version=18",),
+    # OpenCV has no product of float64 matrices.
+    "opencv": ("fastGemmPackB: only float32 is supported",),
+    # The converter leaves a Cast to float32 or float64 as it is, and declares its output as float16.
+    "float16": ("Type Error: Type (tensor(float16)) of output arg",),
 }
-PATIENCE = 600  # seconds; tract takes one minute to open the largest file
+PATIENCE = 600  # seconds; tract takes minutes to open the largest file on a busy machine
 
 Result = dict[str, Any]
 
@@ -108,10 +112,11 @@ def run(python: Path, engine: str, folder: Path) -> Result:
     return result
 
 
-def message(result: Result) -> str:
-    """The first telling line of an error."""
-    lines = [line.strip() for line in str(result["error"]).splitlines() if line.strip()]
-    return " ".join(lines)[:300].replace("|", "/")
+def message(engine: str, result: Result) -> str:
+    """What an error says: the part that is known, or else its beginning."""
+    said = " ".join(str(result["error"]).split())
+    known = (part for part in KNOWN.get(engine, ()) if part in said)
+    return next(known, said[:300].rstrip()).replace("|", "/")
 
 
 def is_known(engine: str, result: Result) -> bool:
@@ -147,7 +152,7 @@ def engines_table(found: dict[str, dict[str, Result]]) -> list[str]:
         by_message: dict[str, list[str]] = {}
         for name, result in results.items():
             if "error" in result:
-                by_message.setdefault(message(result), []).append(name)
+                by_message.setdefault(message(engine, result), []).append(name)
         remarks = "; ".join(f"{', '.join(n)}: `{said}`" for said, n in by_message.items())
         lines.append(
             f"| {NAMES[engine]} | {version or NODE_PACKAGES.get(engine, '')} "
@@ -169,7 +174,7 @@ def conversions_table(found: dict[str, dict[str, Result]]) -> list[str]:
         for engine in shown:
             result = found[engine][name]
             if "error" in result:
-                cells.append(f"`{message(result)}`")
+                cells.append("does not open")
             else:
                 units = {"relative": "", "db": " dB", "frequency": " (frequencies)"}
                 errors = result["worst"].items()
@@ -213,15 +218,16 @@ def main() -> int:
             print(f"{'    ' if good else 'FAIL'} {engine:16} {folder.name:26} {said}", flush=True)
             if not good:
                 failed.append(f"{engine} with {folder.name}")
-    tables = engines_table(found) if set(found) & set(ENGINES) else []
+    tables = [f"Measured on {date.today():%Y-%m-%d}:", ""]
+    if set(found) & set(ENGINES):
+        tables += [*engines_table(found), ""]
     if set(found) & set(CONVERSIONS):
         tables += [
-            "",
             "Errors of files converted to float16 or quantized to int8:",
             "",
             *conversions_table(found),
         ]
-    text = "\n".join(tables) + "\n"
+    text = "\n".join(tables).rstrip() + "\n"
     if arguments.only or arguments.folders:
         print(text)
     else:

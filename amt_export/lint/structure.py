@@ -95,7 +95,7 @@ def _engines(graph: Graph, node: Node, fixed: set[str]) -> Iterator[Finding]:
     if node.kind == "conv" and len(node.operands) > 1 and node.operands[1] not in fixed:
         yield finding(
             "computed-weights",
-            "the weights are computed; tract, OpenCV and converters to float16 and int8 want constant ones; "
+            "the weights are computed; onnx2torch and other engines that want constant ones cannot open it; "
             "multiply with MatMul, or make the weights a constant",
         )
     if graph.format != "onnx":

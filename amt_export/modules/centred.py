@@ -55,6 +55,6 @@ class CentredModule(FramedModule):
         ended = torch.clamp(beyond, 0.0, 1.0)
         return outputs, [
             heard[..., block:],
-            torch.clamp(before + block, max=FAR),
-            torch.clamp((beyond + block) * ended, max=FAR),
+            torch.clamp(before + block, -FAR, FAR),
+            torch.clamp((beyond + block) * ended, -FAR, FAR),
         ]

@@ -41,6 +41,22 @@ def test_fills_without_a_value(tmp_path):
     assert not found(model(whole, node("Add", "x", "z"), constants=SIZES), tmp_path)
 
 
+def test_a_convolution_with_computed_weights_and_a_fill_as_bias(tmp_path):
+    """Both are found where they meet, as exporters write a filter without a bias."""
+    nodes = (
+        node("Reshape", "x", "three", out="w"),
+        node("ConstantOfShape", "one", out="b"),
+        node("Conv", "signal", "w", "b"),
+    )
+    constants = {
+        "three": np.array([1, 1, -1]),
+        "one": np.array([1]),
+        "signal": np.ones((1, 1, 8), np.float32),
+    }
+    findings = judged(found(model(*nodes, shape=(1, 1, 4), constants=constants), tmp_path))
+    assert sorted(findings) == [("error", "computed-weights"), ("error", "missing-attribute")]
+
+
 @pytest.mark.parametrize("as_node", [False, True])
 def test_outputs_that_are_constants(as_node, tmp_path):
     proto = model(node("Mul", "x", "x"))

@@ -47,7 +47,8 @@ def lines_on_channel(f: Tensor, slope: Tensor, least: Tensor) -> List[Tensor]:
         Factors of `design.moore_excitation.channel_functions`: u for components above the channel, for those
         below it, and for those below it at the least sharpness. The lowest one is right everywhere.
     """
-    one, none = torch.ones_like(f), torch.zeros_like(f)
+    # Not zeros_like, which coremltools writes into the package in full.
+    one, none = torch.ones_like(f), torch.full_like(f, 0.0)
     above = torch.stack([f, one, none, -one], dim=3)
     below = torch.stack([-f * slope, -slope, none, -one], dim=3)
     flat = torch.stack([none, none, f * least, -(one + least)], dim=3)

@@ -56,7 +56,8 @@ class BinauralInhibition(LoudnessStage):
         """Loudness of both ears."""
         smooth = specific @ self.smoothing + self.least
         other = torch.cat([smooth[:, 1:], smooth[:, :1]], dim=1)
-        ratio = torch.clamp(other / smooth, max=self.largest_ratio)
+        # Never below 0; some engines read a limit only with the other one.
+        ratio = torch.clamp(other / smooth, 0.0, self.largest_ratio)
         # ln sech r, without large numbers
         log_sech = self.ln2 - ratio - torch.log(torch.exp(-2.0 * ratio) + 1.0)
         kept = torch.exp(self.exponent * log_sech) + 1.0

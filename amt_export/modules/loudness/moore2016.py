@@ -223,7 +223,7 @@ class Moore2016Loudness(LoudnessStage):
         outputs = [short_term, long_term.squeeze(3).transpose(1, 2)]
         if self.specific:
             outputs.append(smooth.transpose(1, 2))
-        age = torch.clamp(age + float(frames), max=self.lead)
+        age = torch.clamp(age + float(frames), 0.0, self.lead)
         after = [samples, sound[:, :, audio.shape[2] :], short, long.squeeze(2), age]
         return outputs, after
 

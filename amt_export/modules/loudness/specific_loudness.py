@@ -71,7 +71,8 @@ class SpecificLoudness(LoudnessStage):
     def forward(self, excitation: Tensor) -> Tensor:
         """Specific loudness; 0 for no excitation."""
         grown = self.power * self.expm1(self.exponent * self.log1p(excitation * self.ratio))
-        below = torch.clamp(2.0 * excitation / (excitation + self.threshold), max=1.0)
+        # Never below 0; some engines read a limit only with the other one.
+        below = torch.clamp(2.0 * excitation / (excitation + self.threshold), 0.0, 1.0)
         usual = grown * (below * torch.sqrt(below))
         high = self.high_power * torch.exp(
             self.high_exponent * torch.log(torch.clamp(excitation, min=self.high))
