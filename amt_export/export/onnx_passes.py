@@ -68,6 +68,9 @@ def drop_idle_casts(model: ir.Model) -> None:
         to = node.attributes.get_int("to", ir.DataType.UNDEFINED)
         if given is None or _type_of(given) != to or node.outputs[0] in graph.outputs:
             continue
+        # The input of such a Cast may have no type and shape beside it, which later rewrites read.
+        given.type = given.type or node.outputs[0].type
+        given.shape = given.shape or node.outputs[0].shape
         ir.convenience.replace_all_uses_with(node.outputs[0], given)
         graph.remove(node, safe=True)
 
