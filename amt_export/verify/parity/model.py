@@ -57,7 +57,7 @@ class Forms:
     stream: StreamForm | None
 
 
-# No model is published with a larger relative error unless its file says so. Of 48 random banks that lie far from
+# No model is published with a larger relative error unless its file says so. Of 48 random banks, many far from
 # the suite's tones, float32 left 5e-2 in the worst, where the estimate was above 1: the beginning and end of a
 # tone are then louder than the tone, which the estimate does not know.
 MOST_ROUNDING = 0.1
