@@ -42,7 +42,7 @@ class SpecificLoudness(LoudnessStage):
         # TorchScript reads no globals.
         self.high, self.high_exponent = HIGH, HIGH_EXPONENT
         self.high_power = SCALE * HIGH_SCALE**-HIGH_EXPONENT
-        self.small = SMALL
+        self.small, self.least = SMALL, 1e-20
         self.series: List[float] = [1.0 / math.factorial(k) for k in range(TERMS, 0, -1)]
         self.update_coefficients()
 
@@ -71,8 +71,9 @@ class SpecificLoudness(LoudnessStage):
     def forward(self, excitation: Tensor) -> Tensor:
         """Specific loudness; 0 for no excitation."""
         grown = self.power * self.expm1(self.exponent * self.log1p(excitation * self.ratio))
-        # Never below 0; some engines read a limit only with the other one.
-        below = torch.clamp(2.0 * excitation / (excitation + self.threshold), 0.0, 1.0)
+        # Some engines read a limit only with the other one. The lower one, 200 dB below the threshold, keeps the
+        # gradient of the root finite at no excitation.
+        below = torch.clamp(2.0 * excitation / (excitation + self.threshold), self.least, 1.0)
         usual = grown * (below * torch.sqrt(below))
         high = self.high_power * torch.exp(
             self.high_exponent * torch.log(torch.clamp(excitation, min=self.high))

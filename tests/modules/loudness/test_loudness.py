@@ -195,3 +195,23 @@ def test_description() -> None:
     assert len(module.centre_frequencies()) == 150
     assert not module.state_dict()
     assert "field=free" in repr(module)
+
+
+@pytest.mark.parametrize("silent", ["nothing", "an ear", "the beginning", "everything"])
+def test_the_gradient_of_the_sound_is_finite_and_right(silent: str) -> None:
+    """A perceptual loss needs it; a channel without excitation has no root to divide by."""
+    sound = diotic(tones(60, 1000, 3000, samples=3200))[None]
+    silence = {"an ear": (slice(None), 1), "the beginning": (..., slice(0, 1600))}
+    if silent in silence:
+        sound[silence[silent]] = 0.0
+    elif silent == "everything":
+        sound *= 0.0
+    loudness = Moore2016Loudness(dtype=DOUBLE)
+    sound.requires_grad_()
+    (gradient,) = torch.autograd.grad(loudness(sound)[2].sum(), sound)
+    assert gradient.isfinite().all()
+    if silent != "everything":
+        step = 1e-6 * sound.detach()
+        with torch.no_grad():
+            change = loudness(sound + step)[2] - loudness(sound - step)[2]
+        assert float(change) == pytest.approx(2.0 * float((gradient * step).sum()), rel=1e-5)
