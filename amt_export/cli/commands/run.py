@@ -198,16 +198,19 @@ def _run_one(settings: Settings, task: Task) -> int:
     rate = f"{recording.file_fs} Hz"
     if recording.file_fs != recording.fs:
         rate += f" resampled to {recording.fs} Hz"
-    channels = count(recording.channels, "channel")
+    channels = count(recording.channels, "channel") + " averaged" * recording.averaged
     console.print(
         f"{recording.name}: {recording.seconds:.2f} s, {channels}, {rate}", soft_wrap=True
     )
     console.print(f"calibration: {recording.calibration}", soft_wrap=True)
+    known = len(recording.remarks)
     for remark in recording.remarks:
         console.print(f"warning: {remark}", soft_wrap=True)
     manifest = converter.manifest
     with bar(f"{manifest.name}, {settings.backend}") as report:
         outcome = converter.convert(task, recording, report)
+    for remark in outcome.remarks[known:]:  # what only reading could tell
+        console.print(f"warning: {remark}", soft_wrap=True)
     console.print(
         f"{manifest.name}, {settings.backend}: {1000 * outcome.elapsed:.1f} ms, "
         f"{outcome.seconds / outcome.elapsed:.1f} times real time",

@@ -71,8 +71,12 @@ def layouts(path: Path, manifest: Manifest) -> list[Layout]:
     """
     timed = [port for port in manifest.outputs if time_axis(port) is not None]
     samples = next((port.name for port in timed if "time" in port.axes), None)
-    if samples is not None or not timed:
+    modulated = next((port.name for port in timed if "modulation" in port.axes), None)
+    if samples is not None or modulated is not None or not timed:
         what = f"{samples} is samples" if samples else "it has none"
+        if samples is None and modulated is not None:
+            # A recording of seconds would make a text of hundreds of megabytes.
+            what = f"{modulated} has a number for each channel and modulation filter"
         raise InputError(
             f"{path}: {path.suffix} holds frames, and {what} in {manifest.name}; give .npz or .npy, "
             "or take a model with [levels], such as cochleagram_speech_16k"
