@@ -51,9 +51,9 @@ class AudioReader:
     manifest : Manifest
         Of a model with one audio input.
     level : float, optional
-        dB SPL RMS that the recording shall have, over the model's channels, each without its mean (a sound
-        level meter does not show a DC offset); measuring it takes one more pass over the file. Default: a full-scale sine has the level of the model's convention,
-        see `amt_export.audio.calibration`.
+        dB SPL RMS that the recording shall have, over the model's channels, each without its mean: a sound
+        level meter shows no DC offset. Measuring it takes one more pass over the file. Default: a full-scale
+        sine has the level of the model's convention, see `amt_export.audio.calibration`.
     full_scale : float, optional
         dB SPL RMS of a full-scale sine, instead.
     diotic : bool, optional

@@ -42,9 +42,20 @@ def test_run_is_named_after_the_recording_and_calibrated(small, tmp_path, wav):
     done = amt("run", small, path, "--level", "60", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "file = 60 dB SPL RMS" in done.stdout
-    with np.load(tmp_path / "tone.npz") as data:
+    with np.load(tmp_path / "tone.small.npz") as data:
         rms = np.sqrt(np.mean(data["subbands"][0, 1, 8000:] ** 2))
     assert 20 * np.log10(rms / 2e-5) == pytest.approx(60, abs=0.1)
+
+
+def test_default_names_hold_the_model(small, small_stream, wav, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = wav(np.zeros(1000), name="tone.wav")
+    for folder in (small, small_stream):
+        assert main(["run", str(folder), str(path), "--plot"]) == 0
+    assert main(["run", str(small), str(path), "--plot", "-o", "a.npz"]) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        *("a.npz", "a.png", "tone.small.png", f"tone.{small_stream.name}.png", "tone.wav")
+    ]
 
 
 BAD_AUDIO = {
@@ -108,7 +119,7 @@ def test_a_level_that_cannot_be(level, small, wav, tmp_path, capsys, monkeypatch
     monkeypatch.chdir(tmp_path)
     assert main(["run", str(small), str(wav(np.zeros(1000))), "--level", level]) == 1
     assert "silent" in (error := capsys.readouterr().err) or "give one from" in error
-    assert not (tmp_path / "input.npz").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["input.wav"]
 
 
 def test_run_refuses_places_that_it_must_not_write_to(small, wav, tmp_path, capsys):

@@ -39,7 +39,7 @@ With a streaming form in the folder, memory does not grow with the recording.
 
 EPILOG = """\
 examples:
-  amt-export run gammatone_speech_16k speech.wav --plot
+  amt-export run casp_44k speech.wav --plot       (speech.casp_44k.png)
   amt-export run moore2016_loudness_32k street.wav --diotic \\
       --level 70 --plot
   amt-export run cochleagram_casp_44k speech.wav -o speech.csv
@@ -52,8 +52,8 @@ formats of a result:
             numpy.load("night.npy", mmap_mode="r")
   .csv      a row for each frame: time in s, then channels by frequency in Hz
   .parquet  the same as a table for data frames
-Only models with frames have .csv and .parquet: loudness, cochleagrams,
-excitation. A model of several outputs writes several files, OUT.<output>.npy.
+Only models with few numbers in a frame have .csv and .parquet: loudness,
+cochleagrams, excitation. A model of several outputs writes several files, OUT.<output>.npy.
 
 reading the result:
   data = numpy.load("speech.npz")
@@ -88,8 +88,8 @@ def add(commands: Commands) -> None:
         "--output",
         type=_result,
         metavar="OUT",
-        help=f"the result of one recording ({', '.join(SINKS)}; default without --plot: INPUT's name "
-        "in this folder, .npz), or a folder for those of many",
+        help=f"the result of one recording ({', '.join(SINKS)}; default without --plot: "
+        "INPUT.MODEL.npz in this folder), or a folder for those of many",
     )
     parser.add_argument(
         "--format",
@@ -103,7 +103,7 @@ def add(commands: Commands) -> None:
         nargs="?",
         const=NAMED_LIKE_INPUT,
         metavar="OUT.png",
-        help="draw the outputs (default name: INPUT's)",
+        help="draw the outputs (default name: that of OUT, or INPUT.MODEL.png)",
     )
     parser.add_argument(
         "--jobs",
@@ -170,19 +170,21 @@ def run(parser: Parser, arguments: Namespace) -> int:
         arguments.truncated,
     )
     if out is None or not into_folder:
-        return _run_one(settings, _one_task(arguments, out))
+        return _run_one(settings, _one_task(arguments, out, settings.folder.name))
     suffix = f".{arguments.format or 'npz'}"
     tasks = plan(arguments.inputs, out, suffix, picture=arguments.plot is not None)
     return run_all(settings, tasks, out, arguments.jobs)
 
 
-def _one_task(arguments: Namespace, out: Path | None) -> Task:
+def _one_task(arguments: Namespace, out: Path | None, model: str) -> Task:
     source = Path(arguments.inputs[0])
+    # With the model's name in it, or the result of another model would be replaced.
+    name = f"{source.stem}.{model}"
     if out is None and arguments.plot is None:
-        out = Path(f"{source.stem}.npz")
+        out = Path(f"{name}.npz")
     picture: Path | None = arguments.plot
     if picture == NAMED_LIKE_INPUT:
-        picture = Path(f"{source.stem}.png") if out is None else out.with_suffix(".png")
+        picture = Path(f"{name}.png") if out is None else out.with_suffix(".png")
     return Task(source, out, picture)
 
 
