@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from argparse import ArgumentTypeError, Namespace
 from functools import partial
 from pathlib import Path
@@ -42,6 +43,7 @@ examples:
   amt-export run casp_44k speech.wav --plot       (speech.casp_44k.png)
   amt-export run moore2016_loudness_32k street.wav --diotic \\
       --level 70 --plot
+  amt-export run casp_hix_44k speech.wav --plot --range -120 -40
   amt-export run cochleagram_casp_44k speech.wav -o speech.csv
   amt-export run gammatone_speech_16k night.flac -o night.npy
   amt-export run casp_44k a.wav b.flac day/ -o results --jobs 4
@@ -106,6 +108,14 @@ def add(commands: Commands) -> None:
         help="draw the outputs (default name: that of OUT, or INPUT.MODEL.png)",
     )
     parser.add_argument(
+        "--range",
+        type=float,
+        nargs=2,
+        metavar=("LOW", "HIGH"),
+        help="colours of --plot from LOW to HIGH in dB, the same for pictures to be compared "
+        "(default: the 70 dB below the maximum)",
+    )
+    parser.add_argument(
         "--jobs",
         type=positive,
         default=1,
@@ -158,6 +168,15 @@ def run(parser: Parser, arguments: Namespace) -> int:
             )
     elif arguments.plot not in (None, NAMED_LIKE_INPUT):
         parser.error("argument --plot: takes no name where results go into a folder")
+    limits: tuple[float, float] | None = None
+    if arguments.range is not None:
+        limits = (arguments.range[0], arguments.range[1])
+        if arguments.plot is None:
+            parser.error("argument --range: is for pictures; add --plot")
+        if not (limits[0] < limits[1] and all(map(math.isfinite, limits))):
+            parser.error(
+                "argument --range: give the lower level first, for example --range -120 -40"
+            )
     if arguments.plot is not None:
         require("matplotlib", "plot", "Drawing pictures")
     settings = Settings(
@@ -168,9 +187,10 @@ def run(parser: Parser, arguments: Namespace) -> int:
         arguments.diotic,
         arguments.raw,
         arguments.truncated,
+        limits,
     )
     if out is None or not into_folder:
-        return _run_one(settings, _one_task(arguments, out, settings.folder.name))
+        return _run_one(settings, _one_task(arguments, out, settings.folder.resolve().name))
     suffix = f".{arguments.format or 'npz'}"
     tasks = plan(arguments.inputs, out, suffix, picture=arguments.plot is not None)
     return run_all(settings, tasks, out, arguments.jobs)
