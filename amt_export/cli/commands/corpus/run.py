@@ -100,7 +100,7 @@ def run(arguments: Namespace) -> int:
     index, parts = arguments.shard or (1, 1)
     chosen = planned.shards[index - 1 :: parts]
     done = Done(sum(planned.seconds[index - 1 :: parts]), len(chosen))
-    with bar(extractor.manifest.name) as report:
+    with bar("") as report:
         done.show(report)
         for line in corpus.run(shards, chosen, arguments.jobs, stop_if_interrupted):
             done.add(line)
