@@ -118,7 +118,7 @@ class Curves:
     def name(self) -> str:
         """Title, with the percentiles."""
         n5, n10 = self.summary.n5, self.summary.n10
-        return f"loudness of both ears, N5 = {_sone(n5)}, N10 = {_sone(n10)}"
+        return f"both ears, N5 = {_sone(n5)}, N10 = {_sone(n10)}"
 
     def loudest(self) -> float:
         """See `amt_export.plot.panels.Drawable`."""

@@ -29,7 +29,8 @@ pressure: --level says how loud the recording was (dB SPL RMS), --full-scale how
 loud a full-scale sine would have been; without either, this is 93.98 dB SPL.
 Nonlinear models answer differently at another level. A model that takes no
 sound pressure (a DRNL takes stapes velocity in m/s) refuses recordings, unless
---raw says that the samples are what it takes.
+--raw says that the samples are what it takes. A model of one ear takes the
+average of all channels, and --level is that of the average.
 
 One INPUT makes one result. Several make one each in the folder OUT, where
 summary.csv has a row for each; a bad recording is reported and skipped, and the
@@ -40,7 +41,7 @@ With a streaming form in the folder, memory does not grow with the recording.
 
 EPILOG = """\
 examples:
-  amt-export run casp_44k speech.wav --plot       (speech.casp_44k.png)
+  amt-export run casp_44k speech.wav --plot        # speech.casp_44k.png
   amt-export run moore2016_loudness_32k street.wav --diotic \\
       --level 70 --plot
   amt-export run casp_hix_44k speech.wav --plot --range -120 -40
@@ -55,7 +56,8 @@ formats of a result:
   .csv      a row for each frame: time in s, then channels by frequency in Hz
   .parquet  the same as a table for data frames
 Only models with few numbers in a frame have .csv and .parquet: loudness,
-cochleagrams, excitation. A model of several outputs writes several files, OUT.<output>.npy.
+cochleagrams, excitation. A model of several outputs writes several files,
+OUT.<output>.npy.
 
 reading the result:
   data = numpy.load("speech.npz")
