@@ -89,6 +89,14 @@ def test_silence_is_black_and_named(unit, audio):
     assert [text.get_text() for text in figure.axes[0].texts] == ["silence"]
 
 
+def test_the_peak_of_silence_lies_inside_the_picture():
+    model = manifest(("velocity", "m/s", SAMPLES))
+    figure = cochleagram({"velocity": np.zeros((1, 30, 999))}, model, FS, "", np.zeros(999))
+    figure.canvas.draw()
+    (peak,) = [text for ax in figure.axes for text in ax.texts if "peak" in text.get_text()]
+    assert peak.get_window_extent().x1 <= figure.bbox.x1
+
+
 def test_a_soft_sound_is_no_silence():
     figure = cochleagram({"subbands": 1e-6 * ridge()}, SUBBANDS, FS, "", 1e-6 * tone())
     assert not figure.axes[0].texts
