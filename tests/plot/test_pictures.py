@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from amt_export.errors import InputError, MissingDependencyError, PublishError
+from amt_export.manifest import Port
 from amt_export.plot import DYNAMIC_RANGE, TICKS, cams, cochleagram, panels, save
 from support.plot import FC, FRAMES, FS, SAMPLES, SECONDS, SUBBANDS, image_of, manifest, ridge, tone
 
@@ -90,7 +92,8 @@ def test_silence_is_black_and_named(unit, audio):
 
 
 def test_the_peak_of_silence_lies_inside_the_picture():
-    model = manifest(("velocity", "m/s", SAMPLES))
+    ears = Port("audio", ("batch", "ear", "time"), "full scale", shape=(1, 2, FS))
+    model = replace(manifest(("velocity", "m/s", SAMPLES)), inputs=(ears,))
     figure = cochleagram({"velocity": np.zeros((1, 30, 999))}, model, FS, "", np.zeros(999))
     figure.canvas.draw()
     (peak,) = [text for ax in figure.axes for text in ax.texts if "peak" in text.get_text()]
