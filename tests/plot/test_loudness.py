@@ -54,7 +54,7 @@ def test_the_maximum_is_marked_and_named():
 
 def test_words_lie_above_the_panel_and_cross_no_line():
     figure = drawn()
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     axes = figure.axes[0]
     assert axes.get_legend().get_window_extent().y0 >= axes.get_window_extent().y1
     assert not axes.texts
@@ -122,5 +122,5 @@ def test_pieces_make_the_same_panels(cuts):
 
 def test_silence_is_a_picture_too():
     figure = drawn(np.zeros((2, 400)))
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     assert figure.axes[0].get_ylim() == (0.0, 1.0)
