@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -30,10 +31,18 @@ def here(built, monkeypatch):
 
 def test_info_takes_a_name_and_prints_the_manifest(here, capsys):
     assert main(["info", "small"]) == 0
-    assert "small: three channels" in capsys.readouterr().out
-    assert main(["info", "small", "--json"]) == 0
+    folder = Path("artifacts/small").absolute()
     text = capsys.readouterr().out
-    assert text == load_manifest("artifacts/small").to_json()
+    assert "small: three channels" in text
+    assert f"\nfolder: {folder}\n" in text
+    assert main(["info", "small", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found.pop("folder") == str(folder)
+    text = load_manifest(folder).to_json()
+    assert found == json.loads(text)
+    # A single artifact, which may lie anywhere, has the manifest alone.
+    assert main(["info", str(folder / "small.onnx"), "--json"]) == 0
+    assert "folder" not in json.loads(capsys.readouterr().out)
 
 
 def test_lint_and_report_take_what_is_published(here, capsys, tmp_path):

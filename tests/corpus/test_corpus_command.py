@@ -47,3 +47,18 @@ def test_a_folder_that_cannot_be_written(small_stream, plan_file, tmp_path, caps
     arguments = ("corpus", "run", small_stream, plan_file, "-o", tmp_path / "file")
     assert "give another folder" in failed(capsys, *arguments)
     assert "holds no shards" in failed(capsys, "corpus", "check", tmp_path, plan_file)
+
+
+def test_progress_fits_into_80_columns_with_bar_and_time(monkeypatch):
+    from amt_export.cli.commands.corpus import progress
+
+    monkeypatch.setattr(progress.time, "perf_counter", iter((0.0, 3600.0)).__next__)
+    done = progress.Done(3.6e7, 1000)
+    done.add({"rows": 9, "bad": 0, "skipped": False, "seconds": 36000.0, "cpu_seconds": 3600.0})
+    said = []
+    done.show(lambda text, share: said.append((text, share)))
+    ((text, share),) = said
+    assert text.startswith("1 of 1000 shards, ")
+    assert text.endswith(" left")
+    assert len(text) <= 80 - len("⠧ ") - 16 - len(" 0:00:00 ")
+    assert share == 0.001

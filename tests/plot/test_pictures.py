@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from amt_export.errors import InputError, MissingDependencyError, PublishError
+from amt_export.manifest import Port
 from amt_export.plot import DYNAMIC_RANGE, TICKS, cams, cochleagram, panels, save
 from support.plot import FC, FRAMES, FS, SAMPLES, SECONDS, SUBBANDS, image_of, manifest, ridge, tone
 
@@ -51,11 +53,13 @@ def test_pressure_reads_in_db_spl():
     np.testing.assert_allclose(steady, 93.98, atol=0.1)
 
 
-def test_other_units_read_relative_to_the_maximum():
+def test_a_velocity_has_an_absolute_level():
     model = manifest(("velocity", "m/s", SAMPLES))
-    (panel,) = panels({"velocity": 1e-7 * ridge()}, model, FS)
-    assert panel.unit == "dB re maximum"
-    assert panel.levels.max() == pytest.approx(0)
+    for amplitude in (1e-7, 1e-5):
+        (panel,) = panels({"velocity": amplitude * ridge(FC[10])}, model, FS)
+        assert panel.unit == "dB re 1 m/s"
+        expected = 20 * np.log10(amplitude / np.sqrt(2))
+        np.testing.assert_allclose(panel.levels[10, 20:-20], expected, atol=0.1)
 
 
 def test_energy_survives_blocks_of_any_number():
@@ -73,12 +77,43 @@ def test_an_event_stays_where_it_happens():
     assert panel.levels[0].argmax() == pytest.approx(columns / 2, abs=1)
 
 
-def test_silence_is_dark_and_no_error():
-    figure = cochleagram({"subbands": np.zeros((1, 30, 999))}, SUBBANDS, FS, "", np.zeros(999))
-    assert np.isfinite(image_of(figure).get_clim()).all()
-    model = manifest(("velocity", "m/s", SAMPLES))
-    (panel,) = panels({"velocity": np.zeros((1, 30, 999))}, model, FS)
-    assert panel.levels.max() <= 0
+@pytest.mark.parametrize("unit", ["Pa", "m/s", "dB SPL"])
+@pytest.mark.parametrize("audio", [None, np.zeros(999)])
+def test_silence_is_black_and_named(unit, audio):
+    axes = FRAMES if unit == "dB SPL" else SAMPLES
+    silent = np.full((1, 999, 30), -60.0) if unit == "dB SPL" else np.zeros((1, 30, 999))
+    if unit == "dB SPL" and audio is None:
+        pytest.skip("a level alone may be that of a very soft sound")
+    figure = cochleagram({"x": silent}, manifest(("x", unit, axes)), FS, "", audio)
+    image = image_of(figure)
+    np.testing.assert_allclose(image.norm(image.get_array()), 0.0, atol=1e-9)  # the darkest colour
+    assert np.isfinite(image.get_clim()).all()
+    assert [text.get_text() for text in figure.axes[0].texts] == ["silence"]
+
+
+def test_the_peak_of_silence_lies_inside_the_picture():
+    ears = Port("audio", ("batch", "ear", "time"), "full scale", shape=(1, 2, FS))
+    model = replace(manifest(("velocity", "m/s", SAMPLES)), inputs=(ears,))
+    figure = cochleagram({"velocity": np.zeros((1, 30, 999))}, model, FS, "", np.zeros(999))
+    figure.draw_without_rendering()
+    (peak,) = [text for ax in figure.axes for text in ax.texts if "peak" in text.get_text()]
+    assert peak.get_window_extent().x1 <= figure.bbox.x1
+
+
+def test_a_soft_sound_is_no_silence():
+    figure = cochleagram({"subbands": 1e-6 * ridge()}, SUBBANDS, FS, "", 1e-6 * tone())
+    assert not figure.axes[0].texts
+    assert image_of(figure).norm(image_of(figure).get_array()).max() == pytest.approx(1.0, abs=0.01)
+
+
+def test_pictures_with_the_same_limits_compare():
+    images = [
+        image_of(cochleagram({"subbands": a * ridge()}, SUBBANDS, FS, "", None, (20.0, 80.0)))
+        for a in (1e-3, 1.0)
+    ]
+    assert {image.get_clim() for image in images} == {(20.0, 80.0)}
+    bars = [image.colorbar.extend for image in images]
+    assert bars == ["min", "both"]  # the second tone, of 91 dB SPL, is louder than the scale
 
 
 def test_colours_span_the_dynamic_range():
@@ -183,7 +218,7 @@ def test_saved_picture_is_a_png(tmp_path):
 def test_text_of_a_title_is_text():
     """A file name may hold what matplotlib would take for mathematics."""
     figure = cochleagram({"subbands": ridge()}, SUBBANDS, FS, "a_$\\frac{$.wav", tone())
-    figure.canvas.draw()
+    figure.draw_without_rendering()
 
 
 def test_matplotlib_not_installed(monkeypatch):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from argparse import Namespace
 from collections.abc import Iterable
 from pathlib import Path
 
+from amt_export.audio.file_names import as_text
 from amt_export.cli.arguments import Commands, add_json
 from amt_export.cli.terminal.console import Console, Table
 from amt_export.cli.terminal.tables import (
@@ -28,6 +30,9 @@ Show what a model takes and gives, its parameters, its files and their accuracy.
 MODEL is a name (artifacts/MODEL, then the installed amt_export_models), a
 published folder, or a single artifact anywhere: each one carries its
 description inside. Nothing is executed, and torch is not needed.
+
+`folder` is where the files of the model lie, for apps that open them.
+--json prints manifest.json, with `folder` in front.
 """
 
 EPILOG = """\
@@ -64,12 +69,19 @@ def run(arguments: Namespace) -> int:
     path = Path(arguments.model)
     # A missing artifact, and any other file, get the error that fits.
     single = is_artifact(path) or path.is_file()
-    manifest = embedded_manifest(path) if single else load_manifest(find_model(path))
+    folder = None if single else find_model(path).absolute()
+    manifest = embedded_manifest(path) if folder is None else load_manifest(folder)
     if arguments.json:
-        print(manifest.to_json(), end="")  # noqa: T201
+        text = manifest.to_json()
+        if folder is not None:
+            first = json.dumps(as_text(folder), ensure_ascii=False)
+            text = text.replace("{\n", f'{{\n  "folder": {first},\n', 1)
+        print(text, end="")  # noqa: T201
         return 0
     console = output()
     console.print(f"{manifest.name}: {manifest.description}\n", style="bold", soft_wrap=True)
+    if folder is not None:  # on a line of its own: it is long, and made to be copied
+        console.print(f"folder: {as_text(folder)}\n", soft_wrap=True)
     console.print(_facts(manifest), "")
     console.print(ports_table("inputs", manifest.inputs), "")
     console.print(ports_table("outputs", manifest.outputs))

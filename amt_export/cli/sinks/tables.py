@@ -67,14 +67,12 @@ def layouts(path: Path, manifest: Manifest) -> list[Layout]:
     Raises
     ------
     InputError
-        If the outputs are samples.
+        If the outputs are samples, or frames too large for a row.
     """
     timed = [port for port in manifest.outputs if time_axis(port) is not None]
-    samples = next((port.name for port in timed if "time" in port.axes), None)
-    if samples is not None or not timed:
-        what = f"{samples} is samples" if samples else "it has none"
+    if (reason := _no_table(timed)) is not None:
         raise InputError(
-            f"{path}: {path.suffix} holds frames, and {what} in {manifest.name}; give .npz or .npy, "
+            f"{path}: {path.suffix} holds frames, and {reason} in {manifest.name}; give .npz or .npy, "
             "or take a model with [levels], such as cochleagram_speech_16k"
         )
     narrow = tuple(port for port in timed if set(port.axes) <= {"batch", "frame", "ear"})
@@ -91,6 +89,18 @@ def layouts(path: Path, manifest: Manifest) -> list[Layout]:
     return tables
 
 
+def _no_table(timed: list[Port]) -> str | None:
+    """Return why outputs along time make no table; None if they make one."""
+    if not timed:
+        return "it has none"
+    for port in timed:
+        if "time" in port.axes:
+            return f"{port.name} is samples"
+        if "modulation" in port.axes:  # text of 50 MB for each second of a recording
+            return f"{port.name} has a number for each channel and modulation filter"
+    return None
+
+
 def _ends(port: Port, manifest: Manifest) -> list[str]:
     """Return what tells the numbers of a frame of an output apart, e.g. ``_left_1000.00``."""
     axes = zip(port.axes[1:], port.sized()[1:], strict=True)
@@ -100,8 +110,7 @@ def _ends(port: Port, manifest: Manifest) -> list[str]:
 
 def _axis_labels(axis: str, size: int, manifest: Manifest) -> list[str]:
     centre = [f"{hz:.2f}" for hz in manifest.centre_frequencies]
-    modulation = [f"{hz:.2f}" for hz in manifest.mfc]
-    named = {"ear": EARS, "channel": centre, "frequency": centre, "modulation": modulation}
+    named = {"ear": EARS, "channel": centre, "frequency": centre}
     labels = list(named.get(axis, ()))
     # Numbers where there are no names that tell all apart.
     return labels if len(set(labels)) == size else [str(index) for index in range(size)]
@@ -126,7 +135,7 @@ class TableSink(ABC):
     Raises
     ------
     InputError
-        If the outputs are samples.
+        If the outputs are samples, or frames too large for a row.
     """
 
     def __init__(self, path: Path, account: Account) -> None:

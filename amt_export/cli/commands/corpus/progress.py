@@ -38,14 +38,17 @@ class Done:
         """Move the bar, or write a line to the log from time to time."""
         elapsed = time.perf_counter() - self._started
         text = f"{self._made + self._skipped} of {self._shards} shards"
+        speed = ""
         if self._heard:
             left = max(0.0, self._seconds - self._passed - self._heard) * elapsed / self._heard
-            text += f", {number(self._heard / elapsed)} hours per hour, {duration(left)} left"
+            text += f", {duration(left)} left"
+            speed = f", {number(self._heard / elapsed)} times real time"
+        # Short: it shares a line of 80 columns with the bar and the time.
         report(text, min(1.0, (self._heard + self._passed) / (self._seconds or 1.0)))
         console = errors()
         if not console.is_terminal and elapsed - self._logged >= LOG_EVERY:
             self._logged = elapsed
-            console.print(text, soft_wrap=True)
+            console.print(text + speed, soft_wrap=True)
 
     def summary(self) -> str:
         """Return what was done."""

@@ -32,6 +32,9 @@ together, every 10 ms. Recordings longer than about ten minutes have several
 rows; start is the frame at which each begins. A bad recording is a row with an
 error, and the exit code is 3.
 
+A model of one ear takes the average of all channels of a file. --level is the
+RMS of that average, without its mean.
+
 Files are named after the model's artifact, the settings and the recordings
 (path, size, time of change), so nothing is mixed and nothing is done twice.
 """
@@ -100,7 +103,7 @@ def run(arguments: Namespace) -> int:
     index, parts = arguments.shard or (1, 1)
     chosen = planned.shards[index - 1 :: parts]
     done = Done(sum(planned.seconds[index - 1 :: parts]), len(chosen))
-    with bar(extractor.manifest.name) as report:
+    with bar("") as report:
         done.show(report)
         for line in corpus.run(shards, chosen, arguments.jobs, stop_if_interrupted):
             done.add(line)
