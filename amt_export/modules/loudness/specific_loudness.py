@@ -71,8 +71,8 @@ class SpecificLoudness(LoudnessStage):
     def forward(self, excitation: Tensor) -> Tensor:
         """Specific loudness; 0 for no excitation."""
         grown = self.power * self.expm1(self.exponent * self.log1p(excitation * self.ratio))
-        # Some engines read a limit only with the other one. The lower one, 200 dB below the threshold, keeps the
-        # gradient of the root finite at no excitation.
+        # Some engines read a limit only with the other one. The lower one, 200 dB below the threshold, keeps
+        # the gradient of the root finite at no excitation.
         below = torch.clamp(2.0 * excitation / (excitation + self.threshold), self.least, 1.0)
         usual = grown * (below * torch.sqrt(below))
         high = self.high_power * torch.exp(
