@@ -55,7 +55,13 @@ def find_model(name_or_folder: str | Path) -> Path:
     Raises
     ------
     ArtifactError
-        If there is no such folder and no model of this name; the message has the closest name.
+        If there is no such folder and no model of this name; the message has the closest names.
+
+    Examples
+    --------
+    >>> from amt_export import runtime
+    >>> folder = runtime.find_model("gammatone_speech_16k")                 # doctest: +SKIP
+    >>> onnx_file = folder / "gammatone_speech_16k.onnx"                    # doctest: +SKIP
     """
     path = Path(name_or_folder)
     if _is_published(path):

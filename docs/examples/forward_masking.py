@@ -52,7 +52,7 @@ def thresholds(represent, gaps=GAPS):
 if __name__ == "__main__":
     from amt_export import runtime
 
-    model = runtime.load("artifacts/paulick2024_44k")
+    model = runtime.load("paulick2024_44k")
     heard = thresholds(lambda audio: model(audio[None].astype(np.float32))["representation"])
     for gap, threshold in zip(GAPS, heard, strict=True):
         print(f"{gap:3d} ms behind noise of 70 dB SPL: {threshold:.0f} dB SPL")

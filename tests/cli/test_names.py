@@ -29,11 +29,20 @@ def here(built, monkeypatch):
 
 
 def test_info_takes_a_name_and_prints_the_manifest(here, capsys):
+    folder = here / "artifacts" / "small"
     assert main(["info", "small"]) == 0
-    assert "small: three channels" in capsys.readouterr().out
-    assert main(["info", "small", "--json"]) == 0
     text = capsys.readouterr().out
-    assert text == load_manifest("artifacts/small").to_json()
+    assert "small: three channels" in text
+    assert str(folder) in text.replace("\n", "").replace(" ", "")  # a long path is wrapped
+    assert main(["info", "small", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document.pop("folder") == str(folder)
+    assert document == json.loads(load_manifest(folder).to_json())
+
+
+def test_info_of_a_single_file_names_no_folder(here, capsys):
+    assert main(["info", "artifacts/small/small.onnx", "--json"]) == 0
+    assert "folder" not in json.loads(capsys.readouterr().out)
 
 
 def test_lint_and_report_take_what_is_published(here, capsys, tmp_path):

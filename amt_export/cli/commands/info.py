@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from argparse import Namespace
 from collections.abc import Iterable
 from pathlib import Path
 
+from amt_export.audio.file_names import as_text
 from amt_export.cli.arguments import Commands, add_json
 from amt_export.cli.terminal.console import Console, Table
 from amt_export.cli.terminal.tables import (
@@ -64,13 +66,14 @@ def run(arguments: Namespace) -> int:
     path = Path(arguments.model)
     # A missing artifact, and any other file, get the error that fits.
     single = is_artifact(path) or path.is_file()
-    manifest = embedded_manifest(path) if single else load_manifest(find_model(path))
+    folder = None if single else find_model(path).absolute()
+    manifest = embedded_manifest(path) if folder is None else load_manifest(folder)
     if arguments.json:
-        print(manifest.to_json(), end="")  # noqa: T201
+        print(_json(manifest, folder))  # noqa: T201
         return 0
     console = output()
     console.print(f"{manifest.name}: {manifest.description}\n", style="bold", soft_wrap=True)
-    console.print(_facts(manifest), "")
+    console.print(_facts(manifest, folder), "")
     console.print(ports_table("inputs", manifest.inputs), "")
     console.print(ports_table("outputs", manifest.outputs))
     _print_stream(manifest, console)
@@ -83,10 +86,19 @@ def run(arguments: Namespace) -> int:
     return 0
 
 
-def _facts(manifest: Manifest) -> Table:
-    """Return the single values of a manifest."""
+def _json(manifest: Manifest, folder: Path | None) -> str:
+    """Return the manifest as JSON, and with it the folder in which an app finds the files."""
+    document = json.loads(manifest.to_json())
+    if folder is not None:
+        document = {"folder": as_text(folder), **document}
+    return json.dumps(document, indent=2, ensure_ascii=False)
+
+
+def _facts(manifest: Manifest, folder: Path | None) -> Table:
+    """Return the single values of a manifest, and where its files are."""
     rate, fc = manifest.sampling_rate, manifest.centre_frequencies
     facts = {
+        "folder": "" if folder is None else as_text(folder),
         "module": f"{manifest.module}, {manifest.precision}",
         **{f"  {key}": str(value) for key, value in manifest.parameters.items()},
         "sampling rate": f"{rate:g} Hz" if rate else "",
