@@ -33,7 +33,7 @@ def test_info_takes_a_name_and_prints_the_manifest(here, capsys):
     assert main(["info", "small"]) == 0
     text = capsys.readouterr().out
     assert "small: three channels" in text
-    assert str(folder) in text.replace("\n", "").replace(" ", "")  # a long path is wrapped
+    assert f"\nfolder: {folder}\n" in text  # on a line of its own, to be copied
     assert main(["info", "small", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document.pop("folder") == str(folder)

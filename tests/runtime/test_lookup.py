@@ -73,14 +73,17 @@ def test_a_folder_of_the_same_name_that_is_not_published_does_not_hide_a_model(i
     [
         ("bnak", "bnak: no such model; did you mean 'bank'?"),
         ("BANK", "BANK: no such model; did you mean 'bank'?"),
-        ("xyz", "models here: bank, other"),
+        ("ba", "ba: no such model; did you mean 'bank'?"),
+        ("xyz", "xyz: no such model, nor a published folder; amt-export list shows all"),
         ("artifacts/bank", "the model bank is found by its name alone"),
         ("site/some_models/othr", "did you mean 'site/some_models/other'?"),
         ("gone/xyz", "gone/xyz: no such folder"),
         ("./file.txt/x", "no such folder"),
         ("../../etc", "no such folder"),
         ("a\0b", "no such model"),
-        ("", "expected a folder published by"),
+        ("", "'': no model; give the name of one"),
+        (None, "None: no model; give the name of one"),
+        (["bank"], "['bank']: no model; give the name of one"),
     ],
 )
 def test_what_is_not_found_is_one_line_with_a_hint(asked, message, installed):

@@ -73,7 +73,9 @@ def run(arguments: Namespace) -> int:
         return 0
     console = output()
     console.print(f"{manifest.name}: {manifest.description}\n", style="bold", soft_wrap=True)
-    console.print(_facts(manifest, folder), "")
+    if folder is not None:  # not in the table, which would break a long path
+        console.print(f"folder: {as_text(folder)}\n", soft_wrap=True)
+    console.print(_facts(manifest), "")
     console.print(ports_table("inputs", manifest.inputs), "")
     console.print(ports_table("outputs", manifest.outputs))
     _print_stream(manifest, console)
@@ -94,11 +96,10 @@ def _json(manifest: Manifest, folder: Path | None) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False)
 
 
-def _facts(manifest: Manifest, folder: Path | None) -> Table:
-    """Return the single values of a manifest, and where its files are."""
+def _facts(manifest: Manifest) -> Table:
+    """Return the single values of a manifest."""
     rate, fc = manifest.sampling_rate, manifest.centre_frequencies
     facts = {
-        "folder": "" if folder is None else as_text(folder),
         "module": f"{manifest.module}, {manifest.precision}",
         **{f"  {key}": str(value) for key, value in manifest.parameters.items()},
         "sampling rate": f"{rate:g} Hz" if rate else "",

@@ -67,7 +67,7 @@ def layouts(path: Path, manifest: Manifest) -> list[Layout]:
     Raises
     ------
     InputError
-        If the outputs are samples.
+        If the outputs are samples, or have modulation filters: a table of them would have thousands of columns.
     """
     timed = [port for port in manifest.outputs if time_axis(port) is not None]
     samples = next((port.name for port in timed if "time" in port.axes), None)
@@ -76,6 +76,12 @@ def layouts(path: Path, manifest: Manifest) -> list[Layout]:
         raise InputError(
             f"{path}: {path.suffix} holds frames, and {what} in {manifest.name}; give .npz or .npy, "
             "or take a model with [levels], such as cochleagram_speech_16k"
+        )
+    filters = next((port.name for port in timed if "modulation" in port.axes), None)
+    if filters is not None:
+        raise InputError(
+            f"{path}: {path.suffix} holds a number for each channel and frame, and {filters} in "
+            f"{manifest.name} has modulation filters besides; give .npz or .npy"
         )
     narrow = tuple(port for port in timed if set(port.axes) <= {"batch", "frame", "ear"})
     wide = [port for port in timed if port not in narrow]
@@ -100,8 +106,7 @@ def _ends(port: Port, manifest: Manifest) -> list[str]:
 
 def _axis_labels(axis: str, size: int, manifest: Manifest) -> list[str]:
     centre = [f"{hz:.2f}" for hz in manifest.centre_frequencies]
-    modulation = [f"{hz:.2f}" for hz in manifest.mfc]
-    named = {"ear": EARS, "channel": centre, "frequency": centre, "modulation": modulation}
+    named = {"ear": EARS, "channel": centre, "frequency": centre}
     labels = list(named.get(axis, ()))
     # Numbers where there are no names that tell all apart.
     return labels if len(set(labels)) == size else [str(index) for index in range(size)]
@@ -126,7 +131,7 @@ class TableSink(ABC):
     Raises
     ------
     InputError
-        If the outputs are samples.
+        As for `layouts`.
     """
 
     def __init__(self, path: Path, account: Account) -> None:
