@@ -99,6 +99,7 @@ def export_onnx(program: Program, path: Path, metadata: dict[str, str]) -> None:
         compute_outputs,
         count_axes_from_front,
         drop_allowzero,
+        drop_idle_casts,
         name_batch,
         pool_maxima,
         select_truth_values,
@@ -110,6 +111,7 @@ def export_onnx(program: Program, path: Path, metadata: dict[str, str]) -> None:
     with quiet_torch():
         optimizer.fold_constants(model, input_size_limit=FOLD_LIMIT, output_size_limit=FOLD_LIMIT)
         slice_splits(model)
+        drop_idle_casts(model)
         select_truth_values(model)
         pool_maxima(model)
         for tidy in (

@@ -60,6 +60,30 @@ def select_truth_values(model: ir.Model) -> None:
         )
 
 
+def drop_idle_casts(model: ir.Model) -> None:
+    """Remove every Cast to the type that its input has: the converter to float16 leaves it at float32."""
+    graph = model.graph
+    for node in list(graph):
+        given = node.inputs[0] if node.op_type == "Cast" else None
+        to = node.attributes.get_int("to", ir.DataType.UNDEFINED)
+        if given is None or _type_of(given) != to or node.outputs[0] in graph.outputs:
+            continue
+        # The input of such a Cast may have no type and shape beside it, which later rewrites read.
+        given.type = given.type or node.outputs[0].type
+        given.shape = given.shape or node.outputs[0].shape
+        ir.convenience.replace_all_uses_with(node.outputs[0], given)
+        graph.remove(node, safe=True)
+
+
+def _type_of(value: ir.Value) -> ir.DataType | None:
+    """The type of a value; that of a ConstantOfShape is not written beside it."""
+    made_by = value.producer()
+    if value.dtype is not None or made_by is None or made_by.op_type != "ConstantOfShape":
+        return value.dtype
+    fill = made_by.attributes.get_tensor("value", None)
+    return ir.DataType.FLOAT if fill is None else fill.dtype
+
+
 def pool_maxima(model: ir.Model) -> None:
     """Replace the maximum over one axis by MaxPool with a window as long as the axis.
 

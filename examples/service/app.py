@@ -3,10 +3,10 @@
     python app.py ../../artifacts/gammatone_speech_16k --port 8000
 
 Each connection to /stream has a stream of its own. The server first sends a text: JSON with the model's
-sampling rate, ears, hop, unit and columns. The client sends binary messages of float32 samples (little endian,
-relative to full scale, left and right in turns for two ears). The server answers each one with a binary
-message of float32 frames (frames x columns, maybe none). The text "end" asks for the frames that are still due,
-and ends the stream. /health and /metrics are for whoever watches the server.
+sampling rate, ears, hop, unit, columns and more (`hello` below). The client sends binary messages of float32
+samples (little endian, relative to full scale, left and right in turns for two ears). The server answers each
+one with a binary message of float32 frames (frames x columns, maybe none). The text "end" asks for the frames
+that are still due, and ends the stream. /health and /metrics are for whoever watches the server.
 
 There is no TLS and no login here: put it behind a proxy that has both.
 """
@@ -34,12 +34,15 @@ from prometheus_client import (
 )
 
 from amt_export import runtime
-from amt_export.audio.calibration import calibration
-from amt_export.corpus.frames import FrameReducer, frames_of
+from amt_export.audio.calibration import calibration, full_scale_db
+from amt_export.corpus.frames import LEVEL, FrameReducer, frames_of
 from amt_export.errors import AmtExportError
 
 # Close codes of RFC 6455.
 BAD_DATA, TRY_LATER, IDLE = 1007, 1013, 1001
+
+# Of the messages; a client refuses another one.
+VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,32 @@ class Session:
         self._stream.close()
 
 
+def hello(model: runtime.Model, limits: Limits, full_scale: float | None) -> dict[str, object]:
+    """Return what a client must know before it sends sound, and before it reads frames.
+
+    `hop` is in s, `centre_frequencies` in Hz (none for loudness), `full_scale` in dB SPL; `block` and `latency`
+    are the model's, in samples; no message may be longer than `message_bytes`.
+    """
+    manifest = model.manifest
+    frames, stream = frames_of(manifest), manifest.stream
+    return {
+        "version": VERSION,
+        "model": manifest.name,
+        "sampling_rate": model.sampling_rate,
+        "ears": 2 if "ear" in model.inputs[0].axes else 1,
+        "calibration": calibration(manifest, full_scale=full_scale)[1],
+        "full_scale": full_scale_db(manifest) if full_scale is None else full_scale,
+        "quantity": frames.quantity,
+        "unit": frames.unit,
+        "hop": frames.hop,
+        "columns": frames.columns,
+        "centre_frequencies": list(manifest.centre_frequencies) if frames.quantity == LEVEL else [],
+        "block": stream.block,
+        "latency": stream.latency,
+        "message_bytes": limits.message,
+    }
+
+
 class Service:
     """One model and its connections.
 
@@ -122,20 +151,8 @@ class Service:
         self.pool = ThreadPoolExecutor(limits.threads)
         self.model = runtime.load(folder)
         self.model.stream().close()  # opens the artifact now, and says so if there is none
-        frames = frames_of(self.model.manifest)
-        self.gain, words = calibration(self.model.manifest, full_scale=full_scale)
-        self.hello = json.dumps(
-            {
-                "model": self.model.manifest.name,
-                "sampling_rate": self.model.sampling_rate,
-                "ears": 2 if "ear" in self.model.inputs[0].axes else 1,
-                "calibration": words,
-                "quantity": frames.quantity,
-                "unit": frames.unit,
-                "hop": frames.hop,
-                "columns": frames.columns,
-            }
-        )
+        self.gain, _ = calibration(self.model.manifest, full_scale=full_scale)
+        self.hello = json.dumps(hello(self.model, limits, full_scale))
 
     async def connection(self, socket: WebSocket) -> None:
         """Serve one client until it ends, leaves or errs."""

@@ -62,8 +62,12 @@ async def main() -> None:
     audio = AudioReader(given.recording, model.manifest, raw=True, diotic=True).read()[0]
     audio = np.tile(audio, 1 + int(given.seconds * fs / audio.shape[-1]))
     audio = audio[..., : round(given.seconds * fs)].astype(np.float32)
-    # The reader gave samples relative to full scale; the service takes the model's own convention.
-    gain = np.float32(calibration(model.manifest)[0])
+    async with websockets.connect(given.url, compression=None) as socket:
+        hello = json.loads(await socket.recv())
+    if hello["model"] != model.manifest.name:
+        raise SystemExit(f"{given.url} serves {hello['model']}, not {model.manifest.name}")
+    # The reader gave samples relative to full scale; the service says what that is.
+    gain = np.float32(calibration(model.manifest, full_scale=hello["full_scale"])[0])
     expected = FrameReducer(frames_of(model.manifest)).rows(model.process(gain * audio))
     starts = np.linspace(0, MESSAGE, given.connections, endpoint=False)
     tasks = [client(given.url, audio, fs, start, given.speed) for start in starts]

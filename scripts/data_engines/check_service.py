@@ -1,14 +1,36 @@
-"""The limits of examples/service, tried on a server with 50 places."""
+"""The description and the limits of examples/service, tried on a server with 50 places."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 
 import numpy as np
 import websockets
 
 PLACES, LARGEST = 50, 1 << 20
+
+# What examples/web reads, and tests/fake_service.mjs there sends.
+KEYS = (
+    "version model sampling_rate ears calibration full_scale quantity unit hop columns "
+    "centre_frequencies block latency message_bytes"
+)
+
+
+async def check_hello(url: str) -> None:
+    """Check what the service says of itself."""
+    async with websockets.connect(url, compression=None) as socket:
+        hello = json.loads(await socket.recv())
+    if list(hello) != KEYS.split():
+        raise SystemExit(f"the first message has {', '.join(hello)} instead of {KEYS}")
+    channels = len(hello["columns"]) if hello["quantity"] == "level" else 0
+    if len(hello["centre_frequencies"]) not in (channels, channels / 2):  # of two ears, once
+        raise SystemExit(f"{len(hello['centre_frequencies'])} frequencies of {channels} channels")
+    if hello["calibration"] != f"full-scale sine = {hello['full_scale']:g} dB SPL":
+        raise SystemExit(f"full scale is {hello['full_scale']}, or {hello['calibration']}")
+    if hello["message_bytes"] != LARGEST:
+        raise SystemExit(f"messages of {hello['message_bytes']} bytes instead of {LARGEST}")
 
 
 async def code_after(url: str, message: bytes | str) -> int:
@@ -21,7 +43,8 @@ async def code_after(url: str, message: bytes | str) -> int:
 
 
 async def main(url: str) -> None:
-    """Try each limit."""
+    """Check the description, and try each limit."""
+    await check_hello(url)
     nan = np.array([0.0, np.nan], "<f4").tobytes()
     found = {
         "not finite": await code_after(url, nan),

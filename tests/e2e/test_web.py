@@ -24,16 +24,15 @@ NAMES = (FRAMES, SAMPLES, LOUDNESS)
 
 
 @pytest.fixture(scope="module")
-def visit(tmp_path_factory):
-    """Build the page with the models, visit it; what was seen, and the folder of what was computed."""
+def built():
+    """Build the page with the models; a function that runs a command there, and the folders of the models."""
     if "PYTEST_XDIST_WORKER" in os.environ:
         pytest.skip("two processes would build one page: run `make test-apps`")
     folders = [app_model(name) for name in NAMES]
-    for package in ("vite", "typescript", "onnxruntime-web", "playwright-core", "amt-export"):
+    for package in ("vite", "typescript", "onnxruntime-web", "playwright-core", "ws", "amt-export"):
         installed("web", package)
     chromium = program("chromium", "chromium-browser", "google-chrome")
     node, npm = program("node"), program("npm")
-    out = tmp_path_factory.mktemp("web")
 
     def run(*command):
         done = subprocess.run(
@@ -49,8 +48,22 @@ def visit(tmp_path_factory):
 
     run(node, "scripts/copy-models.mjs", *map(str, folders))
     run(npm, "run", "build")
-    seen = json.loads(run(node, "tests/e2e.mjs", str(out)))
-    return seen, out, {folder.name: folder for folder in folders}
+    return run, {folder.name: folder for folder in folders}
+
+
+@pytest.fixture(scope="module")
+def visit(built, tmp_path_factory):
+    """Visit the page; what was seen, and the folder of what was computed."""
+    run, folders = built
+    out = tmp_path_factory.mktemp("web")
+    return json.loads(run("node", "tests/e2e.mjs", str(out))), out, folders
+
+
+@pytest.fixture(scope="module")
+def service(built):
+    """Visit the page with a stand-in for examples/service; what was seen and sent."""
+    run, _ = built
+    return json.loads(run("node", "tests/service.mjs"))
 
 
 def test_nothing_goes_wrong_and_nothing_comes_from_elsewhere(visit):
@@ -148,3 +161,66 @@ def test_all_is_reached_by_keyboard_in_the_order_of_the_page(visit):
 def test_it_works_offline_once_loaded(visit):
     seen, _, _ = visit
     assert seen["offline"].startswith("Ready. Verified here")
+
+
+def test_a_service_is_told_from_a_model_of_this_device(service):
+    local, ready, host = service["local"], service["ready"], f"127.0.0.1:{service['port']}"
+    assert service["errors"] == []
+    assert local["claim"].endswith("no sound leaves it.")
+    assert ready["claim"].endswith(f"the sound goes to ws://{host}/stream.")
+    assert (local["verdict"], local["verdict-label"]) == ("good", "Verified here")
+    assert (ready["verdict-label"], ready["worst"]) == ("Computed by", "four_channels_16k")
+    assert ready["vectors"] == f"at {host}; not verified on this device"
+    assert (ready["channels"], ready["delay"]) == ("4 channels", "20 ms")
+    assert local["level"] == {"value": "113.98", "disabled": False, "why": ""}
+    assert ready["level"]["value"] == "100"  # the service's
+    assert ready["level"]["disabled"]
+    assert host in ready["level"]["why"]
+
+
+def test_a_service_gets_the_whole_recording_and_its_frames_are_drawn(service):
+    assert service["reading"] == "1000 Hz: 40 dB SPL"
+    assert service["end"]["status"] == "The end of the sample, speech_22k.wav."
+    assert service["end"]["answers"].endswith(" ms")
+    sent = service["sent"]["stream"]
+    assert sent["samples"] == pytest.approx(6.698 * 16000, abs=512)
+    assert 0.3 < sent["peak"] < 1  # relative to full scale: calibration is the service's
+    assert sent["ends"] == 1
+    assert sent["connections"] == 2  # the first one asked what the service gives
+    assert service["sent"]["small"]["most"] == 2048  # bytes of a message, as the service wants them
+
+
+def test_loudness_of_a_service_is_drawn_from_two_ears(service):
+    assert service["sones"] == ["4.0", "60", False]  # and no picture, of which there are no columns
+    assert service["sent"]["loudness"]["pairs"]  # left and right in turns
+    assert service["sent"]["loudness"]["connections"] == 3
+
+
+FAILURES = {
+    "refused": "Cannot connect to ws://127.0.0.1:9/stream",
+    "address": "begins with ws:// or wss://",
+    "full": "are taken; try again later",
+    "chat": "is not the description",
+    "next": "is not the description",
+    "phase": "which this page cannot draw",
+    "dense": "which this page cannot draw",
+    "changed": "has changed",
+    "bad": "refused the sound: sample 7 is not finite.",
+    "odd": "frames of a wrong length",
+    "lost": "was lost; start again, or choose another model.",
+    "idle": "has closed the connection: nothing came for 30 s.",
+    "slow": "The service or the network is too slow; some sound is dropped.",
+}
+
+
+@pytest.mark.parametrize("path", FAILURES)
+def test_what_fails_is_told_in_one_line(service, path):
+    assert FAILURES[path] in service["failed"][path]
+    assert service["disabled"]  # nothing can be played to no service
+
+
+def test_one_goes_on_with_a_model_of_this_device(service):
+    assert service["again"] == service["local"]
+    assert service["drawn"]["colours"] > 100
+    assert service["fresh"].startswith("Ready. Verified here")  # a service is never used unasked
+    assert service["kept"].endswith("/silent")

@@ -1,8 +1,13 @@
 /** The facts below the picture: speed, delay, verification, channels. */
 
+import type { Hello } from "./hello";
 import type { FromWorker, Progress } from "./messages";
 import { element, say, write } from "./page";
 import { digits, scientific } from "./words";
+
+/** What the first figure is. */
+const LOCAL = "real time";
+const REMOTE = "from sound sent to its frames";
 
 export function describe({ manifest, verdict }: Extract<FromWorker, { type: "opened" }>): void {
   const { stream, sampling_rate: fs, centre_frequencies: fc } = manifest;
@@ -12,18 +17,46 @@ export function describe({ manifest, verdict }: Extract<FromWorker, { type: "ope
   write("worst", scientific(worst.difference));
   const signals = `${verdict.signals.length} signals`;
   write("vectors", `${unit}, worst difference from float64 on ${signals}; ${scientific(worst.allowed)} is allowed`);
-  write("delay", `${digits((1000 * (stream!.block + stream!.latency)) / fs!)} ms`);
-  write("block", `block of ${stream!.block} samples, latency ${stream!.latency}`);
+  delay(stream!, fs!);
   write("channels", `${fc.length} channels`);
   write("description", `${digits(fc[0])} to ${digits(fc[fc.length - 1])} Hz, at ${fs} Hz`);
-  write("speed", "–");
   if (verdict.ok) say(`Ready. Verified here: worst difference ${scientific(worst.difference)} ${unit}.`);
   else say(`This model is wrong here by ${scientific(worst.difference)} ${unit}; do not trust what is shown.`, true);
 }
 
-export function showProgress({ speed, lost, behind }: Progress, late: boolean): void {
-  write("speed", speed ? `${digits(speed)} ×` : "–");
-  const usual = late ? `real time; the picture is ${digits(behind)} s behind` : "real time, on one core";
-  write("speed-of", lost ? `real time; ${digits(lost)} s of sound were dropped` : usual);
+/** The same facts of a service; what it computes is not compared with anything here. */
+export function describeService(hello: Hello, host: string): void {
+  const { model, sampling_rate: fs, columns, centre_frequencies: fc, quantity } = hello;
+  // It may break at each underscore.
+  write("worst", model.replaceAll("_", "_\u200b"));
+  write("vectors", `at ${host}; not verified on this device`);
+  delay(hello, fs);
+  write("channels", quantity === "level" ? `${fc.length} channels` : "Loudness");
+  const what = quantity === "level" ? `${digits(fc[0])} to ${digits(fc[fc.length - 1])} Hz` : columns.join(", ");
+  write("description", `${what.replaceAll("_", "-")}, at ${fs} Hz`);
+  say(`Ready. ${model} at ${host} computes what is shown.`);
+}
+
+/** Nothing is known yet of a model, or of a service. */
+export function clearFacts(remote: boolean): void {
+  for (const id of ["speed", "delay", "worst", "channels"]) write(id, "–");
+  for (const id of ["block", "vectors", "description"]) write(id, "");
+  write("speed-label", remote ? "Answers after" : "Speed");
+  write("speed-of", remote ? REMOTE : `${LOCAL}, on one core`);
+  write("verdict-label", remote ? "Computed by" : "Verified here");
+  element("verdict").className = remote ? "by" : "pending";
+}
+
+function delay({ block, latency }: { block: number; latency: number }, fs: number): void {
+  write("delay", `${digits((1000 * (block + latency)) / fs)} ms`);
+  write("block", `block of ${block} samples, latency ${latency}`);
+}
+
+export function showProgress({ speed, answer, lost, behind }: Progress, late: boolean, remote: boolean): void {
+  if (remote) write("speed", answer ? `${Math.round(1000 * answer)} ms` : "–");
+  else write("speed", speed ? `${digits(speed)} ×` : "–");
+  const [to, usual] = remote ? [REMOTE, ""] : [LOCAL, ", on one core"];
+  const now = late ? `; the picture is ${digits(behind)} s behind` : usual;
+  write("speed-of", to + (lost ? `; ${digits(lost)} s of sound were dropped` : now));
   element("speed-of").parentElement?.classList.toggle("bad", lost > 0);
 }

@@ -106,6 +106,7 @@ export class History {
 
   private paint(start: number, count: number): void {
     const height = this.rows.length;
+    if (!height) return; // a model without channels
     const channels = this.frequencies.length;
     const image = this.context.createImageData(count, height);
     const pixels = new Uint32Array(image.data.buffer);

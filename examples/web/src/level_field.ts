@@ -9,15 +9,26 @@ const KEY = "amt-export.full-scale-db";
 export class LevelField {
   onchange: () => void = () => {};
   private readonly input = element<HTMLInputElement>("level");
+  private own = kept() ?? FULL_SCALE_DB;
 
   constructor() {
-    this.input.valueAsNumber = kept() ?? FULL_SCALE_DB;
+    this.input.valueAsNumber = this.own;
     this.input.placeholder = `${FULL_SCALE_DB}`;
     this.input.onchange = () => {
       if (!this.input.checkValidity()) return this.input.reportValidity();
-      keep(this.input.valueAsNumber);
+      this.own = this.input.valueAsNumber;
+      keep(this.own);
       this.onchange();
     };
+  }
+
+  /** Show the level that somebody else has set, and who; null: this device's own again. */
+  follow(set: { level: number; by: string } | null): void {
+    this.input.disabled = set !== null;
+    this.input.valueAsNumber = set ? set.level : this.own;
+    element("how").hidden = set !== null;
+    element("follows").hidden = set === null;
+    write("follows", set ? `Set by ${set.by}; it cannot be changed here.` : "");
   }
 
   /** dB SPL; undefined where the field is empty, which means the usual one. */

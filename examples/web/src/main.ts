@@ -1,19 +1,20 @@
 /** The page: what is pressed, and what is said. */
 
 import { type Manifest, calibration, decodeAudio, scaled } from "amt-export";
+import { AddressField } from "./address_field";
 import { Source } from "./audio";
 import type { View } from "./columns";
-import { describe, showProgress } from "./facts";
+import { clearFacts, describe, describeService, showProgress } from "./facts";
 import { onDrop, onKeys } from "./gestures";
 import { LevelField } from "./level_field";
 import { LoudnessView } from "./loudness";
-import { listModels } from "./menu";
+import { SERVICE, listModels } from "./menu";
 import type { Progress } from "./messages";
-import { Model } from "./model";
+import { Model, type Opened } from "./model";
 import { complain, element, say, write } from "./page";
 import { Picture } from "./picture";
+import { Reading } from "./reading";
 import { decibels, linear } from "./scale";
-import { digits } from "./words";
 
 /** Milliseconds between readings that are written out: as fast as one can read them. */
 const READING = 250;
@@ -31,13 +32,21 @@ const picker = element<HTMLSelectElement>("model");
 const channel = element<HTMLInputElement>("channel");
 const range = element<HTMLSelectElement>("range");
 const loud = element<HTMLInputElement>("loud");
-const canvas = element<HTMLCanvasElement>("picture");
 
 const model = new Model();
 const level = new LevelField();
-const picture = new Picture(canvas, matchMedia("(prefers-reduced-motion: reduce)"));
+const service = new AddressField();
+const picture = new Picture(element<HTMLCanvasElement>("picture"), matchMedia("(prefers-reduced-motion: reduce)"));
 const loudness = new LoudnessView();
-let manifest: Manifest | null = null;
+const reading = new Reading(picture);
+/** What a model takes: its rate, one ear or two, and what a sample of 1 is to it. */
+interface Audio {
+  fs: number;
+  ears: number;
+  gain: () => number;
+}
+let takes: Audio | null = null;
+let remote = false;
 let view: View | null = null;
 let source: Source | null = null;
 /** What starts the current sound again, for another level. */
@@ -51,11 +60,6 @@ let behind = 0;
 let turn = 0;
 let ready = Promise.resolve();
 
-function value(number: number): string {
-  const text = number.toFixed(view?.kind === "loudness" ? 2 : 0);
-  return `${text.replace("-", "−")} ${view?.unit}`;
-}
-
 /** From full scale to the model's unit; throws where the model takes no sound pressure. */
 function gain(opened: Manifest): number {
   const raw = new URLSearchParams(location.search).has("raw");
@@ -66,17 +70,44 @@ function gain(opened: Manifest): number {
   }
 }
 
+/** Open a model, or the service whose address is given. */
 async function openModel(name: string): Promise<void> {
   const ours = ++turn;
   await stop();
-  enable(false);
-  say(`Loading ${name} and checking it here …`);
-  element("verdict").className = "pending";
-  write("worst", "–");
-  const opened = await model.open(new URL(`models/${name}`, document.baseURI).href);
   if (ours !== turn) return;
-  ({ manifest, view } = opened);
-  describe(opened);
+  remote = name === SERVICE;
+  takes = null;
+  enable(false);
+  service.show(remote);
+  level.follow(null);
+  clearFacts(remote);
+  picture.clear();
+  loudness.clear();
+  element("hint").hidden = true;
+  if (remote && service.empty) {
+    model.leave();
+    return say("Enter the address of a service, for example ws://localhost:8000/stream.");
+  }
+  say(remote ? "Connecting …" : `Loading ${name} and checking it here …`);
+  const opened = await (remote
+    ? model.connect(service.read())
+    : model.open(new URL(`models/${name}`, document.baseURI).href));
+  if (ours === turn) setUp(opened);
+}
+
+function setUp(opened: Opened): void {
+  view = opened.view;
+  if (opened.type === "opened") {
+    const { manifest } = opened;
+    takes = { fs: manifest.sampling_rate!, ears: earsOf(manifest), gain: () => gain(manifest) };
+    describe(opened);
+  } else {
+    const { hello } = opened;
+    const { host } = new URL(service.read());
+    takes = { fs: hello.sampling_rate, ears: hello.ears, gain: () => 1 };
+    level.follow({ level: hello.full_scale, by: `the service at ${host}` });
+    describeService(hello, host);
+  }
   const isLoudness = view.kind === "loudness";
   element("loudness").hidden = !isLoudness;
   element("cochleagram").hidden = !view.frequencies.length;
@@ -84,9 +115,7 @@ async function openModel(name: string): Promise<void> {
   write("title", isLoudness ? "Specific loudness: where along the cochlea it arises" : "");
   loudness.clear();
   picture.open(view.frequencies, view.seconds, scale());
-  channel.max = `${view.frequencies.length - 1}`;
-  channel.value = `${Math.max(0, view.frequencies.findIndex((hz) => hz >= 1000))}`;
-  select();
+  reading.open(view);
   enable(true);
   element("hint").hidden = false;
 }
@@ -98,10 +127,10 @@ function scale(): ReturnType<typeof decibels> {
 /** Stop what plays, and start anew. */
 async function start(
   what: string,
-  make: (port: MessagePort, manifest: Manifest) => Promise<Source>,
+  make: (port: MessagePort, audio: Audio) => Promise<Source>,
   live = false,
 ): Promise<void> {
-  if (!manifest) return;
+  if (!takes) return;
   const ours = ++turn;
   await stop();
   again = () => start(what, make, live);
@@ -109,11 +138,11 @@ async function start(
   words = what;
   behind = 0;
   try {
-    model.reset(gain(manifest));
+    model.reset(takes.gain());
     picture.clear();
     loudness.clear();
     read();
-    const made = await make(model.port(live), manifest);
+    const made = await make(model.port(live), takes);
     if (ours !== turn) return void made.close();
     source = made;
     setListening(live);
@@ -155,23 +184,24 @@ function earsOf({ inputs }: Manifest): number {
 }
 
 /** A recording as the model hears it, relative to full scale. */
-async function decode(bytes: ArrayBuffer, opened: Manifest): Promise<Float32Array[]> {
-  return decodeAudio(bytes, opened.sampling_rate!, earsOf(opened));
+async function decode(bytes: ArrayBuffer, { fs, ears }: Audio): Promise<Float32Array[]> {
+  return decodeAudio(bytes, fs, ears);
 }
 
 function play(what: string, bytes: () => Promise<ArrayBuffer>): Promise<void> {
-  return start(what, async (port, opened) =>
-    Source.recording(await decode(await bytes(), opened), opened.sampling_rate!, port, loud.checked),
+  return start(what, async (port, audio) =>
+    Source.recording(await decode(await bytes(), audio), audio.fs, port, loud.checked),
   );
 }
 
 async function takeMicrophone(): Promise<void> {
   if (listening) {
     await stop();
+    model.leave();
     say("The microphone is off.");
     return;
   }
-  await start("the microphone", (port, opened) => Source.microphone(opened.sampling_rate!, earsOf(opened), port), true);
+  await start("the microphone", (port, { fs, ears }) => Source.microphone(fs, ears, port), true);
 }
 
 function setListening(on: boolean): void {
@@ -193,45 +223,20 @@ function enable(on: boolean): void {
   for (const control of [sampleButton, openButton, microphoneButton, channel]) control.disabled = !on;
 }
 
-function select(): void {
-  picture.channel = channel.valueAsNumber;
-  picture.touch();
-  read();
-  // Only when it is moved: a level that is read out at each change would never be quiet.
-  channel.setAttribute("aria-valuetext", element("reading").textContent ?? "");
-}
-
-/** Write out the level of the chosen channel, and what the picture shows, for those who do not see it. */
 function read(): void {
   loudness.read();
-  const { history } = picture;
-  if (!view?.frequencies.length || !history) return;
-  const hz = `${Math.round(history.frequencies[picture.channel])} Hz`;
-  const now = history.level(picture.channel, 0);
-  if (!pointing) write("reading", Number.isNaN(now) ? hz : `${hz}: ${value(now)}`);
-  const span = `${digits(history.frequencies[0])} to ${digits(history.frequencies.at(-1) ?? 0)} Hz`;
-  const top = history.top === null ? "empty" : `brightest colour ${value(history.top)}`;
-  const name = view.kind === "loudness" ? "Specific loudness" : "Cochleagram";
-  canvas.setAttribute("aria-label", `${name}, ${span}, ${top}`);
+  reading.read();
 }
 
 function show(progress: Progress): void {
   behind = progress.behind;
-  showProgress(progress, behind > BEHIND);
+  showProgress(progress, behind > BEHIND, remote);
   // Once: what is said again and again is read out again and again.
   if (warned) return;
   warned = progress.lost > 0 || progress.mended > 0;
-  if (progress.lost) say("This device is too slow for the model; some sound is dropped.", true);
+  const slow = remote ? "The service or the network is too slow" : "This device is too slow for the model";
+  if (progress.lost) say(`${slow}; some sound is dropped.`, true);
   else if (progress.mended) say("The sound held samples that are no numbers; the model went on from silence.", true);
-}
-
-let pointing = false;
-function point(event: PointerEvent): void {
-  const at = picture.at(event.offsetX, event.offsetY);
-  pointing = at !== null;
-  if (!at) return;
-  const what = Number.isNaN(at.level) ? "" : `: ${value(at.level)}, ${at.ago.toFixed(2)} s ago`;
-  write("reading", `${digits(at.hz)} Hz${what}`);
 }
 
 let lastReading = 0;
@@ -249,7 +254,9 @@ model.onended = () => {
   say(`The end of ${words}.`);
 };
 model.onfailed = (message) => {
+  turn += 1; // what is about to start is not wanted any more
   void stop();
+  model.leave();
   complain(new Error(message));
 };
 
@@ -258,10 +265,9 @@ openButton.onclick = () => element<HTMLInputElement>("file").click();
 microphoneButton.onclick = () => void takeMicrophone();
 pauseButton.onclick = () => void togglePause();
 loud.onchange = () => source?.setLoud(loud.checked);
-channel.oninput = select;
 level.onchange = () => void (source && again?.());
 range.onchange = () => picture.setScale(scale());
-picker.onchange = () => {
+picker.onchange = service.onconnect = () => {
   ready = openModel(picker.value).catch(complain);
 };
 element<HTMLInputElement>("file").onchange = ({ target }) => {
@@ -270,23 +276,12 @@ element<HTMLInputElement>("file").onchange = ({ target }) => {
   if (file) void play(file.name, () => file.arrayBuffer());
   input.value = ""; // so that the same file can be chosen again
 };
-canvas.onpointermove = point;
-canvas.onpointerdown = (event) => {
-  const at = picture.at(event.offsetX, event.offsetY);
-  if (!at) return;
-  channel.value = `${at.channel}`;
-  select();
-};
-canvas.onpointerleave = () => {
-  pointing = false;
-  read();
-};
-
 onKeys({ " ": pauseButton, s: sampleButton, o: openButton, m: microphoneButton });
 onDrop((file) => void (openButton.disabled || play(file.name, () => file.arrayBuffer())));
 
 async function begin(): Promise<void> {
   await listModels(picker);
+  if (service.given) picker.value = SERVICE;
   await openModel(picker.value);
 }
 
@@ -306,9 +301,9 @@ const cochleagram = {
   /** A recording as the model gets it: for each ear one array, at its rate, in its unit. */
   decode: async (url: string): Promise<Float32Array[]> => {
     await ready;
-    if (!manifest) throw new Error("No model is open.");
-    const factor = gain(manifest);
-    return (await decode(await bytesOf(url), manifest)).map((ear) => scaled(ear, factor));
+    if (!takes) throw new Error("No model is open.");
+    const factor = takes.gain();
+    return (await decode(await bytesOf(url), takes)).map((ear) => scaled(ear, factor));
   },
   /** The first output, and the seconds that it took. */
   process: (audio: Float32Array[]) => model.process(audio),

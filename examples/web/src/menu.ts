@@ -7,6 +7,9 @@ interface Entry {
   description: string;
 }
 
+/** The value of the entry for a service; no model has it, for it is no file's name. */
+export const SERVICE = "service:";
+
 /** @throws Error where there is no model */
 export async function listModels(picker: HTMLSelectElement): Promise<void> {
   const response = await fetch("models/index.json");
@@ -23,6 +26,7 @@ export async function listModels(picker: HTMLSelectElement): Promise<void> {
     option.title = description;
     into.append(option);
   }
+  picker.append(new Option("A service…", SERVICE));
   picker.selectedIndex = 0;
   picker.disabled = false;
 }

@@ -1,9 +1,10 @@
-/** The model's own thread: opens and checks models, runs streams, and makes columns of their outputs. */
+/** The model's own thread: audio waits here, goes through a model or to a service, and comes back as columns. */
 
-import { type JsonVectors, type Model, type Outputs, type Stream, load, scaled, vectorsFromJson } from "amt-export";
-import wasm from "onnxruntime-web/ort-wasm-simd-threaded.wasm?url";
-import { columnsOf, sumOfEars } from "./columns";
-import type { FromWorker, Loudness, Progress, ToWorker } from "./messages";
+import { scaled } from "amt-export";
+import { type Drawn, type Engine, Left } from "./engine";
+import { Local } from "./local";
+import type { FromWorker, Progress, ToWorker } from "./messages";
+import { Service } from "./service";
 
 /** Seconds that the speed is measured over. */
 const WINDOW = 3;
@@ -11,20 +12,21 @@ const WINDOW = 3;
 /** Seconds of live audio that may wait; more would only be a growing delay. */
 const PATIENCE = 1;
 
-/** Seconds of audio that go through the model between two messages to the page. */
-const STEP = 0.05;
-
-let model: Model | undefined;
-let stream: Stream | undefined;
-let columns: ReturnType<typeof columnsOf> | undefined;
+let engine: Engine | undefined;
+/** The last model or service that was asked for. */
+let latest = 0;
 let gain = 1;
 let signal = 0;
-/** Whether the recording is over: what still comes of it is not heard. */
+/** Whether the signal is over, by its end or by an error: what still comes of it is not heard. */
 let over = false;
 let queue: Float32Array[][] = [];
+/** Samples in the queue, and those that no answer has come for. */
 let waiting = 0;
+let asked = 0;
+let heard = 0;
+let pushes = 0;
 let lost = 0;
-let marks: { busy: number; samples: number }[] = [];
+let marks: { busy: number; heard: number; pushes: number }[] = [];
 // One thing after the other: a model is not to be swapped, nor a stream reset, within a block.
 let last: Promise<void> = Promise.resolve();
 
@@ -32,58 +34,88 @@ function post(message: FromWorker, transfer: Transferable[] = []): void {
   self.postMessage(message, { transfer });
 }
 
-function inTurn(work: () => Promise<void>): void {
+function inTurn(work: () => Promise<void>, call: number | null = null): void {
   last = last.then(work).catch((error: unknown) => {
-    post({ type: "failed", message: error instanceof Error ? error.message : String(error) });
+    if (!(error instanceof Left)) failed(error, call);
   });
 }
 
-self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
-  if (data.type === "open") inTurn(() => open(data.folder));
-  else if (data.type === "listen") data.port.onmessage = (event) => hear(event.data as Float32Array[], data.live);
-  else if (data.type === "reset") {
-    queue = [];
-    waiting = 0;
-    inTurn(async () => {
-      [gain, signal, lost, marks, over] = [data.gain, data.signal, 0, [], false];
-      await restart();
-    });
-  } else if (data.type === "end") inTurn(() => end(data.signal));
-  else inTurn(() => processed(data.audio, data.call));
-};
-
-async function open(folder: string): Promise<void> {
-  stream = columns = undefined;
-  await model?.close();
-  // The streaming form is the only file that is hosted.
-  model = await load(folder, { wasm, form: "stream" });
-  const drawn = columnsOf(model.manifest);
-  const response = await fetch(`${folder}/check.json`);
-  if (!response.ok) throw new Error(`${folder}/check.json cannot be read (${response.status}).`);
-  const verdict = await model.verify(vectorsFromJson((await response.json()) as JsonVectors));
-  columns = drawn;
-  await restart();
-  post({ type: "opened", manifest: model.manifest, verdict, view: drawn.view });
+function failed(error: unknown, call: number | null = null): void {
+  over = true;
+  empty();
+  post({ type: "failed", message: error instanceof Error ? error.message : String(error), call });
 }
 
-async function restart(): Promise<void> {
-  columns?.reset();
-  // A NaN in the audio must not end a meter that runs for hours.
-  stream = await model?.stream({ onNonfinite: "reset" });
+function empty(): void {
+  queue = [];
+  waiting = 0;
+}
+
+self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
+  if (data.type === "listen") data.port.onmessage = (event) => hear(event.data as Float32Array[], data.live);
+  else if (data.type === "end") inTurn(() => end(data.signal));
+  else if (data.type === "process") inTurn(() => processed(data.audio, data.call));
+  else {
+    // Nobody waits for the signal before this one: a service may take long, or never answer.
+    empty();
+    over = true;
+    engine?.leave();
+    if (data.type !== "reset") latest = data.call;
+    if (data.type === "open") inTurn(() => open(data.folder, data.call), data.call);
+    else if (data.type === "connect") inTurn(() => connect(data.address, data.call), data.call);
+    else {
+      over = false;
+      inTurn(() => restart(data.gain, data.signal));
+    }
+  }
+};
+
+async function open(folder: string, call: number): Promise<void> {
+  await close();
+  if (call !== latest) return;
+  const local = await Local.open(folder);
+  engine = local;
+  post({ type: "opened", manifest: local.model.manifest, verdict: local.verdict, view: local.view, call });
+}
+
+async function connect(address: string, call: number): Promise<void> {
+  await close();
+  if (call !== latest) return;
+  const service: Service = new Service(address, (error) => service === engine && failed(error));
+  // Now, so that it can be left while it does not answer.
+  engine = service;
+  try {
+    const { hello, view } = await service.open();
+    post({ type: "connected", hello, view, call });
+  } catch (error) {
+    engine = undefined;
+    throw error;
+  }
+}
+
+async function close(): Promise<void> {
+  const closed = engine;
+  engine = undefined;
+  await closed?.close();
+}
+
+async function restart(factor: number, of: number): Promise<void> {
+  [gain, signal, lost, heard, pushes, marks] = [factor, of, 0, 0, 0, []];
+  await engine?.start();
 }
 
 /** Put audio in the queue; of what is live drop the oldest if too much is waiting. */
 function hear(audio: Float32Array[], live: boolean): void {
-  if (!stream || !model || over) return;
+  if (!engine || over) return;
   queue.push(audio);
   waiting += audio[0].length;
-  const fs = model.samplingRate;
-  while (live && waiting > PATIENCE * fs) {
-    const dropped = queue.shift()?.[0].length ?? 0;
+  const fs = engine.samplingRate;
+  while (live && queue.length && waiting + asked > PATIENCE * fs) {
+    const dropped = queue.shift()![0].length;
     waiting -= dropped;
     lost += dropped / fs;
   }
-  inTurn(work);
+  if (waiting >= engine.least) inTurn(work);
 }
 
 /** Let the messages in that have come: WebAssembly leaves no gap between two blocks. */
@@ -95,18 +127,19 @@ function comeIn(): Promise<void> {
   });
 }
 
-/** Run what waits, up to a step. */
+/** Run what waits, up to what the engine takes at once. */
 async function work(): Promise<void> {
   await comeIn();
-  if (!stream || !model || !queue.length) return;
+  if (!engine || !queue.length) return;
   const pieces: Float32Array[][] = [];
-  for (let samples = 0; queue.length && samples < STEP * model.samplingRate; ) {
+  let samples = 0;
+  while (queue.length && (!samples || samples + queue[0][0].length <= engine.most)) {
     const piece = queue.shift()!;
     samples += piece[0].length;
     pieces.push(piece);
   }
   const audio = pieces[0].map((_, ear) => {
-    const joined = new Float32Array(pieces.reduce((sum, piece) => sum + piece[ear].length, 0));
+    const joined = new Float32Array(samples);
     let at = 0;
     for (const piece of pieces) {
       joined.set(piece[ear], at);
@@ -114,44 +147,50 @@ async function work(): Promise<void> {
     }
     return scaled(joined, gain);
   });
-  waiting -= audio[0].length;
-  show(await stream.push(audio));
+  waiting -= samples;
+  asked = samples;
+  let drawn: Drawn;
+  try {
+    drawn = await engine.push(audio);
+  } finally {
+    asked = 0;
+  }
+  heard += samples;
+  pushes += 1;
+  show(drawn, engine);
 }
 
 async function end(ended: number): Promise<void> {
   while (queue.length) await work();
-  if (!stream || ended !== signal) return;
+  if (!engine || over || ended !== signal) return;
   over = true;
-  show(await stream.flush());
+  show(await engine.flush(), engine);
   post({ type: "ended", signal });
 }
 
-function show(outputs: Outputs): void {
-  if (!stream || !model || !columns) return;
-  const fresh = columns.add(outputs);
-  const loudness = loudnessOf(outputs);
-  if (!fresh.length && !loudness?.long.length) return;
-  post({ type: "columns", columns: fresh, loudness, progress: progress(stream, model), signal }, [fresh.buffer]);
+function show({ columns, loudness }: Drawn, by: Engine): void {
+  if (!columns.length && !loudness?.long.length) return;
+  post({ type: "columns", columns, loudness, progress: progress(by), signal }, [columns.buffer]);
 }
 
-function loudnessOf({ short_term: short, long_term: long }: Outputs): Loudness | null {
-  if (!model || !short || !long || long.unit !== "sone") return null;
-  return { short: sumOfEars(short), long: sumOfEars(long), seconds: model.manifest.hop / model.samplingRate };
-}
-
-function progress({ busy, samples, resets }: Stream, { samplingRate: fs }: Model): Progress {
-  // A flush starts the count anew.
-  const heard = Math.max(samples, marks.at(-1)?.samples ?? 0);
-  marks.push({ busy, samples: heard });
-  while (marks.length > 2 && heard - marks[0].samples > WINDOW * fs) marks.shift();
-  const spent = busy - marks[0].busy;
-  const speed = spent > 0 ? (heard - marks[0].samples) / fs / spent : 0;
-  return { heard: heard / fs, speed, mended: resets, lost, behind: waiting / fs };
+function progress({ busy, mended, samplingRate: fs }: Engine): Progress {
+  marks.push({ busy, heard, pushes });
+  while (marks.length > 2 && heard - marks[0].heard > WINDOW * fs) marks.shift();
+  const [spent, audio, count] = [busy - marks[0].busy, (heard - marks[0].heard) / fs, pushes - marks[0].pushes];
+  return {
+    heard: heard / fs,
+    speed: spent > 0 ? audio / spent : 0,
+    answer: count ? spent / count : 0,
+    mended,
+    lost,
+    behind: (waiting + asked) / fs,
+  };
 }
 
 /** A whole signal at once, as fast as it goes: for tests, and for the console. */
 async function processed(audio: Float32Array[], call: number): Promise<void> {
-  if (!model) throw new Error("No model is open.");
+  if (!(engine instanceof Local)) throw new Error("No model is open.");
+  const { model } = engine;
   const started = performance.now();
   const outputs = await model.process(audio);
   const output = outputs[model.outputs[0].name].data;

@@ -9,53 +9,19 @@
  */
 
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:http";
 import { tmpdir } from "node:os";
-import { dirname, extname, join, normalize } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import { chromium } from "playwright-core";
+import { address, args, dist, executablePath, pixels, serve } from "./browser.mjs";
 
 const out = process.argv[2];
 if (!out) throw new Error("usage: node tests/e2e.mjs OUT");
 mkdirSync(out, { recursive: true });
 
-const dist = join(dirname(fileURLToPath(import.meta.url)), "../dist");
-const TYPES = {
-  ".html": "text/html",
-  ".js": "text/javascript",
-  ".css": "text/css",
-  ".json": "application/json",
-  ".svg": "image/svg+xml",
-  ".wasm": "application/wasm",
-  ".wav": "audio/wav",
-};
-
-/** The plainest server there is: what works from it works from anywhere. */
-const server = createServer((request, response) => {
-  const path = normalize(new URL(request.url, "http://x").pathname).replace(/\/$/, "/index.html");
-  try {
-    const body = readFileSync(join(dist, path));
-    response.writeHead(200, { "Content-Type": TYPES[extname(path)] ?? "application/octet-stream" }).end(body);
-  } catch {
-    response.writeHead(404).end();
-  }
-});
-await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-const url = `http://127.0.0.1:${server.address().port}/`;
+const server = await serve();
+const url = address(server);
 
 const profile = mkdtempSync(join(tmpdir(), "cochleagram-"));
-const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
-const args = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-  // A microphone that beeps, and nobody to be asked.
-  "--use-fake-device-for-media-stream",
-  "--use-fake-ui-for-media-stream",
-];
 const context = await chromium.launchPersistentContext(profile, {
   executablePath,
   args,
@@ -73,25 +39,6 @@ page.on("request", (request) => {
 const ready = () => page.evaluate(() => window.cochleagram.ready());
 const text = (id) => page.locator(`#${id}`).innerText();
 
-/** Share of the picture's pixels that are brighter than its darkest colour, and how many colours there are. */
-function pixels() {
-  return page.evaluate(async () => {
-    // What was told to the page is drawn in its next frame.
-    for (let i = 0; i < 2; i++) await new Promise(requestAnimationFrame);
-    const canvas = document.getElementById("picture");
-    const context = canvas.getContext("2d");
-    // Well within the axes.
-    const { data } = context.getImageData(60, 30, canvas.width - 150, canvas.height - 80);
-    const colours = new Set();
-    let bright = 0;
-    for (let i = 0; i < data.length; i += 4) {
-      colours.add((data[i] << 16) | (data[i + 1] << 8) | data[i + 2]);
-      bright += data[i] > 60;
-    }
-    return { bright: bright / (data.length / 4), colours: colours.size };
-  });
-}
-
 /** Press a button, and wait until the page shows something, or the time is over. */
 async function press(id, seconds) {
   await page.locator(`#${id}`).click();
@@ -102,11 +49,12 @@ try {
   await page.goto(url);
   await ready();
   const names = await page.locator("#model option").evaluateAll((options) => options.map((o) => o.value));
+  names.pop(); // a service, which tests/service.mjs visits
   for (const name of names) {
     await page.selectOption("#model", name);
     await page.waitForFunction(() => !/^Loading/.test(document.getElementById("status").textContent));
     await ready();
-    const seen = { status: await text("status"), worst: await text("worst"), verdict: "", before: await pixels() };
+    const seen = { status: await text("status"), worst: await text("worst"), verdict: "", before: await pixels(page) };
     seen.verdict = await page.locator("#verdict").getAttribute("class");
     const run = await page.evaluate(async () => {
       const whole = await window.cochleagram.decode("speech_22k.wav");
@@ -126,7 +74,7 @@ try {
     // What is heard depends on how fast the machine is.
     await page.waitForFunction(() => / [a-zA-Z/ ]+[0-9]* ?/.test(document.getElementById("reading").textContent.split(":")[1] ?? ""));
     await page.waitForTimeout(2500);
-    seen.playing = { ...(await pixels()), status: await text("status"), speed: await text("speed") };
+    seen.playing = { ...(await pixels(page)), status: await text("status"), speed: await text("speed") };
     seen.reading = await text("reading");
     if (seen.loudness) {
       for (const id of ["sone", "phon", "maximum-sone", "maximum-phon"]) seen[id] = Number(await text(id));
@@ -153,7 +101,7 @@ try {
     return audio.reduce((peak, sample) => Math.max(peak, Math.abs(sample)), 0);
   });
   await press("microphone", 2.5);
-  report.microphone = { ...(await pixels()), status: await text("status") };
+  report.microphone = { ...(await pixels(page)), status: await text("status") };
 
   // A file: one that is no sound, and one that is.
   const choose = async (name, mimeType, buffer) => {
