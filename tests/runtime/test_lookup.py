@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 
 import pytest
 
@@ -102,3 +103,10 @@ def test_a_file_is_not_a_folder(installed, here):
 def test_a_name_that_no_file_can_have():
     with pytest.raises(ArtifactError, match="no such model"):
         find_model("x" * 5000)
+
+
+def test_several_models_that_begin_like_this_are_all_named(installed):
+    shutil.copytree(installed / "bank", installed / "bank_hix")
+    shutil.copytree(installed / "bank", installed / "bank_48k")
+    with pytest.raises(ArtifactError, match="did you mean 'bank', 'bank_48k' or 'bank_hix'[?] amt"):
+        runtime.load("Ban")
