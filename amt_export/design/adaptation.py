@@ -15,12 +15,22 @@ FULL_SCALE = 100.0
 # silence at 16, 44.1 and 48 kHz: 1e-7 up to 120 dB SPL in `SWEEPS`; 3e-8 in `CASP_SWEEPS` for potentials of the
 # hair cell, which are bounded; 5e-8 in `CASP_STREAM_SWEEPS`, whose first guess is the state before the block;
 # 1e-6 in `SQUARED_SWEEPS`, whose input is a squared envelope, up to 100 dB SPL; 1e-9 in `UNLIMITED_SWEEPS`.
-# float32 adds 4e-7.
+# float32 adds 4e-7. The lower the limit, the slower the sweeps converge at loud onsets: with the limits 2, 3, 5
+# and 7, `SWEEPS` leave 9e-4, 3e-4, 2e-5 and 4e-6 at 120 dB SPL, and `LOW_LIMIT_SWEEPS` 2e-8 or less.
 SWEEPS = (10, 11, 8, 6, 5)
+USUAL_LIMIT = 10.0
+LOW_LIMIT_SWEEPS = (22, 18, 14, 10, 7)
 CASP_SWEEPS = (6, 8, 7, 5, 5)
 CASP_STREAM_SWEEPS = (6, 8, 6, 5, 4)
 SQUARED_SWEEPS = (18, 16, 12, 9, 7)
 UNLIMITED_SWEEPS = (6,)
+
+
+def default_sweeps(limit: float, loops: int) -> tuple[int, ...]:
+    """Sweeps of so many loops whose onsets are limited to `limit`; 1 or less is no limiter."""
+    if limit <= 1.0:
+        return repeated(UNLIMITED_SWEEPS, loops)
+    return repeated(SWEEPS if limit >= USUAL_LIMIT else LOW_LIMIT_SWEEPS, loops)
 
 
 def repeated(sweeps: tuple[int, ...], loops: int) -> tuple[int, ...]:

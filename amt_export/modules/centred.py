@@ -12,6 +12,12 @@ from amt_export.modules.framed import FramedModule
 FAR = float(2**20)
 
 
+def samples_beyond(beyond: Tensor, block: int, far: float = FAR) -> Tensor:
+    """The state that says how far a block reaches behind the end of the signal, one block later."""
+    ended = torch.clamp(beyond, 0.0, 1.0)
+    return torch.clamp((beyond + block) * ended, -far, far)
+
+
 class CentredModule(FramedModule):
     """A module whose frames are centred, and are means of shorter ones that have their centres in the signal.
 
@@ -52,9 +58,8 @@ class CentredModule(FramedModule):
         block = audio.shape[-1]
         heard = torch.cat([samples, audio], dim=-1)
         outputs = self.centred_frames(heard, block // self.hop(), before, beyond)
-        ended = torch.clamp(beyond, 0.0, 1.0)
         return outputs, [
             heard[..., block:],
             torch.clamp(before + block, -FAR, FAR),
-            torch.clamp((beyond + block) * ended, -FAR, FAR),
+            samples_beyond(beyond, block),
         ]

@@ -115,9 +115,29 @@ def mended_end(
 
 
 def needs_stream(manifest: Manifest, samples: int) -> bool:
-    """Whether windows of a signal overlap entirely, because what they depend on is longer than they are."""
+    """Whether only the streaming form answers a signal of some length.
+
+    Windows may overlap entirely, because what they depend on is longer than they are. Or only the streaming
+    form knows where the signal ends.
+    """
     length = manifest.inputs[0].sized()[-1]
-    return samples > length and manifest.warm_up + manifest.look_ahead >= length
+    overlap = samples > length and manifest.warm_up + manifest.look_ahead >= length
+    return overlap or (samples != length and end_matters(manifest) and not is_mirrored(manifest))
+
+
+def is_mirrored(manifest: Manifest) -> bool:
+    """Whether the model takes the mirror image of a signal to lie around it, and not silence."""
+    return manifest.padding == "reflect"
+
+
+def end_matters(manifest: Manifest) -> bool:
+    """Whether the last frames of a signal are others if silence follows it, as in a window that is filled up.
+
+    So it is where the signal is mirrored; and where frames side by side look ahead, behind a decimation: what
+    it decimates is 0 behind the end, while the stages before it would answer the silence.
+    """
+    decimated = manifest.frame_length == manifest.hop > 1 and manifest.look_ahead >= manifest.hop
+    return is_mirrored(manifest) or decimated
 
 
 def join_stream(manifest: Manifest, rows: Array, stream: Callable[[], Stream]) -> dict[str, Array]:

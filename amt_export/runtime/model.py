@@ -18,6 +18,7 @@ from amt_export.runtime.backends import Backend
 from amt_export.runtime.finite import check_choice, check_input, check_outputs
 from amt_export.runtime.inputs import audio_port, check_array, named_inputs, signal_rows
 from amt_export.runtime.joining import (
+    end_matters,
     join_stream,
     join_windows,
     mended_end,
@@ -266,8 +267,8 @@ class Model:
             outputs = join_stream(self._manifest, rows, lambda: self.stream(on_nonfinite="pass"))
         else:
             outputs = join_windows(self._backend, self._manifest, rows)
-        if self._manifest.padding == "reflect" and rows.shape[-1] != port.sized()[-1]:
-            self._mend_end(outputs, rows)
+            if end_matters(self._manifest) and rows.shape[-1] != port.sized()[-1]:
+                self._mend_end(outputs, rows)
         outputs = reduce_courses(outputs, self._manifest)
         if strict:
             check_outputs(outputs, {output.name: output.axes for output in self._manifest.outputs})
@@ -285,7 +286,7 @@ class Model:
             mended_end(outputs, self._manifest, rows, lambda: self.stream(on_nonfinite="pass"))
         else:
             warnings.warn(
-                f"{self._manifest.name}: the last frame is only near that of the whole signal, as only a "
+                f"{self._manifest.name}: the last frames are only near those of the whole signal, as only a "
                 "streaming form knows where the signal ends; build the model with a [stream] block",
                 RuntimeWarning,
                 stacklevel=4,

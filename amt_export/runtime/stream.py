@@ -30,6 +30,7 @@ from amt_export.runtime.stream_state import (
     SAMPLES,
     WAITING,
     checked_state,
+    knows_end,
     mirrored,
     resumed,
 )
@@ -255,7 +256,7 @@ class Stream:
             while self._runner.known < due:
                 block, tail = self._buffer.last_block(tail)
                 beyond += self.block
-                if self._ends.reach:
+                if knows_end(self._info):
                     self._runner.states[f"state_{BEYOND_END}"].fill(max(0, beyond))
                 pieces.append(self._runner.run(backend, block))
             answer = self._joined(pieces, self._runner.known - due)

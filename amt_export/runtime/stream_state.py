@@ -28,6 +28,11 @@ def mirrored(manifest: Manifest, info: StreamInfo) -> int:
     return manifest.look_ahead if manifest.padding == "reflect" and has_ends else 0
 
 
+def knows_end(info: StreamInfo) -> bool:
+    """Whether the streaming form is told how far a block reaches behind the end of the signal."""
+    return any(state.input == f"state_{BEYOND_END}" for state in info.states)
+
+
 def checked_state(
     value: Mapping[str, Array], info: StreamInfo, audio: tuple[int, ...], mirror: int, lead: int
 ) -> dict[str, Array]:

@@ -8,10 +8,8 @@ from torch import Tensor, nn
 from amt_export.design.adaptation import (
     DAU_TAU,
     FULL_SCALE,
-    SWEEPS,
-    UNLIMITED_SWEEPS,
+    default_sweeps,
     overshoot_limits,
-    repeated,
     rest_values,
 )
 from amt_export.manifest.ports import Port, State
@@ -47,7 +45,8 @@ class AdaptationLoops(ChannelStage):
     limit : float
         Largest ratio of an onset's response to that of the steady sound; 1 or less for no limiter, as in 1996.
     sweeps : tuple of int, optional
-        Of each loop. By default what the loudest onsets need, see `amt_export.design.adaptation`.
+        Of each loop. By default what the loudest onsets need, nearly twice as many for a limit below 10; see
+        `amt_export.design.adaptation`.
     dtype : torch.dtype
         Of the computation and the output.
     learnable : bool
@@ -143,7 +142,7 @@ class AdaptationLoops(ChannelStage):
         ValueError
         """
         if sweeps is None:
-            return repeated(SWEEPS if self.limit > 1.0 else UNLIMITED_SWEEPS, len(self.tau))
+            return default_sweeps(self.limit, len(self.tau))
         counts = tuple(int(count) for count in sweeps)
         if len(counts) != len(self.tau) or min(counts) < 1:
             raise ValueError(

@@ -14,7 +14,8 @@ from amt_export.design.adaptation import (
     SWEEPS,
 )
 from amt_export.design.casp import minimum_potentials
-from amt_export.manifest.ports import Port, State
+from amt_export.manifest.ports import BEYOND_END, Port, State
+from amt_export.modules.centred import samples_beyond
 from amt_export.modules.front_ends.casp import CASPFrontEnd
 from amt_export.modules.reference import AMT
 from amt_export.modules.representation.adaptation import AdaptationLoops
@@ -76,7 +77,8 @@ class Paulick2024(CASPFrontEnd):
     Notes
     -----
     A stream gives each frame 40 samples, 10 frames, after its place: so long is half the filter before the
-    decimation.
+    decimation. That filter takes the adapted signal to be 0 behind the end; the loops would answer silence with
+    something else. A stream is told where the end is by one of its states.
 
     References
     ----------
@@ -104,6 +106,7 @@ class Paulick2024(CASPFrontEnd):
         *AdaptationLoops.states,
         *Decimation.states,
         *ModulationFilterbank.states,
+        State(BEYOND_END, "samples of this block behind the end of the signal; 0 where it goes on"),
     )
 
     # The loops lift what is faint most of all: rounding of the filterbank far from a loud tone is 1e-4 of the
@@ -190,6 +193,7 @@ class Paulick2024(CASPFrontEnd):
             + self.adaptation.initial_states(batch)
             + self.decimation.initial_states(batch)
             + self.modulation.initial_states(batch)
+            + [self.decimation.like.new_zeros([batch, 1])]
         )
 
     def step(self, audio: Tensor, states: List[Tensor]) -> Tuple[List[Tensor], List[Tensor]]:
@@ -198,9 +202,14 @@ class Paulick2024(CASPFrontEnd):
         velocity, drnl = self.drnl.step(stapes[0], states[1:4])
         potential, hair_cell = self.hair_cell.step(velocity[0], states[4:5])
         adapted, adaptation = self.adaptation.step(self.enveloped(potential[0]), states[5:6])
-        decimated, decimation = self.decimation.step(adapted[0], states[6:7])
-        outputs, modulation = self.modulation.step(decimated[0], states[7:])
-        return outputs, ears + drnl + hair_cell + adaptation + decimation + modulation
+        beyond, block = states[8], audio.shape[-1]
+        # 1 for the samples of the signal, 0 for those behind its end
+        place = torch.arange(block, dtype=beyond.dtype, device=beyond.device)
+        inside = torch.clamp(block - beyond - place, 0.0, 1.0).unsqueeze(1)
+        decimated, decimation = self.decimation.step(adapted[0] * inside, states[6:7])
+        outputs, modulation = self.modulation.step(decimated[0], states[7:8])
+        after = [samples_beyond(beyond, block)]
+        return outputs, ears + drnl + hair_cell + adaptation + decimation + modulation + after
 
     def freeze(self, samples: int | None = None, stream: int | None = None) -> Self:
         """A copy with the current values baked in."""

@@ -75,10 +75,7 @@ def comparable_frames(manifest: Manifest, samples: int, heard: int) -> slice:
     frames = framing.frames(heard)
     if manifest.padding != "reflect":
         inside = 1 + (heard - 1 - manifest.look_ahead) // manifest.hop
-        # Frames side by side that look ahead, behind a decimation, end with zeros in place of what their stream
-        # makes of silence.
-        ends = manifest.frame_length == manifest.hop > 1
-        return slice(0, frames if heard == samples and not ends else min(frames, inside))
+        return slice(0, frames if heard == samples else min(frames, inside))
     first = -(-manifest.warm_up // manifest.hop)
     return slice(first, 1 + (heard - manifest.look_ahead) // manifest.hop)
 

@@ -46,10 +46,22 @@ export async function joinWindows(session: Session, manifest: Manifest, signal: 
   return whole;
 }
 
-/** Whether windows of a signal overlap entirely, because what they depend on is longer than they are. */
+/**
+ * Whether only the streaming form answers a signal of some length: windows may overlap entirely, because what they
+ * depend on is longer than they are; or only the streaming form knows where the signal ends.
+ */
 export function needsStream(manifest: Manifest, samples: number): boolean {
   const length = sized(manifest.inputs[0].shape).at(-1)!;
-  return samples > length && manifest.warm_up + manifest.look_ahead >= length;
+  const overlap = samples > length && manifest.warm_up + manifest.look_ahead >= length;
+  return overlap || (samples !== length && endMatters(manifest) && manifest.padding !== "reflect");
+}
+
+/**
+ * Whether the last frames of a signal are others if silence follows it: where the signal is mirrored, and where frames
+ * side by side look ahead, behind a decimation that takes what it decimates to be 0 behind the end.
+ */
+export function endMatters({ padding, frame_length, hop, look_ahead }: Manifest): boolean {
+  return padding === "reflect" || (frame_length === hop && hop > 1 && look_ahead >= hop);
 }
 
 /** Run a signal through a stream, from its beginning to its end. Outputs have a batch axis of 1. */

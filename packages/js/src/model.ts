@@ -4,7 +4,7 @@ import { type NdArray } from "./arrays.js";
 import { type Calibration, type CalibrationOptions, calibration } from "./calibration.js";
 import { type Engine, Session } from "./engine.js";
 import { ArtifactError, InputError } from "./errors.js";
-import { joinStream, joinWindows, mendEnd, needsStream, reduceCourses } from "./joining.js";
+import { endMatters, joinStream, joinWindows, mendEnd, needsStream, reduceCourses } from "./joining.js";
 import { type Manifest, type Port, onnxFile, sized } from "./manifest.js";
 import { type Audio, type Outputs, audioPort, checkChoice, checkOutputs, firstBadSample, signalOf, single } from "./signals.js";
 import { type OnNonfinite, Stream, mirroredSamples } from "./stream.js";
@@ -94,7 +94,7 @@ export class Model {
       outputs = await joinStream(manifest, signal, await this.stream({ onNonfinite: "pass" }));
     } else {
       outputs = await joinWindows(await this.session("whole"), manifest, signal);
-      if (manifest.padding === "reflect" && samples !== sized(port.shape).at(-1)) await this.mendEnd(outputs, signal);
+      if (endMatters(manifest) && samples !== sized(port.shape).at(-1)) await this.mendEnd(outputs, signal);
     }
     outputs = reduceCourses(outputs, manifest);
     if (onNonfinite === "error") checkOutputs(outputs);
@@ -149,7 +149,7 @@ export class Model {
       return;
     }
     console.warn(
-      `${manifest.name}: the last frame is only near that of the whole signal, as only a streaming form knows where ` +
+      `${manifest.name}: the last frames are only near those of the whole signal, as only a streaming form knows where ` +
         "the signal ends; build the model with a [stream] block",
     );
   }

@@ -132,7 +132,7 @@ export class Stream {
         used += room;
         this.filled = 0;
         beyond += this.block;
-        if (this.mirror) this.states[BEYOND_END].data.fill(Math.max(0, beyond));
+        if (BEYOND_END in this.states) this.states[BEYOND_END].data.fill(Math.max(0, beyond));
         pieces.push(await this.run());
       }
       const answer = await this.joined(pieces, Math.max(0, this.known - due));

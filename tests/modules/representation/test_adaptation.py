@@ -42,6 +42,16 @@ def test_sweeps_are_the_loop_over_samples(fs):
         assert of_peak(found, expected) < allowed
 
 
+@pytest.mark.parametrize("limit", [2.0, 5.0])
+def test_default_sweeps_are_enough_for_low_limits(limit):
+    """5 is the limit of Osses and Kohlrausch (2021)."""
+    fs = 16000.0
+    envelopes = rows(fs)[:, :3200]
+    expected = torch.from_numpy(sequential_loops(envelopes, fs, limit=limit))
+    loops = AdaptationLoops(fs, limit=limit, dtype=torch.float64)
+    assert of_peak(loops(torch.from_numpy(envelopes)), expected) < 1e-7
+
+
 def test_sweeps_of_casp_are_enough_for_every_potential():
     """Potentials up to 58 mV, in the channels with the largest and the smallest minimum."""
     fs = 44100.0
