@@ -108,5 +108,5 @@ def test_a_name_that_no_file_can_have():
 def test_several_models_that_begin_like_this_are_all_named(installed):
     shutil.copytree(installed / "bank", installed / "bank_hix")
     shutil.copytree(installed / "bank", installed / "bank_48k")
-    with pytest.raises(ArtifactError, match="did you mean 'bank', 'bank_48k' or 'bank_hix'[?] amt"):
+    with pytest.raises(ArtifactError, match=r"did you mean 'bank', 'bank_48k' or 'bank_hix'\? amt"):
         runtime.load("Ban")
