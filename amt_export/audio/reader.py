@@ -18,6 +18,7 @@ from amt_export.audio.calibration import (
 )
 from amt_export.audio.container import missing
 from amt_export.audio.file_names import as_text, name_for_libsndfile
+from amt_export.audio.statistics import RunningStatistics, Statistics
 from amt_export.errors import AudioError, require
 from amt_export.manifest import Manifest
 
@@ -53,9 +54,9 @@ class AudioReader:
     manifest : Manifest
         Of a model with one audio input.
     level : float, optional
-        dB SPL RMS that the recording shall have, over the model's channels; measuring it takes one
-        more pass over the file. Default: a full-scale sine has the level of the model's convention,
-        see `amt_export.audio.calibration`.
+        dB SPL RMS that the recording shall have, over the model's channels, each without its mean: a sound
+        level meter shows no DC offset. Measuring it takes one more pass over the file. Default: a full-scale
+        sine has the level of the model's convention, see `amt_export.audio.calibration`.
     full_scale : float, optional
         dB SPL RMS of a full-scale sine, instead.
     diotic : bool, optional
@@ -83,7 +84,9 @@ class AudioReader:
     pascals_per_full_scale : float or None
         Pressure of a sample of 1; None where samples are taken as they are and the model takes no pressure.
     remarks : list of str
-        What a user should know of this file: samples that are missing, channels that stay empty.
+        What a user should know of this file: samples that are missing, channels above its bandwidth. What only
+        reading can tell (a DC offset, channels that cancel, clipped samples) is added at the end of the first
+        pass over it: at once with a level, else by `pieces`.
 
     Raises
     ------
@@ -136,7 +139,9 @@ class AudioReader:
         self.samples = int(self._frames * self.fs / self.file_fs + 0.5)
         if not self.samples:
             raise AudioError(f"{self.name}: too short for a single sample at {self.fs} Hz")
-        self._rms = None if level is None else self._measured()
+        self._rms: float | None = None
+        if level is not None:
+            self._keep(self._measured())
         self._gain, self.calibration = calibration(
             manifest, level=level, rms=self._rms, full_scale=full_scale, raw=raw, name=self.name
         )
@@ -150,8 +155,13 @@ class AudioReader:
         return self.samples / self.fs
 
     @property
+    def averaged(self) -> bool:
+        """Whether the model has one ear, and hears the mean of several channels."""
+        return self.channels > 1 and not self._two_ears
+
+    @property
     def level(self) -> float | None:
-        """Level in dB SPL RMS over the model's channels, as the model is given the recording.
+        """Level in dB SPL RMS over the model's channels without their means, as the model is given them.
 
         None until the recording was read once, for silence, and where `pascals_per_full_scale` is None.
         """
@@ -180,7 +190,8 @@ class AudioReader:
         Raises
         ------
         AudioError
-            Where a sample is NaN or infinite, or the file ends before its header says.
+            Where a sample is NaN or infinite, the file ends before its header says, or its channels cancel
+            when they are averaged.
         """
         resampler: Any = None
         if self.fs != self.file_fs:
@@ -190,11 +201,13 @@ class AudioReader:
                 self.file_fs, self.fs, count, dtype="float64", quality="VHQ"
             )
         left = self.samples
-        read, energy = 0, 0.0
-        for heard in self._model_channels(size or PIECE):
-            read += heard.shape[-1]
+        read, statistics = 0, RunningStatistics()
+        for frames, heard in self._model_channels(size or PIECE):
+            read += len(frames)
             last = read == self._frames
-            energy += _energy(heard)
+            statistics.add(frames, heard)
+            if last:
+                self._keep(statistics.result())
             piece = self._gain * heard
             if resampler is not None:
                 piece = resampler.resample_chunk(np.ascontiguousarray(piece.T), last=last).T
@@ -203,8 +216,6 @@ class AudioReader:
             left -= piece.shape[-1]
             if last and left:
                 piece = np.pad(piece, ((0, 0), (0, left)))
-            if last:
-                self._rms = math.sqrt(energy / (read * len(heard)))
             yield piece[None] if self._two_ears else piece
 
     def _opened(self) -> Any:
@@ -238,15 +249,17 @@ class AudioReader:
             return
         if gone:
             self.remarks.append(f"{self.name} is truncated, {gone} missing")
-        readable = sum(block.shape[-1] for block in self._model_channels(1024, until_damaged=True))
+        readable = sum(len(frames) for frames, _ in self._model_channels(1024, until_damaged=True))
         if readable < self._frames:
             self.remarks.append(
                 f"{self.name} ends at {readable / self.file_fs:.3f} s of {self._frames / self.file_fs:.3f} s"
             )
             self._frames = readable
 
-    def _model_channels(self, size: int, *, until_damaged: bool = False) -> Iterator[Samples]:
-        """Yield the channels of the model, (1 or 2, n), relative to full scale."""
+    def _model_channels(
+        self, size: int, *, until_damaged: bool = False
+    ) -> Iterator[tuple[Samples, Samples]]:
+        """Yield channels of the file, (n, C), and of the model, (1 or 2, n), relative to full scale."""
         read = 0
         with self._opened() as file:
             while read < self._frames:
@@ -273,24 +286,40 @@ class AudioReader:
                 heard = frames.T if self._two_ears else frames.mean(axis=1)[None]
                 if self._two_ears and len(heard) == 1:
                     heard = np.repeat(heard, 2, axis=0)
-                yield np.ascontiguousarray(heard)
+                yield frames, np.ascontiguousarray(heard)
 
-    def _measured(self) -> float:
-        """Return the RMS of the whole file, relative to full scale."""
-        total, count = 0.0, 0
-        for heard in self._model_channels(PIECE):
-            total += _energy(heard)
-            count += heard.size
-        return math.sqrt(total / count)
+    def _measured(self) -> Statistics:
+        """Read the whole file, and return what it turned out to be."""
+        statistics = RunningStatistics()
+        for frames, heard in self._model_channels(PIECE):
+            statistics.add(frames, heard)
+        return statistics.result()
+
+    def _keep(self, found: Statistics) -> None:
+        """Keep what a pass over the whole file told; after the first one, it is known already.
+
+        Raises
+        ------
+        AudioError
+            If nothing is left of the channels.
+        """
+        if found.is_cancelled():
+            raise AudioError(
+                f"{self.name}: its {self.channels} channels cancel when they are averaged for one ear; "
+                "give a file with one of them"
+            )
+        if self._rms is None:
+            self.remarks += found.remarks(self.name)
+        self._rms = found.rms
 
     def _remark_empty_channels(self, manifest: Manifest) -> None:
-        """Say which channels lie above all that a file of a lower rate can hold."""
+        """Say which channels lie above all that a file of a lower rate can hold: filters overlap."""
         fc, top = manifest.centre_frequencies, self.file_fs / 2
         empty = [k for k, frequency in enumerate(fc) if frequency > top]
         if empty:
             self.remarks.append(
                 f"{self.name} has {self.file_fs} Hz and nothing above {top:g} Hz: {len(empty)} of {len(fc)} "
-                f"channels stay{'s' * (len(empty) == 1)} empty, from {fc[empty[0]]:.0f} Hz on"
+                f"channels, from {fc[empty[0]]:.0f} Hz on, hold nothing but the tails of lower frequencies"
             )
 
 
@@ -299,9 +328,3 @@ def _ends_early(what: str) -> AudioError:
     return AudioError(f"{what}; --truncated (truncated=True) takes what is there").for_command_line(
         f"{what}; --truncated takes what is there"
     )
-
-
-def _energy(heard: Samples) -> float:
-    """Return the sum of squares; infinite above 1e154, where a square is no number."""
-    with np.errstate(over="ignore"):
-        return float(np.sum(heard**2))

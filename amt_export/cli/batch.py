@@ -14,6 +14,7 @@ from amt_export.cli.exit_codes import SOME_BAD
 from amt_export.cli.inputs import Found, find_recordings, result_names
 from amt_export.cli.interruption import when_interrupted
 from amt_export.cli.sinks.files import result_files
+from amt_export.cli.sinks.picture import check_limits
 from amt_export.cli.terminal.console import Table
 from amt_export.cli.terminal.errors import complain
 from amt_export.cli.terminal.files import replacing
@@ -24,6 +25,7 @@ from amt_export.errors import PublishError
 from amt_export.manifest import Manifest, load_manifest
 from amt_export.plot.columns import columns_for
 from amt_export.runtime.axes import is_timed
+from amt_export.runtime.loudness import LoudnessSummary
 from amt_export.runtime.phon import phon
 
 SUMMARY = "summary.csv"
@@ -32,10 +34,8 @@ SUMMARY = "summary.csv"
 SHOWN = 30
 """Recordings that the table on the terminal has at most; `SUMMARY` has all of them."""
 
-SUMMARY_COLUMNS = (
-    *("recording", "result", "seconds", "level_db_spl", "loudness_sone", "loudness_phon"),
-    *("maximum_at_s", "n5_sone", "n10_sone", "remarks", "error"),
-)
+LOUDNESS_COLUMNS = ("loudness_sone", "loudness_phon", "maximum_at_s", "n5_sone", "n10_sone")
+"""Of `SUMMARY`, where the model gives loudness."""
 
 
 def plan(inputs: Sequence[str], out: Path, suffix: str, *, picture: bool) -> list[Task]:
@@ -132,7 +132,8 @@ def _check(settings: Settings, tasks: Sequence[Task]) -> None:
     task = tasks[0]
     if task.picture is not None:
         timed = {port.name: 1 for port in manifest.outputs if is_timed(port)}
-        columns_for(manifest, float(manifest.sampling_rate or 1), timed, 1)
+        columns = columns_for(manifest, float(manifest.sampling_rate or 1), timed, 1)
+        check_limits(columns, settings.limits)
 
 
 def _check_apart(manifest: Manifest, tasks: Sequence[Task]) -> None:
@@ -171,20 +172,31 @@ def _prepare(out: Path, settings: Settings, tasks: Sequence[Task]) -> None:
 def _write_summary(path: Path, outcomes: Sequence[Outcome], out: Path) -> None:
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(SUMMARY_COLUMNS)
+        loud = any(outcome.loudness is not None for outcome in outcomes)
+        columns = LOUDNESS_COLUMNS if loud else ()
+        first = ("recording", "result", "seconds", "level_db_spl")
+        writer.writerow([*first, *columns, "remarks", "error"])
         for outcome in outcomes:
             result = outcome.files[0].relative_to(out) if outcome.files else ""
-            loud = outcome.loudness
             heard = f"{outcome.seconds:.3f}" if not outcome.error else ""
             level = "" if outcome.level is None else f"{outcome.level:.2f}"
-            loudness = ("", "", "", "", "")
-            if loud is not None:
-                maximum = f"{loud.maximum:.6g}", f"{phon(loud.maximum):.2f}", f"{loud.seconds:.3f}"
-                loudness = (*maximum, f"{loud.n5:.6g}", f"{loud.n10:.6g}")
-            remarks = "; ".join(outcome.remarks)
-            first = outcome.source, result, heard, level
-            row = (*first, *loudness, remarks, outcome.error)
+            loudness = _loudness_cells(outcome.loudness)[: len(columns)]
+            remarks = "; ".join([*_averaged(outcome), *outcome.remarks])
+            row = (outcome.source, result, heard, level, *loudness, remarks, outcome.error)
             writer.writerow([as_text(str(cell)) for cell in row])
+
+
+def _loudness_cells(loud: LoudnessSummary | None) -> tuple[str, ...]:
+    """Return the cells of `LOUDNESS_COLUMNS`."""
+    if loud is None:
+        return ("",) * len(LOUDNESS_COLUMNS)
+    maximum = f"{loud.maximum:.6g}", f"{phon(loud.maximum):.2f}", f"{loud.seconds:.3f}"
+    return (*maximum, f"{loud.n5:.6g}", f"{loud.n10:.6g}")
+
+
+def _averaged(outcome: Outcome) -> list[str]:
+    """Say that channels were averaged, which is no fault and no warning."""
+    return [f"{outcome.averaged} channels averaged"] if outcome.averaged else []
 
 
 def _say(outcomes: Sequence[Outcome], elapsed: float, out: Path) -> int:
@@ -201,6 +213,11 @@ def _say(outcomes: Sequence[Outcome], elapsed: float, out: Path) -> int:
         f"({number(seconds / elapsed)} times real time){skipped}",
         soft_wrap=True,
     )
+    if averaged := sum(bool(outcome.averaged) for outcome in good):
+        text = (
+            f"{count(averaged, 'recording')} of several channels: averaged for the model's one ear"
+        )
+        console.print(text, soft_wrap=True)
     remarked = sum(bool(outcome.remarks) for outcome in good)
     about = f" (remarks on {count(remarked, 'recording')})" if remarked else ""
     console.print(f"wrote {out / SUMMARY}{about}", soft_wrap=True)

@@ -28,6 +28,8 @@ class Settings:
     level, full_scale : float or None
     diotic, raw, truncated : bool
         As `amt_export.audio.reader.AudioReader` takes them.
+    limits : tuple of two float, optional
+        Of the colours of pictures, in dB.
     """
 
     folder: Path
@@ -37,6 +39,7 @@ class Settings:
     diotic: bool = False
     raw: bool = False
     truncated: bool = False
+    limits: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,8 @@ class Outcome:
         That were written.
     seconds : float
         Duration of the recording.
+    averaged : int
+        Channels that were averaged for the model's one ear; 0 where it has only one, or goes to two ears.
     level : float or None
         dB SPL RMS.
     elapsed : float
@@ -73,6 +78,7 @@ class Outcome:
     source: Path
     files: tuple[Path, ...] = ()
     seconds: float = 0.0
+    averaged: int = 0
     level: float | None = None
     elapsed: float = 0.0
     remarks: tuple[str, ...] = ()
@@ -131,7 +137,9 @@ class Converter:
         """
         account = Account(self.manifest, recording)
         with ExitStack() as stack:
-            sinks = [stack.enter_context(sink) for sink in _sinks(task, account)]
+            sinks = [
+                stack.enter_context(sink) for sink in _sinks(task, account, self._settings.limits)
+            ]
             started = time.perf_counter()
             done = 0
             for audio, outputs in recording_pieces(self._opened, recording):
@@ -147,6 +155,7 @@ class Converter:
             task.source,
             tuple(files_of(task, self)),
             recording.seconds,
+            recording.channels if recording.averaged else 0,
             recording.level,
             elapsed,
             tuple(recording.remarks),
@@ -160,13 +169,13 @@ def files_of(task: Task, converter: Converter) -> list[Path]:
     return files if task.picture is None else [*files, task.picture]
 
 
-def _sinks(task: Task, account: Account) -> list[Sink]:
+def _sinks(task: Task, account: Account, limits: tuple[float, float] | None) -> list[Sink]:
     """Return what takes the outputs; the last one is finished first: no picture without its numbers."""
     sinks: list[Sink] = []
     if task.picture is not None:
         from amt_export.cli.sinks.picture import PictureSink
 
-        sinks.append(PictureSink(task.picture, account))
+        sinks.append(PictureSink(task.picture, account, limits))
     if task.output is not None:
         sinks.append(SINKS[task.output.suffix.lower()](task.output, account))
     return sinks

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from amt_export.errors import InputError
 from amt_export.manifest import Manifest
-from amt_export.plot.kinds import KINDS, Gatherer
+from amt_export.plot.kinds import KINDS, LEVEL_KINDS, Gatherer
 from amt_export.plot.level_columns import MAX_COLUMNS, Outline
 from amt_export.plot.panels import Drawable
 
@@ -40,6 +40,15 @@ class Columns:
         self.outline.add(audio)
         for gatherer in self.gatherers:
             gatherer.add(outputs)
+
+    def is_silent(self) -> bool:
+        """Whether there was audio, and all of it was zero."""
+        lowest, highest = self.outline.edges()
+        return bool(self.samples) and not lowest.any() and not highest.any()
+
+    def has_levels(self) -> bool:
+        """Whether a panel has levels in dB, for which a range can be given."""
+        return any(isinstance(gatherer, LEVEL_KINDS) for gatherer in self.gatherers)
 
     def panels(self) -> list[Drawable]:
         """Return all panels, from top to bottom."""

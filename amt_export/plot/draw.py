@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from amt_export.errors import PublishError, require
-from amt_export.manifest import Manifest
+from amt_export.manifest import Manifest, Port
 from amt_export.plot.columns import Columns, gathered
 from amt_export.plot.level_columns import Outline
 from amt_export.plot.panels import Drawable
@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 
 DYNAMIC_RANGE = 70.0
 """dB below the maximum that the colours span: speech from its vowels down to a quiet room."""
+
+SILENCE = -150.0
+"""dB; levels below are those of silence: the floor of `plot.level_columns` is 206 dB below 20 µPa."""
+
+Limits = tuple[float, float]
 
 INK, PALE = "#22223b", "#6c6c80"
 
@@ -47,6 +52,7 @@ def cochleagram(
     fs: float,
     title: str,
     audio: NDArray[Any] | None = None,
+    limits: Limits | None = None,
 ) -> Figure:
     """Draw what a model answers, one panel below the other.
 
@@ -58,6 +64,9 @@ def cochleagram(
         Heading, e.g. the name of the recording.
     audio : ndarray [shape=(..., T)], optional
         The model's input, for a strip above.
+    limits : tuple of two float, optional
+        Lowest and highest level that has a colour of its own, in dB as the colour bar says it; the same for
+        several pictures, so that they compare. Default: `DYNAMIC_RANGE` dB below the maximum.
 
     Returns
     -------
@@ -72,10 +81,10 @@ def cochleagram(
         If matplotlib is not installed.
     """
     heard = np.empty(0) if audio is None else np.asarray(audio)
-    return picture(gathered(outputs, manifest, fs, heard), fs, title)
+    return picture(gathered(outputs, manifest, fs, heard), fs, title, limits)
 
 
-def picture(columns: Columns, fs: float, title: str) -> Figure:
+def picture(columns: Columns, fs: float, title: str, limits: Limits | None = None) -> Figure:
     """Draw what was gathered from a model's outputs; see `cochleagram`."""
     matplotlib = require("matplotlib", "plot", "Drawing pictures")
     figures = require("matplotlib.figure", "plot", "Drawing pictures")
@@ -88,8 +97,8 @@ def picture(columns: Columns, fs: float, title: str) -> Figure:
             1 + len(shown), 2, height_ratios=[0.7, *heights], width_ratios=[1, 0.016]
         )
         axes = [figure.add_subplot(grid[1 + i, 0]) for i in range(len(shown))]
-        for unit in dict.fromkeys(panel.unit for panel in shown):
-            _draw_unit(unit, shown, axes, grid)
+        for scale in dict.fromkeys(panel.scale for panel in shown):
+            _draw_scale(scale, shown, axes, grid, limits, silent=columns.is_silent())
         for panel, ax in zip(shown, axes, strict=True):
             ax.sharex(axes[0])
             ax.label_outer()
@@ -101,7 +110,7 @@ def picture(columns: Columns, fs: float, title: str) -> Figure:
         strip = figure.add_subplot(grid[0, 0], sharex=axes[0])
         strip.axis("off")
         if columns.samples:
-            _draw_waveform(columns.outline, fs, manifest.inputs[0].unit, strip)
+            _draw_waveform(columns.outline, fs, manifest.inputs[0], strip)
         # A file name may hold dollar signs, and is no mathematics.
         strip.set_title(title, loc="left", fontsize=13, fontweight="bold", pad=20, parse_math=False)
         strip.text(
@@ -124,13 +133,28 @@ def save(figure: Figure, path: str | Path) -> None:
         raise PublishError(f"{path}: {error.strerror or error}; give another place") from error
 
 
-def _draw_unit(unit: str, shown: list[Drawable], axes: list[Axes], grid: GridSpec) -> None:
-    """Draw the panels of one unit on one colour scale, so that they compare, with its bar beside them."""
-    places = [place for place, panel in enumerate(shown) if panel.unit == unit]
+def _draw_scale(
+    scale: str,
+    shown: list[Drawable],
+    axes: list[Axes],
+    grid: GridSpec,
+    limits: Limits | None,
+    *,
+    silent: bool,
+) -> None:
+    """Draw the panels of one scale with the same colours, so that they compare, with their bar beside them."""
+    places = [place for place, panel in enumerate(shown) if panel.scale == scale]
+    first = shown[places[0]]
     top = max(shown[place].loudest() for place in places)
     top = top if np.isfinite(top) else 0.0  # no component at all
-    start = shown[places[0]].bottom
-    bottom = top - DYNAMIC_RANGE if start is None else start
+    if first.bottom is None and first.unit and (silent or top < SILENCE):
+        _draw_silence([shown[place] for place in places], [axes[place] for place in places], top)
+        return
+    bottom, extend = (-top, "neither") if first.signed else (first.bottom or 0.0, "neither")
+    if first.bottom is None:
+        bottom, extend = top - DYNAMIC_RANGE, "min"
+        if limits is not None:
+            (bottom, top), extend = limits, "both" if top > limits[1] else "min"
     # Silence on a scale that begins at zero: any top above it.
     top = top if top > bottom else bottom + 1.0
     drawn = [shown[place].draw(axes[place], bottom, top) for place in places]
@@ -140,20 +164,28 @@ def _draw_unit(unit: str, shown: list[Drawable], axes: list[Axes], grid: GridSpe
     bar = figure.colorbar(
         drawn[-1],
         cax=figure.add_subplot(grid[1 + places[0] : 2 + places[-1], 1]),
-        extend="min" if start is None else "neither",
+        extend=extend,
     )
-    bar.set_label(f"level ({unit})" if start is None else unit)
+    bar.set_label(f"level ({first.unit})" if first.bottom is None else first.unit)
     bar.outline.set_visible(False)
 
 
-def _draw_waveform(outline: Outline, fs: float, unit: str, ax: Axes) -> None:
+def _draw_silence(panels: list[Drawable], axes: list[Axes], level: float) -> None:
+    """Draw panels of levels in black, and say why; a colour bar would have nothing to tell."""
+    for panel, ax in zip(panels, axes, strict=True):
+        panel.draw(ax, level, level + DYNAMIC_RANGE)
+        ax.text(
+            *(0.5, 0.5, "silence"), color="white", ha="center", va="center", transform=ax.transAxes
+        )
+
+
+def _draw_waveform(outline: Outline, fs: float, port: Port, ax: Axes) -> None:
     """Draw the envelope of the input, of all channels together, without axes."""
     lowest, highest = outline.edges()
     starts = outline.width * np.arange(len(lowest))
     ax.fill_between(starts / fs, lowest, highest, color=INK, linewidth=0.3)
     peak = max(float(highest.max()), -float(lowest.min()))
     ax.set_ylim(-peak or -1, peak or 1)
-    label = ax.text(
-        1.008, 0.5, f"peak\n{peak:.2g} {unit}", color=PALE, va="center", transform=ax.transAxes
-    )
+    words = f"peak\n{peak:.2g} {port.unit}" + "\nboth ears" * ("ear" in port.axes)
+    label = ax.text(1.008, 0.5, words, color=PALE, va="center", transform=ax.transAxes)
     label.set_in_layout(False)  # it lies above the colour bar, and needs no column of its own

@@ -42,3 +42,6 @@ KINDS: tuple[Kind, ...] = (
     ComponentClouds.of,
 )
 """From the top of a picture to its bottom."""
+
+LEVEL_KINDS = (LevelImages, ComponentClouds)
+"""Those whose colours are levels in dB."""

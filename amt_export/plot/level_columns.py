@@ -209,6 +209,6 @@ def _levels(means: Array, port: Port) -> tuple[Array, str]:
     """Return short-time levels of waveforms from mean squares (F, k), and their unit."""
     energy = np.stack([np.convolve(row, SMOOTHING)[2:-2] for row in means])
     energy /= np.convolve(np.ones(means.shape[1]), SMOOTHING)[2:-2]  # fewer at the ends
-    # Only pressure has a reference of its own; a velocity's zero is the picture's maximum.
-    reference, unit = (P0**2, "dB SPL") if port.unit == "Pa" else (energy.max(), "dB re maximum")
-    return 10 * np.log10(np.maximum(energy, FLOOR) / max(reference, FLOOR)), unit
+    # Absolute, so that pictures of several recordings and models compare.
+    reference, unit = (P0**2, "dB SPL") if port.unit == "Pa" else (1.0, f"dB re 1 {port.unit}")
+    return 10 * np.log10(np.maximum(energy, FLOOR) / reference), unit

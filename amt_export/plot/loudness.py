@@ -18,6 +18,7 @@ from amt_export.runtime.loudness import (
     RunningLoudness,
     both_ears,
     loudness_outputs,
+    time_of,
 )
 from amt_export.runtime.phon import phon
 
@@ -39,6 +40,9 @@ PHONS = np.arange(0, 121, 10)
 
 ROOM = 0.06
 """Share of the panel's height that such a tick needs."""
+
+INAUDIBLE = 5e-4
+"""Sone; the softest loudness with a loudness level, 0 phon."""
 
 SONES = np.geomspace(5.5e-4, 304.0, 4000)
 """Where `phon` is inverted for the ticks: its table ends a little further out."""
@@ -106,13 +110,15 @@ class Curves:
 
     height: ClassVar[float] = 3.0
     unit: ClassVar[str] = ""
+    scale: ClassVar[str] = ""
     bottom: ClassVar[float | None] = None
+    signed: ClassVar[bool] = False
 
     @property
     def name(self) -> str:
         """Title, with the percentiles."""
         n5, n10 = self.summary.n5, self.summary.n10
-        return f"loudness of both ears, N5 = {n5:.3g} sone, N10 = {n10:.3g} sone"
+        return f"both ears, N5 = {_sone(n5)}, N10 = {_sone(n10)}"
 
     def loudest(self) -> float:
         """See `amt_export.plot.panels.Drawable`."""
@@ -120,37 +126,39 @@ class Curves:
 
     def draw(self, ax: Axes, bottom: float, top: float) -> None:  # noqa: ARG002
         """See `amt_export.plot.panels.Drawable`."""
+        summary = self.summary
         for (name, course), colour in zip(self.courses.items(), (SHORT, LONG), strict=False):
             ax.plot(self.seconds, course, color=colour, linewidth=1.2, label=name)
+        if summary.maximum:
+            level = f"{phon(summary.maximum):.0f} phon"
+            words = f"maximum {_sone(summary.maximum)} ({level}) at {time_of(summary.seconds)}"
+            ax.plot(
+                [summary.seconds], [summary.maximum], "o", color=LONG, markersize=4, label=words
+            )
         largest = max(float(course.max(initial=0.0)) for course in self.courses.values())
-        # A little room for the words above the maximum.
-        high = 1.2 * largest if largest > 0.0 else 1.0
+        high = 1.08 * largest if largest > 0.0 else 1.0
         ax.set_ylim(0.0, high)
         ax.set_ylabel("loudness (sone)")
-        self._mark_maximum(ax)
-        ax.legend(loc="upper right", frameon=False, ncols=2, borderaxespad=0.0)
+        # Above the panel, where no line is.
+        ax.legend(
+            loc="lower right",
+            bbox_to_anchor=(1.0, 1.0),
+            borderaxespad=0.2,
+            frameon=False,
+            ncols=3,
+            handlelength=1.2,
+            columnspacing=1.2,
+        )
         levels = ax.secondary_yaxis(1.0)
         levels.set_ylabel("loudness level (phon)")
         places = np.interp(PHONS, phon(SONES), SONES)
         ticks = spaced([float(place) for place in places if place <= high], ROOM * high)
         levels.set_yticks(ticks, [f"{phon(tick):.0f}" for tick in ticks])
 
-    def _mark_maximum(self, ax: Axes) -> None:
-        maximum, at = self.summary.maximum, self.summary.seconds
-        if not maximum:
-            return
-        ax.plot([at], [maximum], "o", color=LONG, markersize=4)
-        start, end = self.times
-        left_half = at < (start + end) / 2
-        ax.annotate(
-            f"{maximum:.3g} sone ({phon(maximum):.0f} phon) at {at:.2f} s",
-            (at, maximum),
-            xytext=(6 if left_half else -6, 5),
-            textcoords="offset points",
-            ha="left" if left_half else "right",
-            color=LONG,
-            bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1.0},
-        )
+
+def _sone(loudness: float) -> str:
+    """Return a loudness as a title has it; what nobody hears is 0."""
+    return f"{loudness if loudness >= INAUDIBLE else 0.0:.3g} sone"
 
 
 class LoudnessCourses:

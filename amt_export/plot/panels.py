@@ -32,6 +32,12 @@ ROOM = 0.035
 COLOURS = "magma"
 """Dark is soft, bright is loud, in print and for the colour-blind too."""
 
+SIGNED_COLOURS = "RdBu_r"
+"""White is zero, red is positive, blue is negative."""
+
+ABSENT = "#d8d8e0"
+"""Where a channel has no value: a grey that is in no scale."""
+
 
 class Drawable(Protocol):
     """One panel of a picture, below the waveform.
@@ -45,9 +51,13 @@ class Drawable(Protocol):
     height : float
         In inches.
     unit : str
-        What its colours mean. Panels of one unit share a colour bar; without colours it is empty.
+        What its colours mean; empty without colours.
+    scale : str
+        Panels of one scale share a colour bar.
     bottom : float or None
-        Where its colours begin; None for `DYNAMIC_RANGE` below the loudest.
+        Where its colours begin; None for levels in dB, which begin `DYNAMIC_RANGE` below the loudest.
+    signed : bool
+        Whether its values have both signs, so that colours run from minus to plus the largest.
     """
 
     @property
@@ -59,7 +69,11 @@ class Drawable(Protocol):
     @property
     def unit(self) -> str: ...  # noqa: D102
     @property
+    def scale(self) -> str: ...  # noqa: D102
+    @property
     def bottom(self) -> float | None: ...  # noqa: D102
+    @property
+    def signed(self) -> bool: ...  # noqa: D102
 
     def loudest(self) -> float:
         """Return the largest value that has a colour; -inf if there is none."""
@@ -81,11 +95,14 @@ class Panel:
     frequencies : ndarray [shape=(F,)]
         Centre frequencies in Hz, ascending.
     levels : ndarray [shape=(F, columns)]
-        In ``unit``.
+        In ``unit``; NaN where a channel has no value.
     unit : str
         As the colour bar says it, e.g. ``"dB SPL"``.
     bottom : float or None
+    signed : bool
         See `Drawable`.
+    own_scale : bool
+        Whether it has a colour bar of its own.
     """
 
     name: str
@@ -94,15 +111,24 @@ class Panel:
     levels: Array
     unit: str
     bottom: float | None = None
+    signed: bool = False
+    own_scale: bool = False
 
     height: ClassVar[float] = 3.6
 
+    @property
+    def scale(self) -> str:
+        """See `Drawable`."""
+        return f"{self.unit}, {self.name}" if self.own_scale else self.unit
+
     def loudest(self) -> float:
         """See `Drawable`."""
-        return float(self.levels.max(initial=-np.inf))
+        values = np.abs(self.levels) if self.signed else self.levels
+        return float(np.nanmax(values, initial=-np.inf))
 
     def draw(self, ax: Axes, bottom: float, top: float) -> ScalarMappable:
         """See `Drawable`."""
+        ax.set_facecolor(ABSENT)
         places = cams(self.frequencies)
         low, high = _edges(places)
         rows = np.asarray(low + (high - low) / ROWS * (np.arange(ROWS) + 0.5), np.float64)
@@ -112,7 +138,7 @@ class Panel:
             origin="lower",
             aspect="auto",
             interpolation="antialiased",
-            cmap=COLOURS,
+            cmap=SIGNED_COLOURS if self.signed else COLOURS,
             vmin=bottom,
             vmax=top,
         )
@@ -148,6 +174,12 @@ class Cloud:
 
     height: ClassVar[float] = 3.6
     bottom: ClassVar[float | None] = None
+    signed: ClassVar[bool] = False
+
+    @property
+    def scale(self) -> str:
+        """See `Drawable`."""
+        return self.unit
 
     def loudest(self) -> float:
         """See `Drawable`."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from amt_export.manifest import Manifest, Port
 from amt_export.plot.level_columns import MAX_COLUMNS
-from amt_export.plot.panels import COLOURS, Panel, cams
+from amt_export.plot.panels import ABSENT, COLOURS, Panel, cams
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,10 +25,14 @@ AXES = ("batch", "channel", "modulation")
 SHOWN = (0.0, 5.0, 50.0 / 3.0, 77.0)
 """Hz; the modulation filters that get an image are those nearest to these: slow, speech, roughness."""
 
+LOWEST = "< 2.5"
+"""The filter at 0 Hz: a low-pass at 2.5 Hz."""
+
 TICKS = (20, 50, 100, 200, 500, 1000, 2000, 4000, 8000, 16000)
 """Hz; those inside the picture are labelled."""
 
-UNIT = "mean magnitude (model units)"
+UNIT = "model units"
+"""Of an internal representation: the adaptation loops end at about 100 of them for a steady loud sound."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +58,10 @@ class ModulationSpectrum:
 
     name: ClassVar[str] = ""
     height: ClassVar[float] = 3.4
-    unit: ClassVar[str] = "mean over time (model units)"
+    unit: ClassVar[str] = f"mean magnitude ({UNIT})"
+    scale: ClassVar[str] = unit
     bottom: ClassVar[float | None] = 0.0
+    signed: ClassVar[bool] = False
 
     def loudest(self) -> float:
         """See `amt_export.plot.panels.Drawable`."""
@@ -67,23 +73,20 @@ class ModulationSpectrum:
         Its horizontal axis is no time, so it lies in axes of its own.
         """
         ax.axis("off")
-        inner = ax.inset_axes((0.0, 0.12, 1.0, 0.8))
-        inner.set_facecolor("#d8d8e0")  # where a channel has no such filter
+        inner = ax.inset_axes((0.0, 0.2, 1.0, 0.72))
+        inner.set_facecolor(ABSENT)
         drawn = inner.imshow(
             self.means, origin="lower", aspect="auto", cmap=COLOURS, vmin=bottom, vmax=top
         )
-        names = [f"{f:.3g}" for f in self.modulations]
+        names = [f"{f:.3g}" if f else LOWEST for f in self.modulations]
         inner.set_xticks(range(len(names)), names)
         places = cams(self.frequencies)
         ticks = [hz for hz in TICKS if places[0] <= cams(hz) <= places[-1]]
         rows = np.interp(cams(ticks), places, np.arange(len(places)))
         inner.set_yticks(rows, [f"{hz // 1000}k" if hz >= 1000 else str(hz) for hz in ticks])
         inner.set_ylabel("frequency (Hz)")
-        inner.set_title(
-            "mean over time, by modulation frequency (Hz; 0: below 2.5 Hz)",
-            loc="left",
-            fontsize=9.5,
-        )
+        inner.set_xlabel("modulation frequency (Hz)")
+        inner.set_title("magnitude of the representation, mean over time", loc="left", fontsize=9.5)
         return drawn
 
 
@@ -91,6 +94,54 @@ def _is_described(port: Port, manifest: Manifest) -> bool:
     """Return whether the manifest names all channels and modulation filters of an output."""
     sizes = (len(manifest.counts), len(manifest.mfc))
     return 0 not in sizes and port.sized()[1:3] == sizes
+
+
+class Stretches:
+    """Reduces the images of modulation filters (F, K, n) to one column for each stretch of `width` frames.
+
+    Filters up to 10 Hz give a signal with both signs, the others an envelope. A mean would cancel in the
+    former where a column is long, so these keep the value of largest magnitude.
+
+    Parameters
+    ----------
+    width : int
+        Frames of a stretch.
+    """
+
+    def __init__(self, width: int) -> None:
+        self._width = width
+        self._means: list[Array] = []
+        self._peaks: list[Array] = []
+        self._rest: Array | None = None
+        self._signed: NDArray[np.bool_] | None = None
+
+    def add(self, images: Array) -> None:
+        """Continue with the images."""
+        if not images.shape[-1]:
+            return
+        negative: NDArray[np.bool_] = np.any(images < 0.0, axis=(0, 2))
+        self._signed = negative if self._signed is None else self._signed | negative
+        if self._rest is not None:
+            images = np.concatenate([self._rest, images], axis=-1)
+        whole = images.shape[-1] // self._width
+        cut = images[..., : whole * self._width]
+        self._reduce(cut.reshape(*cut.shape[:2], whole, self._width))
+        self._rest = images[..., whole * self._width :]
+
+    def columns(self) -> tuple[Array, NDArray[np.bool_]]:
+        """Return the columns (F, K, k), and which of the K filters have both signs."""
+        if self._rest is not None and self._rest.shape[-1]:
+            self._reduce(self._rest[:, :, None])
+            self._rest = None
+        signed = np.zeros(0, bool) if self._signed is None else self._signed
+        means, peaks = (np.concatenate(part, axis=-1) for part in (self._means, self._peaks))
+        return np.where(signed[:, None], peaks, means), signed
+
+    def _reduce(self, stretches: Array) -> None:
+        """Keep mean and peak of stretches (F, K, k, width)."""
+        self._means.append(stretches.mean(axis=-1))
+        place = np.abs(stretches).argmax(axis=-1)[..., None]
+        self._peaks.append(np.take_along_axis(stretches, place, axis=-1)[..., 0])
 
 
 class Representation:
@@ -110,12 +161,10 @@ class Representation:
 
     def __init__(self, manifest: Manifest, port: Port, frames: int, fs: float) -> None:
         self._manifest, self._port, self._fs = manifest, port, fs
-        self._width = max(1, -(-frames // MAX_COLUMNS))
+        self._stretches = Stretches(max(1, -(-frames // MAX_COLUMNS)))
         centres = np.asarray(manifest.mfc, np.float64)
         nearest = [int(np.abs(centres - f).argmin()) for f in SHOWN]
         self._chosen = list(dict.fromkeys(nearest))
-        self._columns: list[Array] = []
-        self._rest: Array | None = None
         self._sum: Array = np.zeros((0, 0))
         self._count = 0
 
@@ -131,24 +180,15 @@ class Representation:
         """Continue with the outputs."""
         value = outputs[self._port.name]
         row = value[0] if value.ndim == len(self._port.axes) else value
-        magnitude = np.abs(row.astype(np.float64))
-        self._count += magnitude.shape[-1]
-        total = magnitude.sum(axis=-1)
+        values = row.astype(np.float64)
+        self._count += values.shape[-1]
+        total = np.abs(values).sum(axis=-1)
         self._sum = total if not self._sum.size else self._sum + total
-        chosen = magnitude[:, self._chosen]
-        if self._rest is not None:
-            chosen = np.concatenate([self._rest, chosen], axis=-1)
-        whole = chosen.shape[-1] // self._width
-        cut = chosen[..., : whole * self._width]
-        self._columns.append(cut.reshape(*cut.shape[:2], whole, self._width).mean(axis=-1))
-        self._rest = chosen[..., whole * self._width :]
+        self._stretches.add(values[:, self._chosen])
 
     def panels(self) -> list[ModulationSpectrum | Panel]:
         """Return the mean over time, and an image for each of some modulation filters."""
-        columns = list(self._columns)
-        if self._rest is not None and self._rest.shape[-1]:
-            columns.append(self._rest.mean(axis=-1, keepdims=True))
-        images = np.concatenate(columns, axis=-1)
+        images, signed = self._stretches.columns()
         frequencies = np.asarray(self._manifest.centre_frequencies, np.float64)
         modulations = np.asarray(self._manifest.mfc, np.float64)
         times = (0.0, self._count * self._manifest.hop / self._fs)
@@ -158,8 +198,18 @@ class Representation:
             ModulationSpectrum(times, frequencies, modulations, means)
         ]
         for place, modulation in enumerate(self._chosen):
-            what = (
-                f"modulation at {modulations[modulation]:.3g} Hz" if modulation else "below 2.5 Hz"
+            name = f"at {modulations[modulation]:.3g} Hz" if modulation else "below 2.5 Hz"
+            kind = "" if signed[place] else ", envelope"
+            image = np.where(absent[:, modulation, None], np.nan, images[:, place])
+            panel = Panel(
+                f"modulation {name}{kind}",
+                times,
+                frequencies,
+                image,
+                UNIT,
+                0.0,
+                bool(signed[place]),
+                True,
             )
-            shown.append(Panel(what, times, frequencies, images[:, place], UNIT, 0.0))
+            shown.append(panel)
         return shown

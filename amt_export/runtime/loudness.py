@@ -62,6 +62,11 @@ def both_ears(loudness: NDArray[Any]) -> Array:
     return total
 
 
+def time_of(seconds: float) -> str:
+    """Return when something was in a recording: ``3.21 s``, or ``3 ms`` below a tenth of a second."""
+    return f"{seconds:.2f} s" if seconds >= 0.1 else f"{1000 * seconds:.0f} ms"
+
+
 def percentile_loudness(short_term: ArrayLike, percent: float = 5.0) -> float:
     """Loudness that is exceeded for some percent of the time, N5 for 5 percent.
 

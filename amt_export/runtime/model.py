@@ -199,7 +199,8 @@ class Model:
         path : str or Path
             A WAV, FLAC, AIFF, OGG or MP3 file; it is resampled where needed.
         level : float, optional
-            dB SPL RMS that the recording had. Default: a full-scale sine is taken to have 93.98.
+            dB SPL RMS that the recording had, without the mean of each channel. Default: a full-scale sine is
+            taken to have 93.98.
         **options
             ``full_scale``, ``diotic``, ``raw``, ``truncated``: see `amt_export.audio.reader.AudioReader`.
 
@@ -221,9 +222,10 @@ class Model:
                 f"{unknown}: no such option; process_file takes level, {', '.join(FILE_OPTIONS)}"
             )
         reader = AudioReader(path, self._manifest, level, **options)
+        audio = reader.read()  # which can tell more of the file
         for remark in reader.remarks:
             warnings.warn(remark, UserWarning, stacklevel=2)
-        return self.process(reader.read())
+        return self.process(audio)
 
     def process(self, audio: Array, *, on_nonfinite: str = "error") -> dict[str, Array]:
         """Run the model on a signal of any length.

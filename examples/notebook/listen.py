@@ -47,7 +47,7 @@ print(loudness_model)
 # %%
 def pascals(samples, level):
     """Bring samples to a level in dB SPL: sound pressure in Pa."""
-    rms = np.sqrt(np.mean(samples**2))
+    rms = np.std(samples)  # a level leaves a DC offset out
     return 2e-5 * 10 ** (level / 20) * samples / rms
 
 

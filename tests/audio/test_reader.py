@@ -51,7 +51,8 @@ def independently(path, ears, level):
     heard = samples if ears else samples.mean(axis=1, keepdims=True)
     pascal = heard * np.sqrt(2) * 2e-5 * 10 ** (93.98 / 20)
     if level is not None:
-        pascal = heard / np.sqrt(np.mean(heard**2)) * 2e-5 * 10 ** (level / 20)
+        # A level leaves the mean of each channel out.
+        pascal = heard / np.sqrt(np.mean(heard.var(axis=0))) * 2e-5 * 10 ** (level / 20)
     pascal = pascal if fs == 16000 else soxr.resample(pascal, fs, 16000, quality="VHQ")
     return pascal.T[None] if ears else pascal.T
 

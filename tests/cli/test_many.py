@@ -95,7 +95,19 @@ def test_the_summary_has_a_row_for_each_recording_in_their_order(model, day, tmp
     assert list(good) == ["a.flac.csv", "a.wav.csv", "deep/b.csv"]
     assert good["deep/b.csv"]["seconds"] == "0.312"
     assert {row["level_db_spl"] for row in good.values()} == {"60.00"}
+    # No columns of loudness where there is none.
+    assert list(found[0]) == ["recording", "result", "seconds", "level_db_spl", "remarks", "error"]
     assert all(bool(row["error"]) != bool(row["result"]) for row in found)
+
+
+def test_averaged_channels_are_said(model, wav, tmp_path, capsys):
+    paths = wav(noise(3000, 2), name="two.wav"), wav(noise(3000), name="one.wav")
+    assert run(model, *paths, "-o", tmp_path / "out") == 0
+    assert "1 recording of several channels: averaged for the model's one ear" in (
+        capsys.readouterr().out
+    )
+    two, one = rows(tmp_path / "out" / "summary.csv")
+    assert (two["remarks"], one["remarks"]) == ("2 channels averaged", "")
 
 
 def test_loudness_of_many_recordings_is_a_table(tmp_path, wav, capsys, monkeypatch):

@@ -43,9 +43,63 @@ def test_run_is_named_after_the_recording_and_calibrated(small, tmp_path, wav):
     done = amt("run", small, path, "--level", "60", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "the recording has 60 dB SPL (RMS)" in done.stdout
-    with np.load(tmp_path / "tone.npz") as data:
+    with np.load(tmp_path / "tone.small.npz") as data:
         rms = np.sqrt(np.mean(data["subbands"][0, 1, 8000:] ** 2))
     assert 20 * np.log10(rms / 2e-5) == pytest.approx(60, abs=0.1)
+
+
+def test_default_names_hold_the_model(small, small_stream, wav, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = wav(np.zeros(1000), name="tone.wav")
+    other = shutil.copytree(small_stream, tmp_path / "other")
+    for folder in (small, other):
+        assert main(["run", str(folder), str(path), "--plot"]) == 0
+    assert main(["run", str(small), str(path), "--plot", "-o", "a.npz"]) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        *("a.npz", "a.png", "other", "tone.other.png", "tone.small.png", "tone.wav")
+    ]
+
+
+def test_what_only_reading_can_tell_is_said_once(small_stream, wav, tmp_path, capsys):
+    tone = 0.01 * np.sin(2 * np.pi * 1000 / 16000 * np.arange(16000))
+    path = wav(np.stack([tone, tone], axis=1) + 0.1)
+    for options in ((), ("--level", "60")):
+        assert (
+            main(["run", str(small_stream), str(path), "-o", str(tmp_path / "a.npz"), *options])
+            == 0
+        )
+        text = capsys.readouterr().out
+        assert "input.wav: 1.00 s, 2 channels averaged, 16000 Hz\n" in text
+        assert text.count("warning: input.wav has a DC offset of 0.1 of full scale") == 1
+        with np.load(tmp_path / "a.npz") as data:
+            rms = np.std(data["subbands"][0, 1, 8000:])
+        level = 60 if options else 93.98 - 40
+        assert 20 * np.log10(rms / 2e-5) == pytest.approx(level, abs=0.1)
+
+
+def test_channels_that_cancel_leave_no_result(small_stream, wav, tmp_path, capsys):
+    noise = 0.1 * np.random.default_rng(0).standard_normal(16000)
+    path = wav(np.stack([noise, -noise], axis=1))
+    for options in ((), ("--level", "60")):
+        out = tmp_path / "out.npz"
+        error = failed(capsys, "run", small_stream, path, "-o", out, *options)
+        assert "input.wav: its 2 channels cancel" in error
+        assert not out.exists()
+
+
+def test_a_range_is_for_levels(small, wav, tmp_path, capsys):
+    path = wav(np.zeros(1000))
+    picture = ("--plot", tmp_path / "a.png")
+    assert main([*map(str, ("run", small, path, *picture)), "--range", "-20", "40"]) == 0
+    for options, words in (
+        ((*picture, "--range", "40", "-20"), "give the lower level first"),
+        ((*picture, "--range", "0", "nan"), "give the lower level first"),
+        (("--range", "0", "60"), "is for pictures; add --plot"),
+    ):
+        with pytest.raises(SystemExit) as exit_:
+            main([*map(str, ("run", small, path, *options))])
+        assert exit_.value.code == 2
+        assert words in capsys.readouterr().err
 
 
 BAD_AUDIO = {
@@ -109,7 +163,7 @@ def test_a_level_that_cannot_be(level, small, wav, tmp_path, capsys, monkeypatch
     monkeypatch.chdir(tmp_path)
     assert main(["run", str(small), str(wav(np.zeros(1000))), "--level", level]) == 1
     assert "silent" in (error := capsys.readouterr().err) or "give one from" in error
-    assert not (tmp_path / "input.npz").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["input.wav"]
 
 
 def test_run_refuses_places_that_it_must_not_write_to(small, wav, tmp_path, capsys):

@@ -108,3 +108,27 @@ def test_diotic_and_one_ear_is_a_warning(small_stream, plan_file, tmp_path, caps
     run = ["corpus", "run", str(small_stream), str(plan_file), "-o", str(tmp_path / "out")]
     assert main([*run, "--diotic"]) == 0
     assert "warning: --diotic has no effect, as small has one ear" in capsys.readouterr().err
+
+
+def test_progress_fits_into_80_columns_with_bar_and_time(monkeypatch):
+    from amt_export.cli.commands.corpus import progress
+
+    monkeypatch.setattr(progress.time, "perf_counter", iter((0.0, 3600.0)).__next__)
+    done = progress.Done(3.6e7, 1000)
+    done.add(
+        {
+            "file": "x.parquet",
+            "rows": 9,
+            "bad": 0,
+            "skipped": False,
+            "seconds": 36000.0,
+            "cpu_seconds": 3600.0,
+        }
+    )
+    said = []
+    done.show(lambda text, share: said.append((text, share)))
+    ((text, share),) = said
+    assert text.startswith("1 of 1000 shards, ")
+    assert text.endswith(" left")
+    assert len(text) <= 80 - len("⠧ ") - 16 - len(" 0:00:00 ")
+    assert share == 0.001

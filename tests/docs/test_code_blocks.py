@@ -32,6 +32,18 @@ def page_name(page: Path) -> str:
 WITH_CODE = [page for page in PAGES if any(b.reason is None for b in blocks(page))]
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_python_finds_models_by_name_as_pip_installs_them(page):
+    for block in blocks(page):
+        if block.language == "python":
+            assert "artifacts/" not in block.code, block.place
+
+
+def test_examples_find_models_by_name_too():
+    for path in sorted((ROOT / "docs").rglob("*.py")):
+        assert "artifacts/" not in path.read_text(encoding="utf-8"), path
+
+
 @pytest.fixture(scope="session")
 def installed(shared, published_onnx) -> Path:
     """A folder to import from with the package of models in it, as pip puts it."""

@@ -62,7 +62,7 @@ def test_components_are_dots_at_their_place():
     middle = 1023.5
     np.testing.assert_allclose(left.seconds, [(20 * 32 + middle) / FS, (10 * 32 + middle) / FS])
     assert right.seconds == pytest.approx([(30 * 32 + middle) / FS])
-    figure = cochleagram(outputs, LISTS, FS, "two ears", np.zeros((2, 4000)))
+    figure = cochleagram(outputs, LISTS, FS, "two ears", np.ones((2, 4000)))
     upper, lower = figure.axes[:2]
     assert upper.get_title("left") == "components left"
     (dots,) = upper.collections

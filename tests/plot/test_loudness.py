@@ -47,9 +47,27 @@ def test_the_maximum_is_marked_and_named():
     axes = drawn().axes[0]
     marked = axes.lines[-1]
     assert (marked.get_xdata()[0], marked.get_ydata()[0]) == (200 * HOP / FS, 4.0)
-    (words,) = [text.get_text() for text in axes.texts]
-    assert words == f"4 sone ({runtime.phon(4.0):.0f} phon) at 0.05 s"
-    assert axes.get_title("left") == "loudness of both ears, N5 = 1 sone, N10 = 1 sone"
+    words = [text.get_text() for text in axes.get_legend().get_texts()][-1]
+    assert words == f"maximum 4 sone ({runtime.phon(4.0):.0f} phon) at 50 ms"
+    assert axes.get_title("left") == "both ears, N5 = 1 sone, N10 = 1 sone"
+
+
+def test_words_lie_above_the_panel_and_cross_no_line():
+    figure = drawn()
+    figure.canvas.draw()
+    axes = figure.axes[0]
+    assert axes.get_legend().get_window_extent().y0 >= axes.get_window_extent().y1
+    assert not axes.texts
+
+
+def test_what_nobody_hears_has_a_loudness_of_0():
+    figure = drawn(np.full((2, 400), 1e-28))
+    assert figure.axes[0].get_title("left") == "both ears, N5 = 0 sone, N10 = 0 sone"
+
+
+def test_the_waveform_of_two_ears_says_so():
+    texts = [text.get_text() for axes in drawn().axes for text in axes.texts]
+    assert any(text.startswith("peak\n") and text.endswith("\nboth ears") for text in texts)
 
 
 def test_phon_on_the_right_are_those_of_the_sone_on_the_left():

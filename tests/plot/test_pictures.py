@@ -51,11 +51,13 @@ def test_pressure_reads_in_db_spl():
     np.testing.assert_allclose(steady, 93.98, atol=0.1)
 
 
-def test_other_units_read_relative_to_the_maximum():
+def test_a_velocity_has_an_absolute_level():
     model = manifest(("velocity", "m/s", SAMPLES))
-    (panel,) = panels({"velocity": 1e-7 * ridge()}, model, FS)
-    assert panel.unit == "dB re maximum"
-    assert panel.levels.max() == pytest.approx(0)
+    for amplitude in (1e-7, 1e-5):
+        (panel,) = panels({"velocity": amplitude * ridge(FC[10])}, model, FS)
+        assert panel.unit == "dB re 1 m/s"
+        expected = 20 * np.log10(amplitude / np.sqrt(2))
+        np.testing.assert_allclose(panel.levels[10, 20:-20], expected, atol=0.1)
 
 
 def test_energy_survives_blocks_of_any_number():
@@ -73,12 +75,34 @@ def test_an_event_stays_where_it_happens():
     assert panel.levels[0].argmax() == pytest.approx(columns / 2, abs=1)
 
 
-def test_silence_is_dark_and_no_error():
-    figure = cochleagram({"subbands": np.zeros((1, 30, 999))}, SUBBANDS, FS, "", np.zeros(999))
-    assert np.isfinite(image_of(figure).get_clim()).all()
-    model = manifest(("velocity", "m/s", SAMPLES))
-    (panel,) = panels({"velocity": np.zeros((1, 30, 999))}, model, FS)
-    assert panel.levels.max() <= 0
+@pytest.mark.parametrize("unit", ["Pa", "m/s", "dB SPL"])
+@pytest.mark.parametrize("audio", [None, np.zeros(999)])
+def test_silence_is_black_and_named(unit, audio):
+    axes = FRAMES if unit == "dB SPL" else SAMPLES
+    silent = np.full((1, 999, 30), -60.0) if unit == "dB SPL" else np.zeros((1, 30, 999))
+    if unit == "dB SPL" and audio is None:
+        pytest.skip("a level alone may be that of a very soft sound")
+    figure = cochleagram({"x": silent}, manifest(("x", unit, axes)), FS, "", audio)
+    image = image_of(figure)
+    np.testing.assert_allclose(image.norm(image.get_array()), 0.0, atol=1e-9)  # the darkest colour
+    assert np.isfinite(image.get_clim()).all()
+    assert [text.get_text() for text in figure.axes[0].texts] == ["silence"]
+
+
+def test_a_soft_sound_is_no_silence():
+    figure = cochleagram({"subbands": 1e-6 * ridge()}, SUBBANDS, FS, "", 1e-6 * tone())
+    assert not figure.axes[0].texts
+    assert image_of(figure).norm(image_of(figure).get_array()).max() == pytest.approx(1.0, abs=0.01)
+
+
+def test_pictures_with_the_same_limits_compare():
+    images = [
+        image_of(cochleagram({"subbands": a * ridge()}, SUBBANDS, FS, "", None, (20.0, 80.0)))
+        for a in (1e-3, 1.0)
+    ]
+    assert {image.get_clim() for image in images} == {(20.0, 80.0)}
+    bars = [image.colorbar.extend for image in images]
+    assert bars == ["min", "both"]  # the second tone, of 91 dB SPL, is louder than the scale
 
 
 def test_colours_span_the_dynamic_range():

@@ -30,6 +30,9 @@ Show what a model takes and gives, its parameters, its files and their accuracy.
 MODEL is a name (artifacts/MODEL, then the installed amt_export_models), a
 published folder, or a single artifact anywhere: each one carries its
 description inside. Nothing is executed, and torch is not needed.
+
+`folder` is where the files of the model lie, for apps that open them.
+--json prints manifest.json, with `folder` in front.
 """
 
 EPILOG = """\

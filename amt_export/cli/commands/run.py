@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from argparse import ArgumentTypeError, Namespace
 from functools import partial
 from pathlib import Path
@@ -31,7 +32,8 @@ pressure: --level says how loud the recording was (dB SPL RMS), --full-scale how
 loud a full-scale sine would have been; without either, this is 93.98 dB SPL.
 Nonlinear models answer differently at another level. A model that takes no
 sound pressure (a DRNL takes stapes velocity in m/s) refuses recordings, unless
---raw says that the samples are what it takes.
+--raw says that the samples are what it takes. A model of one ear takes the
+average of all channels, and --level is that of the average.
 
 One INPUT makes one result. Several make one each in the folder OUT, where
 summary.csv has a row for each; a bad recording is reported and skipped, and the
@@ -42,9 +44,10 @@ With a streaming form in the folder, memory does not grow with the recording.
 
 EPILOG = """\
 examples:
-  amt-export run gammatone_speech_16k speech.wav --plot
+  amt-export run casp_44k speech.wav --plot        # speech.casp_44k.png
   amt-export run moore2016_loudness_32k street.wav --diotic \\
       --level 70 --plot
+  amt-export run casp_hix_44k speech.wav --plot --range -120 -40
   amt-export run cochleagram_casp_44k speech.wav -o speech.csv
   amt-export run gammatone_speech_16k night.flac -o night.npy
   amt-export run casp_44k a.wav b.flac day/ -o results --jobs 4
@@ -55,8 +58,9 @@ formats of a result:
             read piece by piece, numpy.load("night.npy", mmap_mode="r")
   .csv      a row for each frame: time in s, then channels by frequency in Hz
   .parquet  the same as a table for data frames
-Only loudness, cochleagrams and excitation have .csv and .parquet.
-A model of several outputs writes several files, OUT.<output>.npy.
+Only models with few numbers in a frame have .csv and .parquet: loudness,
+cochleagrams, excitation. A model of several outputs writes several files,
+OUT.<output>.npy.
 
 reading the result:
   data = numpy.load("speech.npz")
@@ -91,8 +95,8 @@ def add(commands: Commands) -> None:
         "--output",
         type=_result,
         metavar="OUT",
-        help=f"the result of one recording ({', '.join(SINKS)}; default without --plot: INPUT's name "
-        "in this folder, .npz), or a folder for those of many",
+        help=f"the result of one recording ({', '.join(SINKS)}; default without --plot: "
+        "INPUT.MODEL.npz in this folder), or a folder for those of many",
     )
     parser.add_argument(
         "--format",
@@ -106,7 +110,15 @@ def add(commands: Commands) -> None:
         nargs="?",
         const=NAMED_LIKE_INPUT,
         metavar="OUT.png",
-        help="draw the outputs (default name: INPUT's)",
+        help="draw the outputs (default name: that of OUT, or INPUT.MODEL.png)",
+    )
+    parser.add_argument(
+        "--range",
+        type=float,
+        nargs=2,
+        metavar=("LOW", "HIGH"),
+        help="colours of --plot from LOW to HIGH in dB, the same for pictures to be compared "
+        "(default: the 70 dB below the maximum)",
     )
     parser.add_argument(
         "--jobs",
@@ -167,6 +179,15 @@ def run(parser: Parser, arguments: Namespace) -> int:
             )
     elif arguments.plot not in (None, NAMED_LIKE_INPUT):
         parser.error("argument --plot: takes no name where results go into a folder")
+    limits: tuple[float, float] | None = None
+    if arguments.range is not None:
+        limits = (arguments.range[0], arguments.range[1])
+        if arguments.plot is None:
+            parser.error("argument --range: is for pictures; add --plot")
+        if not (limits[0] < limits[1] and all(map(math.isfinite, limits))):
+            parser.error(
+                "argument --range: give the lower level first, for example --range -120 -40"
+            )
     if arguments.plot is not None:
         require("matplotlib", "plot", "Drawing pictures")
     settings = Settings(
@@ -177,22 +198,25 @@ def run(parser: Parser, arguments: Namespace) -> int:
         arguments.diotic,
         arguments.raw,
         arguments.truncated,
+        limits,
     )
     warn_of_diotic(load_manifest(settings.folder), diotic=settings.diotic)
     if out is None or not into_folder:
-        return _run_one(settings, _one_task(arguments, out))
+        return _run_one(settings, _one_task(arguments, out, settings.folder.resolve().name))
     suffix = f".{arguments.format or 'npz'}"
     tasks = plan(arguments.inputs, out, suffix, picture=arguments.plot is not None)
     return run_all(settings, tasks, out, arguments.jobs)
 
 
-def _one_task(arguments: Namespace, out: Path | None) -> Task:
+def _one_task(arguments: Namespace, out: Path | None, model: str) -> Task:
     source = Path(arguments.inputs[0])
+    # With the model's name in it, or the result of another model would be replaced.
+    name = f"{source.stem}.{model}"
     if out is None and arguments.plot is None:
-        out = Path(f"{source.stem}.npz")
+        out = Path(f"{name}.npz")
     picture: Path | None = arguments.plot
     if picture == NAMED_LIKE_INPUT:
-        picture = Path(f"{source.stem}.png") if out is None else out.with_suffix(".png")
+        picture = Path(f"{name}.png") if out is None else out.with_suffix(".png")
     return Task(source, out, picture)
 
 
@@ -208,11 +232,12 @@ def _run_one(settings: Settings, task: Task) -> int:
     rate = f"{recording.file_fs} Hz"
     if recording.file_fs != recording.fs:
         rate += f" resampled to {recording.fs} Hz"
-    channels = count(recording.channels, "channel")
+    channels = count(recording.channels, "channel") + " averaged" * recording.averaged
     console.print(
         f"{recording.name}: {recording.seconds:.2f} s, {channels}, {rate}", soft_wrap=True
     )
     console.print(f"calibration: {recording.calibration}", soft_wrap=True)
+    known = len(recording.remarks)
     for remark in recording.remarks:
         console.print(f"warning: {remark}", soft_wrap=True)
     manifest = converter.manifest
@@ -221,6 +246,8 @@ def _run_one(settings: Settings, task: Task) -> int:
         bar(f"{manifest.name}, {settings.backend}") as report,
     ):
         outcome = converter.convert(task, recording, report)
+    for remark in outcome.remarks[known:]:  # what only reading could tell
+        console.print(f"warning: {remark}", soft_wrap=True)
     console.print(
         f"{manifest.name}, {settings.backend}: {1000 * outcome.elapsed:.1f} ms, "
         f"{outcome.seconds / outcome.elapsed:.1f} times real time",

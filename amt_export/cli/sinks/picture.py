@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from amt_export import plot
 from amt_export.cli.sinks.sink import Account, Outputs, frames_of
 from amt_export.cli.terminal.files import replacing
-from amt_export.plot.columns import columns_for
+from amt_export.errors import InputError
+from amt_export.plot.columns import Columns, columns_for
 from amt_export.runtime.axes import is_timed
 
 
@@ -23,19 +24,25 @@ class PictureSink:
         ``OUT.png``.
     account : Account
         Of the recording.
+    limits : tuple of two float, optional
+        Lowest and highest level with a colour, in dB.
 
     Raises
     ------
     InputError
-        If the model has no output that can be drawn.
+        If the model has no output that can be drawn, or no levels for the limits.
     """
 
-    def __init__(self, path: Path, account: Account) -> None:
+    def __init__(
+        self, path: Path, account: Account, limits: tuple[float, float] | None = None
+    ) -> None:
         manifest, recording = account.manifest, account.recording
         frames = frames_of(manifest, recording.samples)
         timed = {port.name: frames for port in manifest.outputs if is_timed(port)}
         self._path, self._recording = path, recording
         self._columns = columns_for(manifest, recording.fs, timed, recording.samples)
+        self._limits = limits
+        check_limits(self._columns, limits)
 
     def __enter__(self) -> Self:
         return self
@@ -48,5 +55,22 @@ class PictureSink:
         if error[0] is not None:
             return
         with replacing(self._path) as temporary:
-            figure = plot.picture(self._columns, self._recording.fs, self._recording.name)
+            recording = self._recording
+            level = "" if recording.level is None else f", {recording.level:.3g} dB SPL"
+            title = f"{recording.name}{level}"
+            figure = plot.picture(self._columns, recording.fs, title, self._limits)
             plot.save(figure, temporary)
+
+
+def check_limits(columns: Columns, limits: tuple[float, float] | None) -> None:
+    """Refuse limits for a picture that has no levels in dB.
+
+    Raises
+    ------
+    InputError
+        If it has none.
+    """
+    if limits is not None and not columns.has_levels():
+        raise InputError(
+            f"{columns.manifest.name}: its picture has no levels in dB; leave --range out"
+        )

@@ -67,21 +67,13 @@ def layouts(path: Path, manifest: Manifest) -> list[Layout]:
     Raises
     ------
     InputError
-        If the outputs are samples, or have modulation filters: a table of them would have thousands of columns.
+        If the outputs are samples, or frames too large for a row.
     """
     timed = [port for port in manifest.outputs if time_axis(port) is not None]
-    samples = next((port.name for port in timed if "time" in port.axes), None)
-    if samples is not None or not timed:
-        what = f"{samples} is samples" if samples else "it has none"
+    if (reason := _no_table(timed)) is not None:
         raise InputError(
-            f"{path}: {path.suffix} holds frames, and {what} in {manifest.name}; give .npz or .npy, "
+            f"{path}: {path.suffix} holds frames, and {reason} in {manifest.name}; give .npz or .npy, "
             "or take a model with [levels], such as cochleagram_speech_16k"
-        )
-    filters = next((port.name for port in timed if "modulation" in port.axes), None)
-    if filters is not None:
-        raise InputError(
-            f"{path}: {path.suffix} holds a number for each channel and frame, and {filters} in "
-            f"{manifest.name} has modulation filters besides; give .npz or .npy"
         )
     narrow = tuple(port for port in timed if set(port.axes) <= {"batch", "frame", "ear"})
     wide = [port for port in timed if port not in narrow]
@@ -95,6 +87,18 @@ def layouts(path: Path, manifest: Manifest) -> list[Layout]:
         labels = [end.removeprefix("_") for end in _ends(port, manifest)]
         tables.append(Layout(place, (port,), tuple(labels)))
     return tables
+
+
+def _no_table(timed: list[Port]) -> str | None:
+    """Return why outputs along time make no table; None if they make one."""
+    if not timed:
+        return "it has none"
+    for port in timed:
+        if "time" in port.axes:
+            return f"{port.name} is samples"
+        if "modulation" in port.axes:  # text of 50 MB for each second of a recording
+            return f"{port.name} has a number for each channel and modulation filter"
+    return None
 
 
 def _ends(port: Port, manifest: Manifest) -> list[str]:
@@ -131,7 +135,7 @@ class TableSink(ABC):
     Raises
     ------
     InputError
-        As for `layouts`.
+        If the outputs are samples, or frames too large for a row.
     """
 
     def __init__(self, path: Path, account: Account) -> None:

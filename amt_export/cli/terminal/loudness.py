@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amt_export.cli.terminal.tables import number
-from amt_export.runtime.loudness import LoudnessSummary, RunningLoudness
+from amt_export.runtime.loudness import LoudnessSummary, RunningLoudness, time_of
 from amt_export.runtime.phon import phon
 
 LOUDEST = 120.0
@@ -28,7 +28,7 @@ def loudness_lines(summary: LoudnessSummary) -> list[str]:
 
 def maximum(sone: float, seconds: float) -> str:
     """Return a maximum as ``maximum 12.3 sone (77 phon) at 3.21 s``."""
-    return f"maximum {sone_and_phon(sone)} at {seconds:.2f} s"
+    return f"maximum {sone_and_phon(sone)} at {time_of(seconds)}"
 
 
 def meter(running: RunningLoudness, width: int) -> list[str]:
@@ -44,7 +44,7 @@ def meter(running: RunningLoudness, width: int) -> list[str]:
     for name, sone in (("short-term", running.short_term), ("long-term", running.long_term)):
         words = _reading(name, sone)
         lines.append(f"{words}  {_bar(phon(sone) / LOUDEST, width - len(words) - 2)}")
-    when = f"  at {running.seconds:.2f} s" if running.maximum else ""
+    when = f"  at {time_of(running.seconds)}" if running.maximum else ""
     return [*lines, _reading("maximum", running.maximum) + when]
 
 

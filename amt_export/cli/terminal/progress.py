@@ -21,7 +21,7 @@ def bar(title: str) -> Iterator[Report]:
     Parameters
     ----------
     title : str
-        What it is about, e.g. the name of the model; stays in front of what is being done.
+        What it is about, e.g. the name of the model; stays in front of what is being done. May be empty.
     """
     console = errors()
     if is_quiet() or not console.is_terminal:

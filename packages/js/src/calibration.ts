@@ -18,7 +18,7 @@ export interface CalibrationOptions {
   fullScale?: number | undefined;
   /** dB SPL RMS that the recording had, instead; needs `rms`. */
   level?: number | undefined;
-  /** RMS of the recording relative to full scale, over the channels that the model hears. */
+  /** RMS of the recording relative to full scale, over the channels that the model hears, each without its mean. */
   rms?: number | undefined;
   /** Take samples as they are, whatever the unit: the factor is 1. */
   raw?: boolean | undefined;

@@ -44,7 +44,8 @@ class Done:
         text = f"{self._made + self._skipped} of {self._shards} shards"
         if self._heard:
             left = max(0.0, self._seconds - self._passed - self._heard) * elapsed / self._heard
-            text += f", {number(self._heard / elapsed)} hours per hour, {duration(left)} left"
+            text += f", {duration(left)} left"
+        # Short: it shares a line of 80 columns with the bar and the time.
         report(text, min(1.0, (self._heard + self._passed) / (self._seconds or 1.0)))
 
     def summary(self) -> str:

@@ -106,7 +106,7 @@ def run(arguments: Namespace) -> int:
     chosen = planned.shards[index - 1 :: parts]
     done = Done(sum(planned.seconds[index - 1 :: parts]), len(chosen))
     files = []
-    with when_interrupted(lambda: INTERRUPTED), bar(extractor.manifest.name) as report:
+    with when_interrupted(lambda: INTERRUPTED), bar("") as report:
         done.show(report)
         for line in corpus.run(shards, chosen, arguments.jobs, stop_if_interrupted):
             files.append(line["file"])
