@@ -110,7 +110,8 @@ def picture(columns: Columns, fs: float, title: str, limits: Limits | None = Non
         strip = figure.add_subplot(grid[0, 0], sharex=axes[0])
         strip.axis("off")
         if columns.samples:
-            _draw_waveform(columns.outline, fs, manifest.inputs[0], strip)
+            beside_bar = len(figure.axes) > len(shown) + 1
+            _draw_waveform(columns.outline, fs, manifest.inputs[0], strip, beside_bar=beside_bar)
         # A file name may hold dollar signs, and is no mathematics.
         strip.set_title(title, loc="left", fontsize=13, fontweight="bold", pad=20, parse_math=False)
         strip.text(
@@ -179,7 +180,7 @@ def _draw_silence(panels: list[Drawable], axes: list[Axes], level: float) -> Non
         )
 
 
-def _draw_waveform(outline: Outline, fs: float, port: Port, ax: Axes) -> None:
+def _draw_waveform(outline: Outline, fs: float, port: Port, ax: Axes, *, beside_bar: bool) -> None:
     """Draw the envelope of the input, of all channels together, without axes."""
     lowest, highest = outline.edges()
     starts = outline.width * np.arange(len(lowest))
@@ -188,4 +189,5 @@ def _draw_waveform(outline: Outline, fs: float, port: Port, ax: Axes) -> None:
     ax.set_ylim(-peak or -1, peak or 1)
     words = f"peak\n{peak:.2g} {port.unit}" + "\nboth ears" * ("ear" in port.axes)
     label = ax.text(1.008, 0.5, words, color=PALE, va="center", transform=ax.transAxes)
-    label.set_in_layout(False)  # it lies above the colour bar, and needs no column of its own
+    # It lies above the colour bar, and needs no room of its own beside one.
+    label.set_in_layout(not beside_bar)

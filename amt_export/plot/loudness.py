@@ -118,7 +118,7 @@ class Curves:
     def name(self) -> str:
         """Title, with the percentiles."""
         n5, n10 = self.summary.n5, self.summary.n10
-        return f"both ears, N5 = {_sone(n5)}, N10 = {_sone(n10)}"
+        return f"both ears, N5 = {_number(n5)}, N10 = {_number(n10)} sone"
 
     def loudest(self) -> float:
         """See `amt_export.plot.panels.Drawable`."""
@@ -131,7 +131,9 @@ class Curves:
             ax.plot(self.seconds, course, color=colour, linewidth=1.2, label=name)
         if summary.maximum:
             level = f"{phon(summary.maximum):.0f} phon"
-            words = f"maximum {_sone(summary.maximum)} ({level}) at {time_of(summary.seconds)}"
+            words = (
+                f"maximum {_number(summary.maximum)} sone ({level}) at {time_of(summary.seconds)}"
+            )
             ax.plot(
                 [summary.seconds], [summary.maximum], "o", color=LONG, markersize=4, label=words
             )
@@ -146,8 +148,9 @@ class Curves:
             borderaxespad=0.2,
             frameon=False,
             ncols=3,
-            handlelength=1.2,
-            columnspacing=1.2,
+            fontsize=9,
+            handlelength=1.0,
+            columnspacing=1.0,
         )
         levels = ax.secondary_yaxis(1.0)
         levels.set_ylabel("loudness level (phon)")
@@ -156,9 +159,9 @@ class Curves:
         levels.set_yticks(ticks, [f"{phon(tick):.0f}" for tick in ticks])
 
 
-def _sone(loudness: float) -> str:
+def _number(sone: float) -> str:
     """Return a loudness as a title has it; what nobody hears is 0."""
-    return f"{loudness if loudness >= INAUDIBLE else 0.0:.3g} sone"
+    return f"{sone if sone >= INAUDIBLE else 0.0:.3g}"
 
 
 class LoudnessCourses:

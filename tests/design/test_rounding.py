@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from amt_export.design.drnl import MODELS
-from amt_export.modules import DRNLFilterbank, GammatoneFilterbank
+from amt_export.modules import CASPFrontEnd, DRNLFilterbank, GammatoneFilterbank
 from amt_export.verify.parity.metric import difference
 from amt_export.verify.parity.signals import suite, tones
 
@@ -55,3 +55,18 @@ def test_the_sweep_is_a_tone_too(samples):
     *_, reached = tones(samples, FS, samples // 4)
     assert reached == pytest.approx(50.0 * (0.45 * FS / 50.0) ** 0.25)
     assert np.isclose(tones(samples, FS, samples)[-1], 0.45 * FS)
+
+
+def test_a_sweep_that_has_passed_a_channel_has_its_peak_there():
+    reached = tones(16000, FS, 4000)[-1]
+    assert tones(16000, FS, 4000, [2 * reached]) == tones(16000, FS, 4000)
+    assert tones(16000, FS, 4000, [0.4 * reached, 0.5 * reached, 2 * reached])[-1] == 0.5 * reached
+    assert tones(16000, FS, 4000, [0.5 * reached]) == [1000.0, 4000.0]
+
+
+def test_a_bank_with_a_gap_around_the_tones_has_an_estimate_that_means_something():
+    """Float32 leaves 1.6e-3 of the fainter channels here."""
+    fc = torch.tensor([423.0, 7231.0, 9652.0, 11074.0, 13356.0])
+    casp = CASPFrontEnd(fc, 44100, model="jepsen2008", dtype=torch.float64)
+    estimate = casp.expected_rounding(tones(8000, 44100, 8000, casp.centre_frequencies()))
+    assert 1.6e-3 < estimate < 5e-3

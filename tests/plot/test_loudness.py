@@ -49,12 +49,12 @@ def test_the_maximum_is_marked_and_named():
     assert (marked.get_xdata()[0], marked.get_ydata()[0]) == (200 * HOP / FS, 4.0)
     words = [text.get_text() for text in axes.get_legend().get_texts()][-1]
     assert words == f"maximum 4 sone ({runtime.phon(4.0):.0f} phon) at 50 ms"
-    assert axes.get_title("left") == "both ears, N5 = 1 sone, N10 = 1 sone"
+    assert axes.get_title("left") == "both ears, N5 = 1, N10 = 1 sone"
 
 
 def test_words_lie_above_the_panel_and_cross_no_line():
     figure = drawn()
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     axes = figure.axes[0]
     assert axes.get_legend().get_window_extent().y0 >= axes.get_window_extent().y1
     assert not axes.texts
@@ -62,7 +62,7 @@ def test_words_lie_above_the_panel_and_cross_no_line():
 
 def test_what_nobody_hears_has_a_loudness_of_0():
     figure = drawn(np.full((2, 400), 1e-28))
-    assert figure.axes[0].get_title("left") == "both ears, N5 = 0 sone, N10 = 0 sone"
+    assert figure.axes[0].get_title("left") == "both ears, N5 = 0, N10 = 0 sone"
 
 
 def test_the_waveform_of_two_ears_says_so():
@@ -122,5 +122,5 @@ def test_pieces_make_the_same_panels(cuts):
 
 def test_silence_is_a_picture_too():
     figure = drawn(np.zeros((2, 400)))
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     assert figure.axes[0].get_ylim() == (0.0, 1.0)

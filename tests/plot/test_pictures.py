@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from amt_export.errors import InputError, MissingDependencyError, PublishError
+from amt_export.manifest import Port
 from amt_export.plot import DYNAMIC_RANGE, TICKS, cams, cochleagram, panels, save
 from support.plot import FC, FRAMES, FS, SAMPLES, SECONDS, SUBBANDS, image_of, manifest, ridge, tone
 
@@ -87,6 +89,15 @@ def test_silence_is_black_and_named(unit, audio):
     np.testing.assert_allclose(image.norm(image.get_array()), 0.0, atol=1e-9)  # the darkest colour
     assert np.isfinite(image.get_clim()).all()
     assert [text.get_text() for text in figure.axes[0].texts] == ["silence"]
+
+
+def test_the_peak_of_silence_lies_inside_the_picture():
+    ears = Port("audio", ("batch", "ear", "time"), "full scale", shape=(1, 2, FS))
+    model = replace(manifest(("velocity", "m/s", SAMPLES)), inputs=(ears,))
+    figure = cochleagram({"velocity": np.zeros((1, 30, 999))}, model, FS, "", np.zeros(999))
+    figure.draw_without_rendering()
+    (peak,) = [text for ax in figure.axes for text in ax.texts if "peak" in text.get_text()]
+    assert peak.get_window_extent().x1 <= figure.bbox.x1
 
 
 def test_a_soft_sound_is_no_silence():
@@ -207,7 +218,7 @@ def test_saved_picture_is_a_png(tmp_path):
 def test_text_of_a_title_is_text():
     """A file name may hold what matplotlib would take for mathematics."""
     figure = cochleagram({"subbands": ridge()}, SUBBANDS, FS, "a_$\\frac{$.wav", tone())
-    figure.canvas.draw()
+    figure.draw_without_rendering()
 
 
 def test_matplotlib_not_installed(monkeypatch):

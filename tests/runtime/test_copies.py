@@ -85,7 +85,7 @@ def test_a_file_is_its_samples_in_the_unit_of_the_model(folder, tmp_path):
     found = model.process_file(tmp_path / "a.wav")["subbands"]
     np.testing.assert_allclose(found[0], model.process(pascal)["subbands"], rtol=1e-6)
     loud = model.process_file(tmp_path / "a.wav", 65.0)["subbands"]
-    at_65 = samples / np.std(samples) * 2e-5 * 10 ** (65 / 20)  # without the offset
+    at_65 = samples / np.std(samples) * 2e-5 * 10 ** (65 / 20)
     np.testing.assert_allclose(loud[0], model.process(at_65)["subbands"], rtol=1e-5, atol=1e-9)
     raw = model.process_file(tmp_path / "a.wav", raw=True)["subbands"]
     np.testing.assert_array_equal(raw[0], model.process(samples)["subbands"])

@@ -150,8 +150,11 @@ class DRNLParameters(AudioFilter):
             peak = tone_gain(linear, frequency, fs) * amplitude
             peak = peak + tone_gain(behind, frequency, fs) * gain * resonant
             left = noise_gain(linear) * amplitude + noise_gain(behind) * gain * resonant
-            # What rounding leaves before the compression goes through the filter behind it too.
-            left = left + ONCE * gain * noise_gain(series(before, behind)) * amplitude
+            # What rounding leaves before the compression is compressed, where it is more than the tone there,
+            # and goes through the filter behind it too.
+            before_knee = LEFT * noise_gain(before) * amplitude
+            kept = torch.minimum(a, b * torch.maximum(resonant, before_knee) ** exponent)
+            left = left + ONCE * kept * noise_gain(series(before, behind)) * amplitude
             found.append(tone_error(LEFT * left, peak))
         return max(found)
 

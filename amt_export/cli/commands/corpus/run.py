@@ -34,6 +34,9 @@ together, every 10 ms. Recordings longer than about ten minutes have several
 rows; start is the frame at which each begins. A bad recording is a row with an
 error, and the exit code is 3.
 
+A model of one ear takes the average of all channels of a file. --level is the
+RMS of that average, without its mean.
+
 Files are named after the model's artifact, the settings and the recordings
 (path, size, time of change), so nothing is mixed and nothing is done twice.
 """
