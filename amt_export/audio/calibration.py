@@ -7,7 +7,10 @@ sine at full scale is taken to be 93.98 dB SPL, which is 1 Pa RMS.
 from __future__ import annotations
 
 import math
+from numbers import Real
 from typing import Any
+
+import numpy as np
 
 from amt_export.errors import AudioError
 from amt_export.manifest import Manifest, Port
@@ -92,8 +95,8 @@ def calibration(
     Raises
     ------
     AudioError
-        If the model's unit is no sound pressure and `raw` is not asked for, a level is out of range,
-        asked of silence, or contradicts another argument.
+        If the model's unit is no sound pressure and `raw` is not asked for, or a level is no number, out of
+        range, asked of silence, or contradicts another argument.
     """
     unit = check_audio_model(manifest).unit
     if raw:
@@ -117,10 +120,13 @@ def calibration(
         raise AudioError("give either the level of the recording or that of full scale")
     _level("level", level)
     if rms == 0:
-        raise AudioError(f"{name}: is silent, so it cannot be brought to {level:g} dB SPL")
+        what = f"{name}: is silent, so it cannot be brought to {level:g} dB SPL; "
+        raise AudioError(f"{what}leave level out, or give full_scale instead").for_command_line(
+            f"{what}leave --level out, or give --full-scale instead"
+        )
     if not math.isfinite(rms):
         raise AudioError(f"{name}: its samples are too large to have a level; scale the recording")
-    return P0 * 10 ** (level / 20) / rms / pascals, f"file = {level:g} dB SPL RMS"
+    return P0 * 10 ** (level / 20) / rms / pascals, f"the recording has {level:g} dB SPL (RMS)"
 
 
 def _sine_amplitude(level: float) -> float:
@@ -128,8 +134,15 @@ def _sine_amplitude(level: float) -> float:
     return math.sqrt(2) * P0 * 10 ** (level / 20)
 
 
+def is_number(value: object) -> bool:
+    """Whether a value is a real number; a bool is none, although Python counts with it."""
+    return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
+
+
 def _level(what: str, value: float) -> float:
     """Return a level in dB SPL if it is one that a sound can have; NaN is none."""
+    if not is_number(value):
+        raise AudioError(f"{what} is {value!r}: give a number of dB SPL, such as 65")
     if not LEVELS[0] <= value <= LEVELS[1]:
         raise AudioError(f"{what} {value:g} dB SPL: give one from {LEVELS[0]} to {LEVELS[1]}")
     return value

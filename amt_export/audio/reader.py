@@ -32,6 +32,9 @@ SUFFIXES = frozenset(
 )
 """Of the files that are taken from a folder: what libsndfile reads and people record."""
 
+FORMATS = "WAV, FLAC, AIFF, OGG or MP3"
+"""What messages and help name: the formats of most recordings."""
+
 PIECE = 1 << 16
 """Samples read at once: a second or two, enough to keep file and model busy in turns."""
 
@@ -47,7 +50,7 @@ class AudioReader:
     Parameters
     ----------
     path : str or Path
-        A WAV, FLAC, AIFF or OGG file.
+        A WAV, FLAC, AIFF, OGG or MP3 file.
     manifest : Manifest
         Of a model with one audio input.
     level : float, optional
@@ -107,7 +110,8 @@ class AudioReader:
         truncated: bool = False,
     ) -> None:
         port = check_audio_model(manifest)
-        calibration(manifest, full_scale=full_scale, raw=raw)  # refuses before anything is read
+        # Refuses before anything is read; the RMS is measured below.
+        calibration(manifest, level=level, rms=1.0, full_scale=full_scale, raw=raw)
         self.path = Path(path)
         self._sf = require("soundfile", "audio", "Reading audio")
         self._truncated = truncated
@@ -217,18 +221,18 @@ class AudioReader:
     def _opened(self) -> Any:
         if not self.path.is_file():
             what = "is a folder" if self.path.is_dir() else "no such file"
-            raise AudioError(f"{self.path}: {what}; give a WAV, FLAC, AIFF or OGG file")
+            raise AudioError(f"{self.path}: {what}; give a {FORMATS} file")
+        if not self.path.stat().st_size:
+            raise AudioError(f"{self.path}: is empty (0 bytes)")
         try:
             return self._sf.SoundFile(name_for_libsndfile(self.path))
         except TypeError as error:  # of a name that ends in .raw
             raise AudioError(
-                f"{self.path}: states no sampling rate; give a WAV, FLAC, AIFF or OGG file"
+                f"{self.path}: states no sampling rate; give a {FORMATS} file"
             ) from error
         except self._sf.LibsndfileError as error:
             reason = error.error_string.rstrip(".")
-            raise AudioError(
-                f"{self.path}: {reason}; give a WAV, FLAC, AIFF or OGG file"
-            ) from error
+            raise AudioError(f"{self.path}: {reason}; give a {FORMATS} file") from error
 
     def _check_complete(self) -> None:
         """Refuse a truncated file, or find how much of it there is.
@@ -241,10 +245,7 @@ class AudioReader:
         gone = missing(self.path)
         if not self._truncated:
             if gone:
-                what = f"{self.path}: is truncated, {gone} missing"
-                raise AudioError(
-                    f"{what}; --truncated (truncated=True) takes what is there"
-                ).for_command_line(f"{what}; --truncated takes what is there")
+                raise _ends_early(f"{self.path}: is truncated, {gone} missing")
             return
         if gone:
             self.remarks.append(f"{self.name} is truncated, {gone} missing")
@@ -271,13 +272,12 @@ class AudioReader:
                     if until_damaged:
                         return
                     reason = error.error_string.rstrip(".")
-                    raise AudioError(
-                        f"{self.path}: damaged behind {at:.3f} s of {whole:.3f} s ({reason})"
-                    ) from error
+                    what = f"{self.path}: damaged after {at:.3f} s of {whole:.3f} s ({reason})"
+                    raise _ends_early(what) from error
                 if not len(frames):
                     if until_damaged:
                         return
-                    raise AudioError(f"{self.path}: ends at {at:.3f} s of {whole:.3f} s")
+                    raise _ends_early(f"{self.path}: ends at {at:.3f} s of {whole:.3f} s")
                 bad = np.flatnonzero(~np.isfinite(frames).all(axis=1))
                 if len(bad):
                     at = (read + bad[0]) / self.file_fs
@@ -321,3 +321,10 @@ class AudioReader:
                 f"{self.name} has {self.file_fs} Hz and nothing above {top:g} Hz: {len(empty)} of {len(fc)} "
                 f"channels, from {fc[empty[0]]:.0f} Hz on, hold nothing but the tails of lower frequencies"
             )
+
+
+def _ends_early(what: str) -> AudioError:
+    """Return the error for a file of which only the beginning can be read."""
+    return AudioError(f"{what}; --truncated (truncated=True) takes what is there").for_command_line(
+        f"{what}; --truncated takes what is there"
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from argparse import ArgumentTypeError
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
@@ -32,6 +32,24 @@ class Parser(argparse.ArgumentParser):
             one_of(action.choices, "command")(value)
         except ArgumentTypeError as error:
             raise argparse.ArgumentError(action, str(error)) from None
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Parse, and complain about what is left as long as it is known which command has no such option."""
+        parsed, left = super().parse_known_args(args, namespace)
+        if left and self._subparsers is None:
+            self.error(self._unrecognized(left))
+        return parsed, left
+
+    def _unrecognized(self, left: Sequence[str]) -> str:
+        """Say what is not known, and what was probably meant."""
+        name = next((word.partition("=")[0] for word in left if word.startswith("-")), None)
+        if name is None:
+            return f"unrecognized arguments: {' '.join(left)}"
+        close = get_close_matches(name, self._option_string_actions, n=1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        return f"unrecognized argument {name}{hint}"
 
     def error(self, message: str) -> NoReturn:
         """Print one line and exit."""

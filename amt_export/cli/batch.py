@@ -12,6 +12,7 @@ from amt_export.audio.file_names import as_text
 from amt_export.cli.convert import Outcome, Settings, Task
 from amt_export.cli.exit_codes import SOME_BAD
 from amt_export.cli.inputs import Found, find_recordings, result_names
+from amt_export.cli.interruption import when_interrupted
 from amt_export.cli.sinks.files import result_files
 from amt_export.cli.sinks.picture import check_limits
 from amt_export.cli.terminal.console import Table
@@ -96,7 +97,13 @@ def run_all(settings: Settings, tasks: Sequence[Task], out: Path, jobs: int) -> 
     _prepare(out, settings, tasks)
     started = time.perf_counter()
     outcomes: dict[Path, Outcome] = {}
-    with bar(f"{settings.folder.name}, {count(len(tasks), 'recording')}") as report:
+
+    def left() -> str:
+        of = f"{len(outcomes)} of {count(len(tasks), 'recording')}"
+        return f"{of} done, the results are in {out}; {SUMMARY} is not written"
+
+    label = f"{settings.folder.name}, {count(len(tasks), 'recording')}"
+    with when_interrupted(left), bar(label) as report:
         done: Iterator[Outcome]
         if jobs == 1:
             done = convert_each(settings, tasks, report)
@@ -156,7 +163,10 @@ def _prepare(out: Path, settings: Settings, tasks: Sequence[Task]) -> None:
             raise PublishError(f"{path}: would replace a recording; give another folder")
     if settings.folder.resolve() in (out.resolve(), *out.resolve().parents):
         raise PublishError(f"{out}: would change {settings.folder}; give another folder")
-    out.mkdir(exist_ok=True)
+    try:
+        out.mkdir(exist_ok=True)
+    except OSError as error:
+        raise PublishError(f"{out}: {error.strerror}; give another place") from error
 
 
 def _write_summary(path: Path, outcomes: Sequence[Outcome], out: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from amt_export.audio.reader import SUFFIXES
+from amt_export.audio.reader import FORMATS, SUFFIXES
 from amt_export.errors import AudioError
 
 
@@ -51,7 +51,9 @@ def find_recordings(inputs: Sequence[str]) -> list[Found]:
         else:
             several = [Found(path, Path(path.name))]
         if not several:
-            raise AudioError(f"{text}: no recordings there; give files, folders or patterns")
+            if path.is_dir():
+                raise AudioError(f"{text}: has no recordings; give a folder of {FORMATS} files")
+            raise AudioError(f"{text}: no such recording")
         for item in several:
             found.setdefault(item.path.resolve(), item)
     return list(found.values())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -50,6 +50,22 @@ def interruptible() -> Iterator[None]:
         for number, usual in changed.items():
             signal.signal(number, usual)
         _heard = 0
+
+
+@contextmanager
+def when_interrupted(left: Callable[[], str]) -> Iterator[None]:
+    """Say what an interrupted command has left behind; `main` prints it.
+
+    Parameters
+    ----------
+    left : callable
+        Returns the words; called when a signal has come.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        error.args = (left(),)
+        raise
 
 
 def stop_if_interrupted() -> None:

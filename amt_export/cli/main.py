@@ -7,7 +7,6 @@ were bad, 128 and its number for a signal: 130 for Ctrl-C.
 from __future__ import annotations
 
 import importlib
-import os
 import signal
 import sys
 import warnings
@@ -20,6 +19,7 @@ from amt_export.cli.arguments import Parser
 from amt_export.cli.completion import complete
 from amt_export.cli.exit_codes import FAILED
 from amt_export.cli.interruption import interruptible
+from amt_export.cli.terminal.console import leave_closed_pipe
 from amt_export.cli.terminal.errors import complain
 from amt_export.cli.terminal.quiet import silenced
 from amt_export.cli.unavailable import Absent
@@ -68,6 +68,9 @@ COMMANDS = (
 # By convention of shells: this and the number of the signal, 130 for Ctrl-C.
 SIGNALLED = 128
 
+SIGPIPE = 13
+"""Of a reader (head, less) that has left; Windows has no such signal."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
@@ -100,12 +103,12 @@ def main(argv: Sequence[str] | None = None) -> int:
                     code: int = arguments.command(arguments)
             sys.stdout.flush()
         except KeyboardInterrupt as error:
-            complain("interrupted; what was published before is as it was")
+            left = error.args[0] if error.args else "what was published before is as it was"
+            complain(f"interrupted; {left}")
             return SIGNALLED + getattr(error, "number", signal.SIGINT)
         except BrokenPipeError:
-            # The reader (head, less) has left; Python's own flush at exit must not complain again.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return FAILED
+            leave_closed_pipe(sys.stdout)
+            return SIGNALLED + SIGPIPE
         except (AmtExportError, OSError, MemoryError, ImportError) as error:
             complain(_explained(error))
             return FAILED

@@ -5,6 +5,8 @@ from __future__ import annotations
 from argparse import ArgumentParser
 
 from amt_export.cli.arguments import decibel, one_of
+from amt_export.cli.terminal.errors import complain
+from amt_export.manifest import Manifest
 from amt_export.runtime.backends import OPENERS
 
 
@@ -41,3 +43,9 @@ def add_calibration(
             action="store_true",
             help="feed the samples as they are, in whatever unit the model takes",
         )
+
+
+def warn_of_diotic(manifest: Manifest, *, diotic: bool) -> None:
+    """Warn that ``--diotic`` has no effect on a model of one ear."""
+    if diotic and "ear" not in manifest.inputs[0].axes:
+        complain(f"--diotic has no effect, as {manifest.name} has one ear", "warning")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,6 +109,24 @@ def check(
         swept=[path.name for path in swept],
         bad=bad,
     )
+
+
+def strange_shards(out: str | Path, wanted: Iterable[str], planned: Plan) -> tuple[list[str], int]:
+    """Return the Parquet files of a folder that a plan does not name, and how many of its recordings they hold.
+
+    Parameters
+    ----------
+    out : str or Path
+    wanted : iterable of str
+        Names of the files of the plan.
+    planned : Plan
+    """
+    strange = sorted({path.name for path in Path(out).glob("*.parquet")} - set(wanted))
+    held: set[str] = set()
+    for name in strange:
+        rows = _paths_and_errors(Path(out) / name)
+        held.update(() if rows is None else rows[0])
+    return strange, sum(path in held for shard in planned.shards for path in shard)
 
 
 def _paths_and_errors(file: Path) -> tuple[list[str], list[str | None]] | None:

@@ -131,8 +131,8 @@ class Extractor:
                 f"{self.manifest.name}: needs its streaming form here; give its model file a [stream] block "
                 "and build it again"
             )
-        if threads < 1:
-            raise InputError(f"threads is {threads}; give one or more")
+        if not isinstance(threads, int) or threads < 1:
+            raise InputError(f"threads is {threads!r}; give a whole number, 1 or more")
         self._level, self._full_scale, self._diotic = level, full_scale, diotic
         self._threads = threads
 
@@ -228,7 +228,7 @@ class Extractor:
             words = (
                 f"{path}: {error.strerror}" if isinstance(error, OSError) else error.command_line
             )
-            row["error"] = " ".join(words.partition(OPTION_OF_RUN)[0].split())
+            row["error"] = " ".join(_about(file, words.partition(OPTION_OF_RUN)[0]).split())
         return row
 
     def _levels(self, file: Path) -> tuple[Spool, float]:
@@ -248,12 +248,19 @@ class Extractor:
                 levels.add(reducer.rows(outputs))
             if not len(levels):
                 raise AudioError(
-                    f"{file}: {reader.seconds:g} s are shorter than a frame of {self.frames.hop:g} s"
+                    f"{file}: {reader.seconds:.3g} s are shorter than a frame of {self.frames.hop:g} s"
                 )
         except BaseException:
             levels.close()
             raise
         return levels, reader.seconds
+
+
+def _about(file: Path, words: str) -> str:
+    """Return what is wrong with a recording, its path once in front."""
+    for start in (str(file), file.name, "audio"):
+        words = words.removeprefix(f"{start}: ")
+    return f"{file}: {words}"
 
 
 def _in_memory(row: Row) -> Row:

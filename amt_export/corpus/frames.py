@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from amt_export.audio.calibration import P0
+from amt_export.audio.calibration import P0, is_number
 from amt_export.errors import InputError
 from amt_export.manifest import Manifest, Port
 from amt_export.runtime import frame_levels
@@ -76,8 +76,8 @@ def frames_of(manifest: Manifest, hop: float | None = None, quantity: str | None
     """
     if quantity not in (None, LEVEL, LOUDNESS):
         raise InputError(f"quantity is {quantity!r}; give 'level' or 'loudness'")
-    if hop is not None and not 0 < hop < math.inf:
-        raise InputError(f"hop is {hop:g} s; give a number above zero")
+    if hop is not None and not (is_number(hop) and 0 < hop < math.inf):
+        raise InputError(f"hop is {hop!r}; give a number of s above zero")
     fs = float(manifest.sampling_rate or 0.0)
     if loudness := loudness_outputs(manifest):
         found = _loudness(manifest, tuple(loudness), fs, hop)

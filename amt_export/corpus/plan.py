@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from amt_export.audio.calibration import is_number
 from amt_export.audio.reader import SUFFIXES
 from amt_export.corpus.header import stated_seconds
 from amt_export.corpus.schema import parquet, pyarrow
@@ -58,8 +59,8 @@ def plan(sources: str | Path | Sequence[str | Path], minutes: float = 30.0) -> P
     AudioError
         If a source does not exist, or there are no recordings in them.
     """
-    if not 0 < minutes < 1e9:
-        raise AudioError(f"{minutes:g} minutes in a shard: give a number above zero")
+    if not (is_number(minutes) and 0 < minutes < 1e9):
+        raise AudioError(f"minutes is {minutes!r}: give a number of minutes above zero for a shard")
     if isinstance(sources, str | Path):  # one, which would be taken for its letters
         sources = [sources]
     # Sorted and each once, so that the same files make the same plan.

@@ -159,18 +159,23 @@ class Shards:
                 stream.write((json.dumps(mine, indent=2) + "\n").encode("ascii"))
         theirs = settings_of(self.out)
         if theirs != mine:
-            differ = sorted(
-                key for key in mine.keys() | theirs.keys() if mine.get(key) != theirs.get(key)
-            )
-            was = ", ".join(
-                f"{key} {theirs.get(key)!r}, not {mine.get(key)!r}"
-                for key in differ
-                if key != "columns"
-            )
             raise PublishError(
-                f"{self.out}: holds shards of other settings ({was or 'columns'}); give another folder"
+                f"{self.out}: holds shards of {_difference(theirs, mine)}; give another folder"
             )
         self._agreed = True
+
+
+def _difference(theirs: Mapping[str, Any], mine: Mapping[str, Any]) -> str:
+    """Say in what settings differ: what people chose, and not the hashes that follow from it."""
+    if theirs.get("model") != mine["model"]:
+        return str(theirs.get("model"))
+    chosen = sorted((mine.keys() | theirs.keys()) - {"artifacts", "columns"})
+    was = ", ".join(
+        f"{key} {theirs.get(key)!r}, not {mine.get(key)!r}"
+        for key in chosen
+        if theirs.get(key) != mine.get(key)
+    )
+    return f"other settings ({was})" if was else f"another build of {mine['model']}"
 
 
 def _writer(stream: Any, schema: Any) -> Any:

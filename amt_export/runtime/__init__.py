@@ -15,7 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from amt_export.manifest import Manifest, load_manifest, verify_files
+from amt_export.errors import ArtifactError
+from amt_export.manifest import FileEntry, Manifest, load_manifest, verify_files
 from amt_export.runtime import triton
 from amt_export.runtime.backends import OPENERS, Backend, check_choice
 from amt_export.runtime.frame_levels import frame_levels
@@ -159,10 +160,22 @@ def open_form(
     ArtifactError, BackendError, MissingDependencyError
         As for `load`.
     """
-    entry = manifest.entry(backend, form)
+    entry = _entry(manifest, backend, form)
     if verify:
         verify_files(folder, [entry])
     options = dict(session_options or {})
     if (form, backend) == ("stream", "onnx"):
         options.setdefault("intra_op_num_threads", STREAM_THREADS)
     return OPENERS[backend](Path(folder) / entry.path, manifest.of(form), **options)
+
+
+def _entry(manifest: Manifest, backend: str, form: str) -> FileEntry:
+    """Return the file of a backend; an error says what to do where only the others have one."""
+    try:
+        return manifest.entry(backend, form)
+    except ArtifactError as error:
+        if backend == "onnx" or not any(entry.format == "onnx" for entry in manifest.files):
+            raise
+        raise ArtifactError(f"{error}; leave backend out").for_command_line(
+            f"{error}; leave --backend out"
+        ) from None

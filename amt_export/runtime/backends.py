@@ -11,6 +11,7 @@ import platform
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from threading import Lock
+from types import ModuleType
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -68,6 +69,11 @@ class OnnxBackend:
             "basic": ort.GraphOptimizationLevel.ORT_ENABLE_BASIC,
             "disabled": ort.GraphOptimizationLevel.ORT_DISABLE_ALL,
         }
+        _check_threads("intra_op_num_threads", intra_op_num_threads)
+        _check_threads("inter_op_num_threads", inter_op_num_threads)
+        if not isinstance(spinning, bool):
+            raise BackendError(f"spinning is {spinning!r}; give True or False")
+        wanted = _exact_providers(providers, ort)
         options = ort.SessionOptions()
         options.intra_op_num_threads = intra_op_num_threads
         options.inter_op_num_threads = inter_op_num_threads
@@ -76,9 +82,6 @@ class OnnxBackend:
         options.graph_optimization_level = levels[
             _choose("graph_optimization", graph_optimization, levels)
         ]
-        wanted = [_exact(provider) for provider in providers]
-        for name, _ in wanted:
-            _choose("provider", name, ort.get_available_providers())
         self._session = _read(
             "ONNX Runtime",
             path,
@@ -112,6 +115,10 @@ class TorchScriptBackend:
 
     def __init__(self, path: Path, manifest: Manifest, *, device: str = "cpu") -> None:
         self._torch = require("torch", "export", "Running TorchScript artifacts")
+        try:
+            self._torch.device(device)
+        except (RuntimeError, TypeError) as error:
+            raise BackendError(f"device is {device!r}; give one of torch, such as 'cpu'") from error
         self._device = device
         self._module = _read(
             "TorchScript", path, lambda: self._torch.jit.load(str(path), map_location=device)
@@ -202,6 +209,47 @@ def _read(runtime: str, path: Path, opener: Callable[[], T]) -> T:
         raise ArtifactError(
             f"{path}: {runtime} cannot read it ({reason}); build the model again"
         ) from error
+
+
+def _check_threads(option: str, value: object) -> None:
+    """Raise BackendError unless it is a number of threads that ONNX Runtime takes."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise BackendError(
+            f"{option} is {value!r}; give a whole number of threads, or 0 to let ONNX Runtime choose"
+        )
+
+
+def _exact_providers(
+    providers: Sequence[Provider], ort: ModuleType
+) -> list[tuple[str, dict[str, Any]]]:
+    """Return names and options of execution providers, all of which this ONNX Runtime has.
+
+    Raises
+    ------
+    BackendError
+        For one that it does not have, or anything that is no list of providers.
+    """
+    if not isinstance(providers, list | tuple) or not all(map(_is_provider, providers)):
+        raise BackendError(
+            f"providers is {providers!r}; give a list of names or (name, options), "
+            "such as ['CPUExecutionProvider']"
+        )
+    here = ort.get_available_providers()
+    wanted = [_exact(provider) for provider in providers]
+    for name, _ in wanted:
+        if name not in here and name in ort.get_all_providers():
+            gpu = "; CUDA needs onnxruntime-gpu" if "CUDA" in name or "Tensorrt" in name else ""
+            raise BackendError(
+                f"{name} is not in this onnxruntime, which has {', '.join(here)}{gpu}"
+            )
+        _choose("provider", name, here)
+    return wanted
+
+
+def _is_provider(value: object) -> bool:
+    if isinstance(value, tuple) and len(value) == 2:
+        return isinstance(value[0], str) and isinstance(value[1], dict)
+    return isinstance(value, str)
 
 
 def _exact(provider: Provider) -> tuple[str, dict[str, Any]]:

@@ -92,7 +92,7 @@ def signal_rows(manifest: Manifest, port: Port, audio: Array) -> tuple[Array, bo
     rows = audio[None] if single else audio
     if rows.ndim != len(port.shape) or rows.shape[1:-1] != port.shape[1:-1] or not len(rows):
         shapes = "(2, T) or (B, 2, T)" if "ear" in port.axes else "(T,) or (B, T)"
-        raise InputError(f"audio: needs shape {shapes}, got {audio.shape}")
+        raise InputError(f"audio: needs shape {shapes}, got {audio.shape}{_ears_hint(port, audio)}")
     _refuse_time_first(manifest, port, rows)
     return _as_dtype(rows, port.dtype), single
 
@@ -122,8 +122,22 @@ def block_rows(port: Port, shape: tuple[int, ...], audio: Array) -> tuple[Array,
         sizes = ", ".join(map(str, shape[:-1]))
         alone = ", ".join(map(str, (*shape[1:-1], "n")))
         also = f" or ({alone}{',' * (len(shape) == 2)})" if one else ""
-        raise InputError(f"{port.name}: this stream takes ({sizes}, n){also}, got {audio.shape}")
+        hint = _ears_hint(port, audio)
+        raise InputError(
+            f"{port.name}: this stream takes ({sizes}, n){also}, got {audio.shape}{hint}"
+        )
     return _as_dtype(rows, port.dtype), single
+
+
+def _ears_hint(port: Port, audio: Array) -> str:
+    """Say how one channel, or channels behind the time, become those of two ears."""
+    if "ear" not in port.axes:
+        return ""
+    if audio.ndim == 1:
+        return "; np.stack([audio, audio]) gives the same sound to both ears"
+    if audio.ndim == 2 and audio.shape[1] == 2:
+        return "; time is the last axis: transpose it (audio.T)"
+    return ""
 
 
 def _check_float(name: str, unit: str, audio: object) -> None:

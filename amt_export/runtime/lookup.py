@@ -7,8 +7,9 @@ package `amt_export_models`: what you build yourself comes before what was insta
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
+from os import PathLike
 from pathlib import Path
 
 from amt_export.errors import ArtifactError
@@ -55,8 +56,18 @@ def find_model(name_or_folder: str | Path) -> Path:
     Raises
     ------
     ArtifactError
-        If there is no such folder and no model of this name; the message has the closest name.
+        If there is no such folder and no model of this name; the message has the closest names.
+
+    Examples
+    --------
+    >>> from amt_export import runtime
+    >>> folder = runtime.find_model("gammatone_speech_16k")                 # doctest: +SKIP
+    >>> onnx_file = folder / "gammatone_speech_16k.onnx"                    # doctest: +SKIP
     """
+    if not isinstance(name_or_folder, str | PathLike) or not str(name_or_folder):
+        raise ArtifactError(
+            f"{name_or_folder!r}: no model; give the name of one, or the path of a published folder"
+        )
     path = Path(name_or_folder)
     if _is_published(path):
         return path
@@ -124,14 +135,22 @@ def _not_found(path: Path) -> str:
         hint = f"; did you mean {str(path.parent / near)!r}?" if near else by_name
         return f"{path}: no such folder{hint or '; amt-export list shows what there is'}"
     names = models()
-    if near := _closest(path.name, names):
-        return f"{path}: no such model; did you mean {near!r}? amt-export list shows all"
+    if near := _meant(path.name, names):
+        return f"{path}: no such model; did you mean {near}? amt-export list shows all"
     if names:
-        return f"{path}: no such model, nor a published folder; models here: {', '.join(names)}"
+        return f"{path}: no such model, nor a published folder; amt-export list shows all"
     return (
         f"{path}: no such model, nor a published folder; pip install {MODELS_PACKAGE}, or build it: "
         f"amt-export build {path}"
     )
+
+
+def _meant(name: str, names: Sequence[str]) -> str:
+    """Return what was probably meant: all names that begin like this, or the closest one."""
+    begin = [known for known in names if name and known.lower().startswith(name.lower())]
+    near = _closest(name, names)
+    several = begin or ([near] if near else [])
+    return " or ".join(filter(None, (", ".join(map(repr, several[:-1])), *map(repr, several[-1:]))))
 
 
 def _closest(name: str, names: Iterable[str]) -> str | None:

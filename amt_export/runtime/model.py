@@ -11,7 +11,7 @@ from typing import Any, Self
 from numpy.typing import NDArray
 
 from amt_export.audio.reader import AudioReader
-from amt_export.errors import ArtifactError, BackendError
+from amt_export.errors import ArtifactError, BackendError, InputError
 from amt_export.manifest import Manifest, Port
 from amt_export.runtime.axes import is_timed
 from amt_export.runtime.backends import Backend
@@ -31,6 +31,9 @@ from amt_export.runtime.stream_state import mirrored
 Array = NDArray[Any]
 
 ON_NONFINITE = ("error", "pass")
+
+FILE_OPTIONS = ("full_scale", "diotic", "raw", "truncated")
+"""Of `Model.process_file`, beside the level."""
 
 
 class Model:
@@ -194,7 +197,7 @@ class Model:
         Parameters
         ----------
         path : str or Path
-            A WAV, FLAC, AIFF or OGG file; it is resampled where needed.
+            A WAV, FLAC, AIFF, OGG or MP3 file; it is resampled where needed.
         level : float, optional
             dB SPL RMS that the recording had, without the mean of each channel. Default: a full-scale sine is
             taken to have 93.98.
@@ -211,8 +214,13 @@ class Model:
         AudioError
             If the file cannot be read, is truncated, or is no sound that this model takes.
         InputError
-            As for `process`.
+            If there is no such option, and as for `process`.
         """
+        unknown = next((name for name in options if name not in FILE_OPTIONS), None)
+        if unknown is not None:
+            raise InputError(
+                f"{unknown}: no such option; process_file takes level, {', '.join(FILE_OPTIONS)}"
+            )
         reader = AudioReader(path, self._manifest, level, **options)
         audio = reader.read()  # which can tell more of the file
         for remark in reader.remarks:

@@ -74,8 +74,8 @@ class Stream:
         reopen: Callable[[], Stream] | None = None,
     ) -> None:
         check_choice(on_nonfinite, ON_NONFINITE)
-        if batch < 1:
-            raise InputError(f"batch is {batch}; give one signal or more")
+        if not isinstance(batch, int) or batch < 1:
+            raise InputError(f"batch is {batch!r}; give the number of signals, 1 or more")
         self._manifest = manifest
         self._info = _checked(manifest.streaming().stream, manifest)
         self._port = self._info.inputs[0]

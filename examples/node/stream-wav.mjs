@@ -71,7 +71,13 @@ function loudestOf({ long_term: course }) {
   return most;
 }
 
+/** One line for the user; Node's own errors of files have a path and a code. */
+function lineOf({ message, code, path }) {
+  if (!path) return message;
+  return `${path}: ${code === "ENOENT" ? "no such file or folder" : `cannot be used (${code})`}`;
+}
+
 main().catch((error) => {
-  console.error(error.message);
+  console.error(lineOf(error));
   process.exitCode = 1;
 });

@@ -134,7 +134,7 @@ def test_full_scale_may_have_another_level(reader, unit):
 def test_level_in_pascal(reader, level):
     heard = reader(0.01 * sine(), level=level)
     assert db_spl(heard.read()) == pytest.approx(level, abs=1e-9)
-    assert heard.calibration == f"file = {level:g} dB SPL RMS"
+    assert heard.calibration == f"the recording has {level:g} dB SPL (RMS)"
 
 
 @pytest.mark.parametrize(
@@ -158,9 +158,24 @@ def test_both_conventions_mean_the_same_sound(reader):
 def test_silence_has_no_level(reader):
     assert not reader(np.zeros(FS)).read().any()
     with pytest.raises(
-        AudioError, match=r"x\.wav: is silent, so it cannot be brought to 65 dB SPL"
-    ):
+        AudioError,
+        match=r"x\.wav: is silent, so it cannot be brought to 65 dB SPL; leave level out",
+    ) as caught:
         reader(np.zeros(FS), level=65.0)
+    assert "leave --level out, or give --full-scale instead" in caught.value.command_line
+
+
+@pytest.mark.parametrize("name", ["level", "full_scale"])
+@pytest.mark.parametrize("value", ["65", [65], True, 65j, np.array([65.0])])
+def test_a_level_is_a_number(reader, name, value):
+    words = name.replace("_", " ")
+    with pytest.raises(AudioError, match=rf"^{words} is .*: give a number of dB SPL"):
+        reader(sine(), **{name: value})
+
+
+@pytest.mark.parametrize("value", [65, np.float32(65), np.int64(65)])
+def test_a_level_may_be_any_kind_of_number(reader, value):
+    assert db_spl(reader(sine(), level=value).read()) == pytest.approx(65)
 
 
 def test_samples_whose_square_is_no_number_have_no_level(tmp_path):

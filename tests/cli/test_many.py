@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import errno
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -258,9 +259,9 @@ def test_an_interruption_leaves_whole_results_and_nothing_else(jobs, interrupt, 
     interrupt(process.pid, signal.SIGINT)
     _, error = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert error.splitlines() == [
-        "amt-export: error: interrupted; what was published before is as it was"
-    ]
+    done = "[01] of 3 recordings done"
+    expected = f"interrupted; {done}, the results are in {out}; summary.csv is not written"
+    assert re.fullmatch(f"amt-export: error: {expected}\n", error)
     assert "a.csv" in files(out)
     assert not [name for name in files(out) if name.endswith(".part")]
     assert not _children_of(process.pid)
@@ -291,3 +292,12 @@ def test_bars_and_lines_share_a_terminal(model, day, tmp_path):
     assert "1 recording, 0.2 s, in " in text
     assert any("tiny, 2 recordings" in line for line in lines)
     assert files(tmp_path / "out") == ["a.npz", "a.png", "summary.csv"]
+
+
+def test_a_place_that_cannot_be_written_is_one_line(model, day, tmp_path, monkeypatch, capsys):
+    def read_only(path, *_arguments, **_options):
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    monkeypatch.setattr(Path, "mkdir", read_only)
+    error = failed(capsys, "run", model, day, "-o", tmp_path / "ro")
+    assert error.endswith(f"{tmp_path / 'ro'}: Read-only file system; give another place\n")

@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -30,18 +29,19 @@ def here(built, monkeypatch):
 
 
 def test_info_takes_a_name_and_prints_the_manifest(here, capsys):
+    folder = here / "artifacts" / "small"
     assert main(["info", "small"]) == 0
-    folder = Path("artifacts/small").absolute()
     text = capsys.readouterr().out
     assert "small: three channels" in text
-    assert f"\nfolder: {folder}\n" in text
+    assert f"\nfolder: {folder}\n" in text  # on a line of its own, to be copied
     assert main(["info", "small", "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert found.pop("folder") == str(folder)
-    text = load_manifest(folder).to_json()
-    assert found == json.loads(text)
-    # A single artifact, which may lie anywhere, has the manifest alone.
-    assert main(["info", str(folder / "small.onnx"), "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document.pop("folder") == str(folder)
+    assert document == json.loads(load_manifest(folder).to_json())
+
+
+def test_info_of_a_single_file_names_no_folder(here, capsys):
+    assert main(["info", "artifacts/small/small.onnx", "--json"]) == 0
     assert "folder" not in json.loads(capsys.readouterr().out)
 
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from amt_export.cli.main import COMMANDS, main
-from support.cli import amt, refused
+from support.cli import amt, failed, refused
 
 PARTS = [("corpus", part) for part in ("plan", "run", "check")]
 
@@ -56,7 +56,7 @@ def test_help_needs_no_torch():
         (("check",), "required: MODEL"),
         (("run", "d", "x.wav", "-o", "x.txt"), "'x.txt' must end in .npz"),
         (("run", "d", "x.wav", "y.wav"), "-o: several recordings need a folder"),
-        (("run", "d", "*.wav", "-o", "x.npz"), "-o: several recordings need a folder"),
+        (("run", "d", "tests/data/*.wav", "-o", "x.npz"), "-o: several recordings need a folder"),
         (("run", "d", "x.wav", "--format", "csv"), "--format: is for results in a folder"),
         (("run", "d", "x.wav", "-o", "out", "--plot", "x.png"), "--plot: takes no name"),
         (("run", "d", "--plot", "x.wav"), "give the recording in front of --plot"),
@@ -66,10 +66,17 @@ def test_help_needs_no_torch():
         (("live", "d", "x.wav", "--device", "3"), "--device: chooses a microphone; leave out FILE"),
         (("live", "d", "x.wav", "--level", "70", "--full-scale", "9"), "not allowed with argument"),
         (("run", "d", "x.wav", "--jobs", "0"), "'0' is not an integer above zero"),
-        (("run", "d", "x.wav", "--plot", "x.jpg"), "'x.jpg' must end in .png"),
+        (("run", "d", "x.wav", "--plot", "x.jpg"), "'x.jpg' must end in .png (see"),
         (("run", "d", "x.wav", "--level", "loud"), "'loud' is not a number of dB"),
         (("run", "d", "x.wav", "--backend", "onxx"), "did you mean 'onnx'?"),
-        (("run", "d", "x.wav", "--plto", "x.png"), "unrecognized arguments"),
+        (
+            ("run", "d", "x.wav", "--plto", "x.png"),
+            "unrecognized argument --plto; did you mean --plot? (see amt-export run --help)",
+        ),
+        (("run", "d", "x.wav", "--lvel=65"), "--lvel; did you mean --level?"),
+        (("run", "d", "x.wav", "--zzz"), "unrecognized argument --zzz (see"),
+        (("info", "a", "b"), "unrecognized arguments: b (see amt-export info --help)"),
+        (("corpus", "check", "a", "b", "--jbos", "2"), "(see amt-export corpus check --help)"),
     ],
 )
 def test_bad_usage_is_one_line_and_exit_2(arguments, message, capsys):
@@ -81,6 +88,16 @@ def test_bad_usage_is_one_line_and_exit_2(arguments, message, capsys):
     assert error.count("\n") == 1
     assert message in error
     assert "--help" in error
+
+
+@pytest.mark.parametrize("several", [("none*.wav",), ("empty",), ("a.wav", "empty")])
+def test_no_recordings_are_said_before_where_their_results_go(
+    several, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    message = "none*.wav: no such recording" if "*" in several[0] else "empty: has no recordings"
+    assert message in failed(capsys, "run", "d", *several)
 
 
 def test_usage_errors_leave_the_process_with_2():

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
+from amt_export import corpus
 from amt_export.cli.main import main
 from corpus.test_extractor import bad_files
 from support.cli import failed
@@ -49,12 +52,79 @@ def test_a_folder_that_cannot_be_written(small_stream, plan_file, tmp_path, caps
     assert "holds no shards" in failed(capsys, "corpus", "check", tmp_path, plan_file)
 
 
+def test_a_shard_of_recordings_that_have_changed_is_warned_of(
+    small_stream, recordings, tmp_path, capsys
+):
+    """Readers of the folder would take its rows twice."""
+    plan, out = str(tmp_path / "plan.parquet"), tmp_path / "out"
+    path = recordings / "0.wav"
+    main(["corpus", "plan", str(path), "-o", plan])
+    run = ["corpus", "run", str(small_stream), plan, "-o", str(out)]
+    assert main(run) == 0
+    assert "warning" not in capsys.readouterr().err
+    (old,) = out.glob("*.parquet")
+    os.utime(path, ns=(0, 0))
+    assert main(run) == 0
+    (warning,) = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
+    assert (
+        f"1 file in {out} is not of this plan, and 1 recording of this plan is there twice"
+        in warning
+    )
+    assert warning.endswith(f"`amt-export corpus check {out} {plan}` names it")
+    assert main(["corpus", "check", str(out), plan]) == 1
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if old.name in line]
+    assert line.endswith("; remove it")
+    old.unlink()
+    assert main(["corpus", "check", str(out), plan]) == 0
+
+
+def test_the_log_of_a_batch_job_has_a_line_for_each_shard(
+    small_stream, plan_file, planned, tmp_path, capsys
+):
+    run = ["corpus", "run", str(small_stream), str(plan_file), "-o", str(tmp_path / "out")]
+    assert main(run) == 0
+    lines = capsys.readouterr().err.splitlines()
+    for number, (line, shard) in enumerate(zip(lines, planned.shards, strict=True), 1):
+        assert f".parquet: {len(shard)} recording" in line
+        assert line.endswith(f"({number} of {len(planned.shards)} shards)")
+    assert main(run) == 0
+    assert not capsys.readouterr().err, "they are there already"
+
+
+def test_an_interrupted_run_says_how_it_is_resumed(
+    small_stream, plan_file, tmp_path, capsys, monkeypatch
+):
+    def interrupted(*_arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(corpus, "run", interrupted)
+    run = ["corpus", "run", str(small_stream), str(plan_file), "-o", str(tmp_path / "out")]
+    assert main(run) == 130
+    error = capsys.readouterr().err
+    assert "interrupted; shards that are done stay; start the same command again" in error
+
+
+def test_diotic_and_one_ear_is_a_warning(small_stream, plan_file, tmp_path, capsys):
+    run = ["corpus", "run", str(small_stream), str(plan_file), "-o", str(tmp_path / "out")]
+    assert main([*run, "--diotic"]) == 0
+    assert "warning: --diotic has no effect, as small has one ear" in capsys.readouterr().err
+
+
 def test_progress_fits_into_80_columns_with_bar_and_time(monkeypatch):
     from amt_export.cli.commands.corpus import progress
 
     monkeypatch.setattr(progress.time, "perf_counter", iter((0.0, 3600.0)).__next__)
     done = progress.Done(3.6e7, 1000)
-    done.add({"rows": 9, "bad": 0, "skipped": False, "seconds": 36000.0, "cpu_seconds": 3600.0})
+    done.add(
+        {
+            "file": "x.parquet",
+            "rows": 9,
+            "bad": 0,
+            "skipped": False,
+            "seconds": 36000.0,
+            "cpu_seconds": 3600.0,
+        }
+    )
     said = []
     done.show(lambda text, share: said.append((text, share)))
     ((text, share),) = said

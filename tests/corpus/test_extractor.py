@@ -17,10 +17,11 @@ from amt_export import runtime
 from amt_export.audio.reader import AudioReader
 from amt_export.corpus import Extractor
 from amt_export.corpus.schema import arrow_table
-from amt_export.errors import ArtifactError, AudioError, InputError
+from amt_export.errors import AmtExportError, ArtifactError, AudioError, InputError
 from amt_export.manifest import load_manifest
 from amt_export.runtime import frame_levels
 from corpus.conftest import sound
+from support.streams import publish_levels
 
 
 def by_process(folder, path, hop=160, **options):
@@ -108,7 +109,8 @@ def test_a_bad_file_is_a_row_and_harms_no_other(extract, recordings):
         kinds.items(), batch["error"][1:-1], batch["levels"][1:-1], strict=True
     ):
         assert words in error, name
-        assert name in error
+        assert error.startswith(f"{recordings / name}: ")
+        assert error.count(name) == 1
         assert "\n" not in error
         assert levels is None
     alone = extract({"path": [paths[-1]]})
@@ -118,6 +120,21 @@ def test_a_bad_file_is_a_row_and_harms_no_other(extract, recordings):
     )
     assert table.schema == extract.schema_arrow
     assert table["levels"].null_count == len(kinds)
+
+
+def test_a_recording_too_short_for_a_model_with_frames_is_named(tmp_path):
+    soundfile.write(tmp_path / "a.wav", sound(1 / 16000, 0), 16000)
+    (error,) = Extractor(publish_levels(tmp_path / "tiny"))({"path": [tmp_path / "a.wav"]})["error"]
+    assert error.startswith(f"{tmp_path / 'a.wav'}: 1 samples; this model needs at least ")
+
+
+@pytest.mark.parametrize(
+    "options", [{"hop": "0.01"}, {"threads": "2"}, {"level": "65"}, {"full_scale": True}]
+)
+def test_options_are_numbers(options, small_stream):
+    (name,) = options
+    with pytest.raises(AmtExportError, match=rf"^{name.replace('_', ' ')} is .*give a "):
+        Extractor(small_stream, **options)
 
 
 def test_a_truncated_wav_states_how_long_it_was(extract, tmp_path):
@@ -186,7 +203,7 @@ def test_impossible_settings_are_refused_at_once(small_stream, tmp_path):
         ({"hop": float("inf")}, "above zero"),
         ({"quantity": "loudness"}, "gives level, not loudness"),
         ({"quantity": "loud"}, "'level' or 'loudness'"),
-        ({"threads": 0}, "one or more"),
+        ({"threads": 0}, "1 or more"),
     ]:
         with pytest.raises(InputError, match=words):
             Extractor(small_stream, **options)

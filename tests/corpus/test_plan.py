@@ -74,3 +74,9 @@ def test_a_name_that_is_no_text_is_left_out(recordings):
     planned = corpus.plan([recordings])
     assert planned.nameless == (strange,)
     assert sum(map(len, planned.shards)) == 9
+
+
+@pytest.mark.parametrize("minutes", [0, -1, float("nan"), "30", None])
+def test_minutes_are_a_number_above_zero(minutes, recordings):
+    with pytest.raises(AudioError, match="give a number of minutes above zero"):
+        corpus.plan(recordings, minutes)

@@ -12,6 +12,7 @@ import pytest
 
 from amt_export import corpus
 from amt_export.corpus import Extractor, Shards
+from amt_export.corpus.shards import SETTINGS_NAME
 from amt_export.errors import PublishError
 from support.corpus import contents, finish
 
@@ -111,6 +112,21 @@ def test_settings_are_not_mixed_in_a_folder(small_stream, planned, tmp_path):
     with pytest.raises(PublishError, match=r"other settings \(hop 0.01, not 0.02\)"):
         Shards(Extractor(small_stream, hop=0.02), out).shard(planned.shards[0])
     assert contents(out) == before
+
+
+def test_settings_of_another_model_are_said_by_its_name(small_stream, planned, tmp_path):
+    """The hashes of its files tell nobody anything."""
+    out = tmp_path / "out"
+    Shards(Extractor(small_stream), out).shard(planned.shards[0])
+    for name, changed in {
+        "other": {"model": "other", "artifacts": {"whole": "0" * 64}, "hop": 0.5},
+        "another build of small": {"artifacts": {"whole": "0" * 64}},
+    }.items():
+        settings = {**Shards(Extractor(small_stream), out).settings, **changed}
+        (out / SETTINGS_NAME).write_text(json.dumps(settings))
+        message = rf"out: holds shards of {name}; give another folder$"
+        with pytest.raises(PublishError, match=message):
+            Shards(Extractor(small_stream), out).shard(planned.shards[0])
 
 
 def test_a_changed_recording_gets_another_name(extract, planned, tmp_path):

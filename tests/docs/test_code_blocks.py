@@ -14,6 +14,7 @@ from filelock import FileLock
 
 from amt_export.cli.main import main
 from amt_export.model_file import load_spec
+from amt_export.runtime.lookup import MODELS_PACKAGE
 from support.docs import PAGES, ROOT, Block, blocks, write_recordings
 from support.filters import SHORT
 
@@ -44,15 +45,25 @@ def test_examples_find_models_by_name_too():
 
 
 @pytest.fixture(scope="session")
-def workplace(shared, published_onnx) -> Path:
-    """A folder with published models and recordings, as a reader has it."""
+def installed(shared, published_onnx) -> Path:
+    """A folder to import from with the package of models in it, as pip puts it."""
+    folder = shared / "installed"
+    with FileLock(shared / "installed.lock"):
+        if not folder.exists():
+            for name in SHORT:
+                shutil.copytree(published_onnx(name), folder / MODELS_PACKAGE / name)
+            (folder / MODELS_PACKAGE / "__init__.py").touch()  # comes before one of this machine
+    return folder
+
+
+@pytest.fixture(scope="session")
+def workplace(shared) -> Path:
+    """A folder with recordings and no models, as a reader has it who installed both packages."""
     folder = shared / "docs"
     with FileLock(shared / "docs.lock"):
         if not folder.exists():
-            (folder / "artifacts").mkdir(parents=True)
+            folder.mkdir()
             write_recordings(folder)
-            for name in SHORT:
-                shutil.copytree(published_onnx(name), folder / "artifacts" / name)
     return folder
 
 
@@ -69,9 +80,9 @@ def test_a_block_is_run_or_the_page_says_why_not(page):
 
 
 @pytest.mark.parametrize("page", WITH_CODE, ids=page_name)
-def test_blocks_run(page, workplace, tmp_path, monkeypatch):
-    folder = workplace
-    monkeypatch.chdir(folder)
+def test_blocks_run_where_the_models_are_installed(page, workplace, installed, monkeypatch):
+    monkeypatch.chdir(workplace)
+    monkeypatch.syspath_prepend(installed)
     monkeypatch.setenv("MPLBACKEND", "agg")
     names: dict[str, object] = {}
     for block in blocks(page):

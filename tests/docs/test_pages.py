@@ -74,6 +74,12 @@ def test_tables_of_references_are_what_is_computed(name, monkeypatch):
     assert table == script.place(name).search(TEXTS[DOCS / "references.md"])[0]
 
 
+def test_scripts_on_pages_find_models_by_name():
+    """A reader who installed the models has no folder `artifacts`."""
+    for script in (*DOCS.glob("examples/*.py"), *DOCS.glob("gallery/*.py")):
+        assert "artifacts/" not in script.read_text(encoding="utf-8"), script
+
+
 def test_links_of_the_front_page_lead_somewhere():
     for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", TEXTS[ROOT / "README.md"]):
         assert (ROOT / target).exists(), target

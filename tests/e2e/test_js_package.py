@@ -144,7 +144,25 @@ def test_what_is_not_finite_is_refused_or_forgotten(node):
     assert (found["resets"], found["after"]) == (1, True)
     assert found["whole"].startswith("InputError: audio: sample 321 is NaN")
     assert "has 1 ear, got 2 signals; average the channels first" in found["ears"]
-    assert "needs a Float32Array in Pa" in found["type"]
+    for message, words in zip(
+        found["types"],
+        (
+            "got a plain array: convert it with Float32Array.from(samples)",
+            "this model has 1 ear, got 0 signals",
+            "got Int16Array: convert it with Float32Array.from(samples, (x) => x / 32768)",
+            "got Float64Array: convert it with Float32Array.from(samples)",
+            "got a plain array: convert it with Float32Array.from(samples)",
+            "needs a Float32Array in Pa, or one for each ear; got String",
+            "needs a Float32Array in Pa, or one for each ear; got undefined",
+        ),
+        strict=True,
+    ):
+        assert words in message
+    assert found["choices"] == [
+        'InputError: form is "streem"; give "whole" or "stream"',
+        'InputError: onNonfinite is "reset"; give "error" or "pass"',
+        'InputError: onNonfinite is "ignore"; give "error" or "reset" or "pass"',
+    ]
 
 
 @pytest.mark.parametrize("name", [SAMPLES, FRAMES, MIRRORED, LOUDNESS])

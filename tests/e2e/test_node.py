@@ -124,3 +124,14 @@ def test_a_truncated_file_and_a_nan_are_refused(tmp_path):
         assert done.returncode == 1
         assert complaint in done.stderr
         assert not (tmp_path / "out.npy").exists()
+
+
+def test_a_file_that_is_not_there_is_one_line(tmp_path):
+    sf.write(tmp_path / "in.wav", np.zeros(600), 16000)
+    for paths, missing in (
+        ((tmp_path / "gone.wav", tmp_path / "out.npy"), tmp_path / "gone.wav"),
+        ((tmp_path / "in.wav", tmp_path / "gone" / "out.npy"), tmp_path / "gone" / "out.npy"),
+    ):
+        done = stream_wav(app_model(SAMPLES), *paths)
+        assert done.returncode == 1
+        assert done.stderr == f"{missing}: no such file or folder\n"

@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from amt_export import runtime
-from amt_export.errors import ArtifactError, AudioError, BackendError
+from amt_export.errors import ArtifactError, AudioError, BackendError, InputError
 from amt_export.runtime import Model
 from support.runtime import LENGTH, fir, noise, publish_fir, rewrite
 
@@ -112,3 +112,9 @@ def test_velocity_is_no_recording(folder, tmp_path):
     with pytest.raises(AudioError, match="takes m/s"):
         model.process_file(tmp_path / "a.wav")
     assert model.process(noise(LENGTH))["subbands"].shape == (3, LENGTH)  # arrays are in its unit
+
+
+def test_process_file_names_its_options(folder):
+    message = "^lvl: no such option; process_file takes level, full_scale, diotic, raw, truncated$"
+    with pytest.raises(InputError, match=message):
+        runtime.load(folder).process_file("a.wav", lvl=65)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 
 import pytest
 
@@ -73,14 +74,17 @@ def test_a_folder_of_the_same_name_that_is_not_published_does_not_hide_a_model(i
     [
         ("bnak", "bnak: no such model; did you mean 'bank'?"),
         ("BANK", "BANK: no such model; did you mean 'bank'?"),
-        ("xyz", "models here: bank, other"),
+        ("ba", "ba: no such model; did you mean 'bank'?"),
+        ("xyz", "xyz: no such model, nor a published folder; amt-export list shows all"),
         ("artifacts/bank", "the model bank is found by its name alone"),
         ("site/some_models/othr", "did you mean 'site/some_models/other'?"),
         ("gone/xyz", "gone/xyz: no such folder"),
         ("./file.txt/x", "no such folder"),
         ("../../etc", "no such folder"),
         ("a\0b", "no such model"),
-        ("", "expected a folder published by"),
+        ("", "'': no model; give the name of one"),
+        (None, "None: no model; give the name of one"),
+        (["bank"], "['bank']: no model; give the name of one"),
     ],
 )
 def test_what_is_not_found_is_one_line_with_a_hint(asked, message, installed):
@@ -99,3 +103,10 @@ def test_a_file_is_not_a_folder(installed, here):
 def test_a_name_that_no_file_can_have():
     with pytest.raises(ArtifactError, match="no such model"):
         find_model("x" * 5000)
+
+
+def test_several_models_that_begin_like_this_are_all_named(installed):
+    shutil.copytree(installed / "bank", installed / "bank_hix")
+    shutil.copytree(installed / "bank", installed / "bank_48k")
+    with pytest.raises(ArtifactError, match=r"did you mean 'bank', 'bank_48k' or 'bank_hix'\? amt"):
+        runtime.load("Ban")

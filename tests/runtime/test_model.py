@@ -116,6 +116,17 @@ def test_session_options(tmp_path, graph_optimization):
             "unknown graph_optimization 'al'; did you mean 'all'",
         ),
         ("onnx", {"providers": ["CPU"]}, "unknown provider 'CPU'"),
+        (
+            "onnx",
+            {"providers": ["CUDAExecutionProvider"]},
+            "CUDAExecutionProvider is not in this onnxruntime, which has .*CUDA needs onnxruntime-gpu",
+        ),
+        ("onnx", {"providers": "CPUExecutionProvider"}, "give a list of names"),
+        ("onnx", {"providers": [1]}, "give a list of names"),
+        ("onnx", {"intra_op_num_threads": "one"}, "is 'one'; give a whole number of threads"),
+        ("onnx", {"intra_op_num_threads": -3}, "is -3; give a whole number of threads"),
+        ("onnx", {"inter_op_num_threads": True}, "is True; give a whole number of threads"),
+        ("onnx", {"spinning": "yes"}, "spinning is 'yes'; give True or False"),
     ],
 )
 def test_unknown_choices(tmp_path, backend, options, message):
@@ -124,8 +135,10 @@ def test_unknown_choices(tmp_path, backend, options, message):
 
 
 def test_format_that_was_not_published(tmp_path):
-    with pytest.raises(ArtifactError, match=r"no torchscript \(whole\) in this folder, only onnx"):
+    expected = r"no torchscript \(whole\) in this folder, only onnx \(whole\); leave backend out"
+    with pytest.raises(ArtifactError, match=expected) as caught:
         runtime.load(publish_fir(tmp_path), "torchscript")
+    assert caught.value.command_line.endswith("; leave --backend out")
 
 
 def test_a_folder_that_is_none(tmp_path):

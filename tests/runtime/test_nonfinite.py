@@ -94,3 +94,15 @@ def test_two_ears_with_time_first(tmp_path):
 def test_a_batch_of_short_sounds_for_two_ears(tmp_path):
     model = runtime.load(publish_ears(tmp_path))  # warm_up is 9
     assert model.process(noise(7, 2, 8))["heard"].shape == (7, 2, 8)
+
+
+@pytest.mark.parametrize(
+    ("shape", "hint"),
+    [
+        ((100,), r"got \(100,\); np\.stack\(\[audio, audio\]\) gives the same sound to both ears"),
+        ((100, 2), r"got \(100, 2\); time is the last axis: transpose it \(audio\.T\)"),
+    ],
+)
+def test_one_channel_and_time_first_say_how_they_become_two_ears(shape, hint, tmp_path):
+    with pytest.raises(InputError, match=hint):
+        runtime.load(publish_ears(tmp_path)).process(noise(*shape))

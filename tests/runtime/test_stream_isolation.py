@@ -105,8 +105,9 @@ def test_a_stream_of_a_free_batch_has_as_many_signals_as_asked(tmp_path):
     close(np.concatenate([first, rest], -1), fir(audio))
     with pytest.raises(InputError, match=r"this stream takes \(3, n\), got \(2, 9\)"):
         model.stream(batch=3).push(noise(2, 9))
-    with pytest.raises(InputError, match="batch is 0"):
-        model.stream(batch=0)
+    for batch in (0, "2", None):
+        with pytest.raises(InputError, match=f"batch is {batch!r}; give the number of signals"):
+            model.stream(batch=batch)
 
 
 def test_a_fixed_batch_stays(streaming_model):

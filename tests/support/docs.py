@@ -72,8 +72,10 @@ def write_recordings(folder: Path) -> None:
     """Short recordings under the names that the pages use."""
     samples, fs = speech()
     short = samples[fs : fs + fs // 4]
-    for name in ("speech.wav", "street.wav", "calibrator.wav", "night.flac"):
+    for name in ("speech.wav", "calibrator.wav", "night.flac"):
         soundfile.write(folder / name, short, fs)
-    for name in ("recordings/one.wav", "recordings/two.wav", "extra/three.flac"):
-        (folder / name).parent.mkdir(exist_ok=True)
+    soundfile.write(folder / "street.wav", np.stack([short, 0.5 * short], axis=1), fs)
+    # None lies in recordings/ itself: results have the folders of their recordings.
+    for name in ("recordings/day1/one.wav", "recordings/day2/two.wav", "extra/three.flac"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         soundfile.write(folder / name, short, fs)

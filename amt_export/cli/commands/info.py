@@ -72,15 +72,11 @@ def run(arguments: Namespace) -> int:
     folder = None if single else find_model(path).absolute()
     manifest = embedded_manifest(path) if folder is None else load_manifest(folder)
     if arguments.json:
-        text = manifest.to_json()
-        if folder is not None:
-            first = json.dumps(as_text(folder), ensure_ascii=False)
-            text = text.replace("{\n", f'{{\n  "folder": {first},\n', 1)
-        print(text, end="")  # noqa: T201
+        print(_json(manifest, folder))  # noqa: T201
         return 0
     console = output()
     console.print(f"{manifest.name}: {manifest.description}\n", style="bold", soft_wrap=True)
-    if folder is not None:  # on a line of its own: it is long, and made to be copied
+    if folder is not None:  # not in the table, which would break a long path
         console.print(f"folder: {as_text(folder)}\n", soft_wrap=True)
     console.print(_facts(manifest), "")
     console.print(ports_table("inputs", manifest.inputs), "")
@@ -93,6 +89,14 @@ def run(arguments: Namespace) -> int:
         for line in (*remarks(manifest.parity), *skipped(manifest.parity)):
             console.print(line, style="dim")
     return 0
+
+
+def _json(manifest: Manifest, folder: Path | None) -> str:
+    """Return the manifest as JSON, and with it the folder in which an app finds the files."""
+    document = json.loads(manifest.to_json())
+    if folder is not None:
+        document = {"folder": as_text(folder), **document}
+    return json.dumps(document, indent=2, ensure_ascii=False)
 
 
 def _facts(manifest: Manifest) -> Table:

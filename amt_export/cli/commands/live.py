@@ -8,9 +8,10 @@ from pathlib import Path
 
 from amt_export import runtime
 from amt_export.audio.calibration import check_audio_model
+from amt_export.audio.reader import FORMATS
 from amt_export.cli.arguments import Commands, Parser
 from amt_export.cli.live_view import View
-from amt_export.cli.recording_options import add_backend, add_calibration
+from amt_export.cli.recording_options import add_backend, add_calibration, warn_of_diotic
 from amt_export.cli.sources import File, Microphone
 from amt_export.cli.terminal.tables import output
 from amt_export.errors import AmtExportError, InputError
@@ -57,7 +58,7 @@ def add(commands: Commands) -> None:
         type=Path,
         nargs="?",
         metavar="FILE",
-        help="a WAV, FLAC, AIFF or OGG file (default: the microphone)",
+        help=f"a {FORMATS} file (default: the microphone)",
     )
     add_backend(parser)
     add_calibration(
@@ -115,6 +116,7 @@ def run(parser: Parser, arguments: Namespace) -> int:
     folder = find_model(arguments.model)
     manifest = load_manifest(folder)
     check_audio_model(manifest)
+    warn_of_diotic(manifest, diotic=arguments.diotic)
     if not console.is_terminal:
         raise AmtExportError("live draws on a terminal; `amt-export run` writes files")
     with runtime.load_stream(folder, arguments.backend, on_nonfinite="reset") as stream:

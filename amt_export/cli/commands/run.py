@@ -7,17 +7,20 @@ from argparse import ArgumentTypeError, Namespace
 from functools import partial
 from pathlib import Path
 
+from amt_export.audio.reader import FORMATS, SUFFIXES
 from amt_export.cli.arguments import Commands, Parser, add_quiet, one_of, positive
 from amt_export.cli.batch import plan, run_all
 from amt_export.cli.convert import Converter, Settings, Task, files_of
-from amt_export.cli.inputs import is_several
-from amt_export.cli.recording_options import add_backend, add_calibration
+from amt_export.cli.inputs import find_recordings, is_several
+from amt_export.cli.interruption import when_interrupted
+from amt_export.cli.recording_options import add_backend, add_calibration, warn_of_diotic
 from amt_export.cli.sinks.files import SINKS
 from amt_export.cli.terminal.files import refuse
 from amt_export.cli.terminal.loudness import loudness_lines
 from amt_export.cli.terminal.progress import bar
 from amt_export.cli.terminal.tables import count, output, size
 from amt_export.errors import require
+from amt_export.manifest import load_manifest
 from amt_export.runtime.lookup import find_model
 
 DESCRIPTION = """\
@@ -51,8 +54,8 @@ examples:
 
 formats of a result:
   .npz      all outputs in one file (default)
-  .npy      one array in a file, as long as the disk is large:
-            numpy.load("night.npy", mmap_mode="r")
+  .npy      one array in each file, for long recordings: it is written and
+            read piece by piece, numpy.load("night.npy", mmap_mode="r")
   .csv      a row for each frame: time in s, then channels by frequency in Hz
   .parquet  the same as a table for data frames
 Only models with few numbers in a frame have .csv and .parquet: loudness,
@@ -85,7 +88,7 @@ def add(commands: Commands) -> None:
         "inputs",
         nargs="+",
         metavar="INPUT",
-        help="a WAV, FLAC, AIFF, OGG or MP3 file, a folder of such files, or a pattern ('**/*.wav')",
+        help=f"a {FORMATS} file, a folder of such files, or a pattern ('**/*.wav')",
     )
     parser.add_argument(
         "-o",
@@ -128,7 +131,8 @@ def add(commands: Commands) -> None:
     add_calibration(
         parser,
         level="RMS level of each recording in dB SPL",
-        full_scale="level of a full-scale sine in dB SPL, where that of the recording is not known",
+        full_scale="level in dB SPL that a full-scale sine would have had in this recording "
+        "(default: 93.98)",
     )
     parser.add_argument(
         "--diotic",
@@ -152,9 +156,13 @@ def _result(text: str) -> Path:
 
 
 def _picture(text: str) -> Path:
-    if Path(text).suffix.lower() != ".png":
-        raise ArgumentTypeError(f"{text!r} must end in .png; give the recording in front of --plot")
-    return Path(text)
+    path = Path(text)
+    if path.suffix.lower() == ".png":
+        return path
+    # `--plot speech.wav`: the recording was taken for the name of the picture.
+    recording = path.suffix.lower() in SUFFIXES or path.exists()
+    hint = "; give the recording in front of --plot" if recording else ""
+    raise ArgumentTypeError(f"{text!r} must end in .png{hint}")
 
 
 def run(parser: Parser, arguments: Namespace) -> int:
@@ -163,6 +171,7 @@ def run(parser: Parser, arguments: Namespace) -> int:
     into_folder = out is not None and out.suffix.lower() not in SINKS
     if out is None or not into_folder:
         if is_several(arguments.inputs):
+            find_recordings([name for name in arguments.inputs if is_several([name])])  # any at all
             parser.error("argument -o: several recordings need a folder for their results")
         if arguments.format:
             parser.error(
@@ -191,6 +200,7 @@ def run(parser: Parser, arguments: Namespace) -> int:
         arguments.truncated,
         limits,
     )
+    warn_of_diotic(load_manifest(settings.folder), diotic=settings.diotic)
     if out is None or not into_folder:
         return _run_one(settings, _one_task(arguments, out, settings.folder.resolve().name))
     suffix = f".{arguments.format or 'npz'}"
@@ -231,7 +241,10 @@ def _run_one(settings: Settings, task: Task) -> int:
     for remark in recording.remarks:
         console.print(f"warning: {remark}", soft_wrap=True)
     manifest = converter.manifest
-    with bar(f"{manifest.name}, {settings.backend}") as report:
+    with (
+        when_interrupted(lambda: "nothing was written"),
+        bar(f"{manifest.name}, {settings.backend}") as report,
+    ):
         outcome = converter.convert(task, recording, report)
     for remark in outcome.remarks[known:]:  # what only reading could tell
         console.print(f"warning: {remark}", soft_wrap=True)

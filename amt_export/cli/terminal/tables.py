@@ -95,7 +95,13 @@ def _verdict(row: ParityRow) -> Text:
 def remarks(rows: Iterable[ParityRow]) -> list[str]:
     """Return what belongs to the numbers of a table, one line each."""
     rows = list(rows)
-    return [line for line in (_left_out(rows), _settings(rows)) if line]
+    return [line for line in (_left_out(rows), _settings(rows), _no_files(rows)) if line]
+
+
+def _no_files(rows: Iterable[ParityRow]) -> str:
+    """Return what the rows are that stand for no file; empty if there are none."""
+    compared = any(row.format == "float64" for row in rows)
+    return "float64: no files, but eager torch compared with itself in float64" if compared else ""
 
 
 def _settings(rows: Iterable[ParityRow]) -> str:

@@ -72,8 +72,8 @@ export function calibration(manifest: Manifest, options: CalibrationOptions = {}
   if (fullScale !== undefined) throw new InputError("give either the level of the recording or that of full scale");
   if (rms === undefined) throw new InputError("a level needs the rms of the recording");
   checked("level", level);
-  if (rms === 0) throw new InputError(`audio: is silent, so it cannot be brought to ${level} dB SPL`);
-  return { gain: ((peak * Math.SQRT1_2) / rms) * 10 ** ((level - sine) / 20), words: `file = ${level} dB SPL RMS` };
+  if (rms === 0) throw new InputError(`audio: is silent, so it cannot be brought to ${level} dB SPL; leave level out, or give fullScale instead`);
+  return { gain: ((peak * Math.SQRT1_2) / rms) * 10 ** ((level - sine) / 20), words: `the recording has ${level} dB SPL (RMS)` };
 }
 
 /** The samples times a factor: a new array. */
@@ -82,6 +82,7 @@ export function scaled(samples: Float32Array, gain: number): Float32Array {
 }
 
 function checked(what: string, value: number): number {
+  if (typeof value !== "number") throw new InputError(`${what} is ${JSON.stringify(value)}; give a number of dB SPL`);
   if (!(value >= LEVELS[0] && value <= LEVELS[1])) {
     throw new InputError(`${what} ${value} dB SPL: give one from ${LEVELS[0]} to ${LEVELS[1]}`);
   }

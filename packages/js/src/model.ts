@@ -6,7 +6,7 @@ import { type Engine, Session } from "./engine.js";
 import { ArtifactError, InputError } from "./errors.js";
 import { endMatters, joinStream, joinWindows, mendEnd, needsStream, reduceCourses } from "./joining.js";
 import { type Manifest, type Port, onnxFile, sized } from "./manifest.js";
-import { type Audio, type Outputs, audioPort, checkOutputs, firstBadSample, signalOf, single } from "./signals.js";
+import { type Audio, type Outputs, audioPort, checkChoice, checkOutputs, firstBadSample, signalOf, single } from "./signals.js";
 import { type OnNonfinite, Stream, mirroredSamples } from "./stream.js";
 import { type Verdict, type Vectors, verify } from "./verify.js";
 
@@ -32,7 +32,9 @@ export class Model {
     private readonly engine: Engine,
     private readonly read: (form: Form) => Promise<Uint8Array>,
     private readonly options: ModelOptions = {},
-  ) {}
+  ) {
+    if (options.form !== undefined) checkChoice("form", options.form, ["whole", "stream"]);
+  }
 
   get name(): string {
     return this.manifest.name;
@@ -77,6 +79,7 @@ export class Model {
    * @throws InputError where the audio has another shape, is not finite, or is too short for one frame
    */
   async process(audio: Audio, { onNonfinite = "error" }: { onNonfinite?: "error" | "pass" } = {}): Promise<Outputs> {
+    checkChoice("onNonfinite", onNonfinite, ["error", "pass"]);
     const { manifest } = this;
     const { port, ears } = audioPort(manifest);
     const signal = signalOf(audio, ears, port.unit);

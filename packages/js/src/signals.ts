@@ -33,7 +33,7 @@ export function audioPort({ name, inputs }: Manifest): { port: Port; ears: numbe
 export function signalOf(audio: Audio, ears: number, unit: string): readonly Float32Array[] {
   const signal = audio instanceof Float32Array ? [audio] : audio;
   if (!Array.isArray(signal) || !signal.every((ear) => ear instanceof Float32Array)) {
-    throw new InputError(`audio: needs a Float32Array in ${unit}, or one for each ear`);
+    throw new InputError(`audio: needs a Float32Array in ${unit}, or one for each ear; got ${remedyFor(audio)}`);
   }
   if (signal.length !== ears) {
     const hint = ears === 2 ? "; give [left, right], which may be the same array twice" : "; average the channels first";
@@ -43,6 +43,25 @@ export function signalOf(audio: Audio, ears: number, unit: string): readonly Flo
     throw new InputError("audio: left and right have different lengths");
   }
   return signal;
+}
+
+/** What was given instead of audio, and how it becomes audio. */
+function remedyFor(audio: unknown): string {
+  const part: unknown = Array.isArray(audio) ? audio.find((ear) => !(ear instanceof Float32Array)) : audio;
+  const plain = typeof part === "number" || Array.isArray(part);
+  const name = plain ? "a plain array" : (part?.constructor?.name ?? String(part));
+  if (part instanceof Int16Array) {
+    return `${name}: convert it with Float32Array.from(samples, (x) => x / 32768), and multiply it by the gain of model.calibration()`;
+  }
+  const listed = plain || (ArrayBuffer.isView(part) && !(part instanceof DataView));
+  return listed ? `${name}: convert it with Float32Array.from(samples)` : name;
+}
+
+/** Refuse a word that is none of the choices. */
+export function checkChoice(what: string, value: string, choices: readonly string[]): void {
+  if (!choices.includes(value)) {
+    throw new InputError(`${what} is ${JSON.stringify(value)}; give ${choices.map((choice) => `"${choice}"`).join(" or ")}`);
+  }
 }
 
 /** The first sample that is NaN or infinite at any ear; -1 where none is. */

@@ -4,7 +4,7 @@ import { type NdArray, cutAlong, firstNonfinite, joinAlong, zeros } from "./arra
 import type { Session } from "./engine.js";
 import { InputError, StreamError } from "./errors.js";
 import { type Manifest, type Port, type StreamInfo, sized, timeAxis } from "./manifest.js";
-import { type Audio, type Outputs, audioPort, firstBadSample, firstRow, signalOf, single } from "./signals.js";
+import { type Audio, type Outputs, audioPort, checkChoice, firstBadSample, firstRow, signalOf, single } from "./signals.js";
 import { Framing } from "./windows.js";
 
 /**
@@ -66,6 +66,7 @@ export class Stream {
     private readonly session: Session,
     private readonly onNonfinite: OnNonfinite,
   ) {
+    checkChoice("onNonfinite", onNonfinite, ["error", "reset", "pass"]);
     this.info = info;
     this.audio = info.inputs[0];
     this.ears = audioPort(manifest).ears;

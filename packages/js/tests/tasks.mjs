@@ -94,7 +94,16 @@ const tasks = {
       ...{ refused, tooLoud, broken, mended, after, resets: lenient.resets },
       whole: await messageOf(() => model.process(bad)),
       ears: await messageOf(() => model.process([good, good])),
-      type: await messageOf(() => model.process([1, 2])),
+      types: await Promise.all(
+        [[1, 2], [], Int16Array.of(1), Float64Array.of(1), [[1], [2]], "a.wav", undefined].map((audio) =>
+          messageOf(() => model.process(audio)),
+        ),
+      ),
+      choices: await Promise.all([
+        messageOf(() => load(folder, { form: "streem" })),
+        messageOf(() => model.process(good, { onNonfinite: "reset" })),
+        messageOf(() => model.stream({ onNonfinite: "ignore" })),
+      ]),
     };
   },
 

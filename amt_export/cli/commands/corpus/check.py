@@ -51,9 +51,13 @@ def check(arguments: Namespace) -> int:
     lines = [f"{found.done} of {count(found.shards, 'shard')} done, {count(found.rows, 'row')}"]
     if found.missing:
         lines.append(f"{count(len(found.missing), 'shard')} missing: start `corpus run` again")
-    lines += [f"{name}: damaged; remove it and start `corpus run` again" for name in found.damaged]
     lines += [
-        f"{name}: not of this plan; its recordings have changed, or it is of another plan"
+        f"{name}: damaged; remove it and start `corpus run` again"
+        for name in found.damaged
+        if name not in found.strange
+    ]
+    lines += [
+        f"{name}: not of this plan; its recordings have changed, or it is of another plan; remove it"
         for name in found.strange
     ]
     if found.twice:

@@ -15,10 +15,12 @@ from amt_export.cli.arguments import (
 )
 from amt_export.cli.commands.corpus.progress import Done
 from amt_export.cli.exit_codes import SOME_BAD
-from amt_export.cli.interruption import stop_if_interrupted
-from amt_export.cli.recording_options import add_calibration
+from amt_export.cli.interruption import stop_if_interrupted, when_interrupted
+from amt_export.cli.recording_options import add_calibration, warn_of_diotic
+from amt_export.cli.terminal.errors import complain
 from amt_export.cli.terminal.progress import bar
 from amt_export.cli.terminal.tables import count, output
+from amt_export.corpus.check import strange_shards
 from amt_export.runtime.lookup import find_model
 
 DESCRIPTION = """\
@@ -51,6 +53,8 @@ reading the result:
   levels = numpy.array(table["levels"][0].as_py(), numpy.float16)
   json.loads(table.schema.metadata[b"amt_export.corpus"])    hop, unit, columns
 """
+
+INTERRUPTED = "shards that are done stay; start the same command again to resume"
 
 
 def add(parts: Commands) -> None:
@@ -99,13 +103,16 @@ def run(arguments: Namespace) -> int:
         full_scale=arguments.full_scale,
         diotic=arguments.diotic,
     )
+    warn_of_diotic(extractor.manifest, diotic=arguments.diotic)
     shards = corpus.Shards(extractor, arguments.output, hash=arguments.hash)
     index, parts = arguments.shard or (1, 1)
     chosen = planned.shards[index - 1 :: parts]
     done = Done(sum(planned.seconds[index - 1 :: parts]), len(chosen))
-    with bar("") as report:
+    files = []
+    with when_interrupted(lambda: INTERRUPTED), bar("") as report:
         done.show(report)
         for line in corpus.run(shards, chosen, arguments.jobs, stop_if_interrupted):
+            files.append(line["file"])
             done.add(line)
             done.show(report)
     console = output()
@@ -119,4 +126,20 @@ def run(arguments: Namespace) -> int:
         )
     if chosen:
         console.print(f"wrote {arguments.output}", soft_wrap=True)
+    if parts == 1:  # one of many jobs does not know the files of the others
+        _warn_of_strange(arguments, files, planned)
     return SOME_BAD if done.bad else 0
+
+
+def _warn_of_strange(arguments: Namespace, files: list[str], planned: corpus.Plan) -> None:
+    """Warn of files that readers of the folder would take for a part of it."""
+    strange, twice = strange_shards(arguments.output, files, planned)
+    if strange:
+        rows = f"and {count(twice, 'recording')} of this plan {'is' if twice == 1 else 'are'} there twice"
+        complain(
+            f"{count(len(strange), 'file')} in {arguments.output} {'is' if len(strange) == 1 else 'are'} "
+            f"not of this plan{f', {rows}' if twice else ''}; "
+            f"`amt-export corpus check {arguments.output} {arguments.plan}` names "
+            f"{'it' if len(strange) == 1 else 'them'}",
+            "warning",
+        )
