@@ -134,8 +134,9 @@ class Stream:
     def state(self) -> dict[str, Array]:
         """All that the stream remembers, as named arrays of its own: to be saved, forked, resumed.
 
-        The states of the artifact by their names, the samples that wait for their block to be full, and the
-        number of samples pushed. Setting it makes a stream of the same model go on from there.
+        The states of the artifact by their names, the samples that wait for their block to be full (with a batch
+        axis if the audio has one), and the number of samples pushed. Setting it makes a stream of the same model
+        go on from there.
 
         Raises
         ------
@@ -145,9 +146,10 @@ class Stream:
             If what is set is not the state of such a stream.
         """
         with self._alone():
+            waiting = np.concatenate([self._ends.head, self._buffer.waiting], axis=-1)
             return {
                 **{name: value.copy() for name, value in self._runner.states.items()},
-                WAITING: np.concatenate([self._ends.head, self._buffer.waiting], axis=-1),
+                WAITING: waiting[0] if self._single else waiting,
                 SAMPLES: np.array(self._pushed, np.int64),
                 **({RECENT: self._ends.recent.copy()} if self._ends.reach else {}),
             }
@@ -157,6 +159,8 @@ class Stream:
         with self._alone(mend=True):
             given = checked_state(value, self._info, self._shape, self._ends.reach, self._ends.lead)
             waiting, pushed = given[WAITING], int(given[SAMPLES])
+            self._single = waiting.ndim < len(self._shape)
+            waiting = waiting[None] if self._single else waiting
             self._start()
             for info in self._info.states:
                 self._runner.states[info.input] = given[info.input].astype(info.dtype)

@@ -41,7 +41,8 @@ def checked_state(
     Parameters
     ----------
     value : mapping of ndarray
-        States by name, `WAITING` samples (..., n) and the number of `SAMPLES` pushed.
+        States by name, `WAITING` samples (..., n), without the batch axis where the audio has none, and the number
+        of `SAMPLES` pushed.
     info : StreamInfo
         Of the stream.
     audio : tuple of int
@@ -72,7 +73,8 @@ def checked_state(
     # Until there are enough samples to be mirrored, they all wait.
     filled = pushed if mirror and pushed <= mirror else (pushed + lead) % info.block
     shapes = {state.input: state.sized(audio[0]) for state in info.states}
-    shapes |= {WAITING: (*audio[:-1], filled)}
+    single = audio[0] == 1 and given[WAITING].ndim < len(audio)
+    shapes |= {WAITING: (*audio[single:-1], filled)}
     if mirror:
         shapes |= {RECENT: (*audio[:-1], min(pushed, mirror + 1))}
     for name, shape in shapes.items():

@@ -32,6 +32,16 @@ def test_a_state_is_resumed_where_it_was_taken(frames_model, before, after):
     close(np.concatenate([first, resumed], -1), sums(audio))
 
 
+@pytest.mark.parametrize("batch", [(), (1,)])
+def test_a_state_knows_whether_the_audio_has_a_batch_axis(streaming_model, batch):
+    stream, other = streaming_model.stream(), streaming_model.stream()
+    stream.push(noise(21).reshape(*batch, 21))
+    other.state = stream.state
+    found, expected = other.flush()["subbands"], stream.flush()["subbands"]
+    assert found.shape == expected.shape
+    np.testing.assert_array_equal(found, expected)
+
+
 def test_a_state_is_saved_as_arrays(streaming_model, tmp_path):
     audio = noise(50)
     stream = streaming_model.stream()
@@ -68,7 +78,7 @@ def test_a_state_mends_a_broken_stream(fir_folder):
         ({"waiting": np.zeros((1, 16))}, r"waiting is float64 \(1, 16\), not .* \(1, 5\)"),
         ({"waiting": np.float32(0)}, "waiting is"),
         ({"samples": np.array([3])}, "samples is"),
-        ({"samples": np.array(17)}, r"waiting is float32 \(1, 5\), not .* \(1, 1\)"),
+        ({"samples": np.array(17)}, r"waiting is float32 \(5,\), not .* \(1,\)"),
         ({"samples": np.array(-11)}, "samples is -11, not a number of samples"),
     ],
 )
