@@ -41,8 +41,8 @@ def checked_state(
     Parameters
     ----------
     value : mapping of ndarray
-        States by name, `WAITING` samples (..., n), without the batch axis where the audio has none, and the number
-        of `SAMPLES` pushed.
+        States by name, `WAITING` samples (..., n), without the batch axis where the audio has none, and the
+        number of `SAMPLES` pushed.
     info : StreamInfo
         Of the stream.
     audio : tuple of int
