@@ -135,8 +135,8 @@ class Stream:
         """All that the stream remembers, as named arrays of its own: to be saved, forked, resumed.
 
         The states of the artifact by their names, the samples that wait for their block to be full (with a
-        batch axis if the audio has one), and the number of samples pushed. Setting it makes a stream of the same
-        model go on from there.
+        batch axis if the audio has one), and the number of samples pushed. Setting it makes a stream of the
+        same model go on from there.
 
         Raises
         ------
