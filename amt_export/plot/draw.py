@@ -90,11 +90,14 @@ def picture(columns: Columns, fs: float, title: str, limits: Limits | None = Non
     figures = require("matplotlib.figure", "plot", "Drawing pictures")
     manifest, shown = columns.manifest, columns.panels()
     heights = [panel.height for panel in shown]
+    above = 0.7 if columns.samples else 0.05  # inches for the waveform; the heading stands on it
     with matplotlib.rc_context(STYLE):
         # A Figure of its own, not pyplot's: no display, no global state. Saving takes Agg for PNG.
-        figure: Figure = figures.Figure(figsize=(11, 1.9 + sum(heights)), layout="constrained")
+        figure: Figure = figures.Figure(
+            figsize=(11, 1.2 + above + sum(heights)), layout="constrained"
+        )
         grid = figure.add_gridspec(
-            1 + len(shown), 2, height_ratios=[0.7, *heights], width_ratios=[1, 0.016]
+            1 + len(shown), 2, height_ratios=[above, *heights], width_ratios=[1, 0.016]
         )
         axes = [figure.add_subplot(grid[1 + i, 0]) for i in range(len(shown))]
         for scale in dict.fromkeys(panel.scale for panel in shown):
@@ -115,7 +118,12 @@ def picture(columns: Columns, fs: float, title: str, limits: Limits | None = Non
         # A file name may hold dollar signs, and is no mathematics.
         strip.set_title(title, loc="left", fontsize=13, fontweight="bold", pad=20, parse_math=False)
         strip.text(
-            0, 1.1, manifest.description, color=PALE, transform=strip.transAxes, parse_math=False
+            0,
+            1.0 + 0.07 / above,
+            manifest.description,
+            color=PALE,
+            transform=strip.transAxes,
+            parse_math=False,
         )
     return figure
 
