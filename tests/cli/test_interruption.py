@@ -16,6 +16,14 @@ from amt_export.cli.main import main
 from support.cli import INTERRUPTIBLE, SMALL, environment, state
 
 
+@pytest.fixture
+def ctrl_c():
+    """Ctrl-C is heard, also where a shell started the tests in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize(
     ("number", "delay"),
     [(signal.SIGINT, 0.0), (signal.SIGINT, 1.0), (signal.SIGTERM, 0.5), (signal.SIGHUP, 0.5)],
@@ -53,7 +61,7 @@ def test_an_ignored_signal_stays_ignored():
 
 
 def test_ctrl_c_that_a_library_swallows_is_heard_at_the_next_step(
-    copied, tmp_path, monkeypatch, capsys
+    ctrl_c, copied, tmp_path, monkeypatch, capsys
 ):
     """torch's exporter and others catch everything in places."""
     before = state(copied.parent)
