@@ -151,9 +151,8 @@ def _decibels_below(rms: float, reference: float) -> float:
 
 def _clipped(frames: Samples) -> int:
     """Return the number of samples (n, C) at full scale that have `RUN` - 1 such neighbours in a row."""
-    if (
-        max(frames.max(), -frames.min()) < CLIPPED
-    ):  # nearly always, and quicker than to look at each
+    # Nearly always so, and quicker than to look at each sample.
+    if max(frames.max(), -frames.min()) < CLIPPED:
         return 0
     magnitude = np.abs(frames)
     full = (magnitude >= CLIPPED) & (magnitude <= 1.0)

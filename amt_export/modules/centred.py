@@ -11,6 +11,8 @@ from amt_export.modules.framed import FramedModule
 # Samples that a state counts to: exact in float32, and more than any frame looks back.
 FAR = float(2**20)
 
+END = State(BEYOND_END, "samples of this block behind the end of the signal; 0 before the end")
+
 
 def samples_beyond(beyond: Tensor, block: int, far: float = FAR) -> Tensor:
     """The state that says how far a block reaches behind the end of the signal, one block later."""
@@ -28,7 +30,7 @@ class CentredModule(FramedModule):
     states: ClassVar[tuple[State, ...]] = (
         *FramedModule.states,
         State(ELAPSED, "samples of the signal before this block; negative where it begins later"),
-        State(BEYOND_END, "samples of this block behind the end of the signal; 0 where it goes on"),
+        END,
     )
 
     def initial_states(self, batch: int) -> List[Tensor]:

@@ -14,8 +14,8 @@ from amt_export.design.adaptation import (
     SWEEPS,
 )
 from amt_export.design.casp import minimum_potentials
-from amt_export.manifest.ports import BEYOND_END, Port, State
-from amt_export.modules.centred import samples_beyond
+from amt_export.manifest.ports import Port, State
+from amt_export.modules.centred import END, samples_beyond
 from amt_export.modules.front_ends.casp import CASPFrontEnd
 from amt_export.modules.reference import AMT
 from amt_export.modules.representation.adaptation import AdaptationLoops
@@ -106,7 +106,7 @@ class Paulick2024(CASPFrontEnd):
         *AdaptationLoops.states,
         *Decimation.states,
         *ModulationFilterbank.states,
-        State(BEYOND_END, "samples of this block behind the end of the signal; 0 where it goes on"),
+        END,
     )
 
     # The loops lift what is faint most of all: rounding of the filterbank far from a loud tone is 1e-4 of the
