@@ -32,14 +32,14 @@ def reference(entry: str) -> str:
     authors = [" ".join(reversed(a.split(", "))) for a in field(entry, "author").split(" and ")]
     names = ", ".join(authors[:-1]) + " and " + authors[-1] if len(authors) > 1 else authors[0]
     where = field(entry, "journal") or field(entry, "booktitle") or field(entry, "institution")
-    volume, pages = field(entry, "volume"), field(entry, "pages").replace("--", "-")
+    volume, pages = field(entry, "volume"), field(entry, "pages").replace("--", "\N{EN DASH}")
     place = ", ".join(part for part in (f"*{where}* {volume}".strip(), pages) if part)
     said = f"{names} ({field(entry, 'year')}). {field(entry, 'title')}. {place}."
     if doi := field(entry, "doi"):
         said += f" [doi:{doi}](https://doi.org/{doi})"
     elif url := field(entry, "url"):
         said += f" <{url}>"
-    return said.replace("{", "").replace("}", "")
+    return said.replace("{", "").replace("}", "").replace(" -- ", " \N{EN DASH} ")
 
 
 def cite(keys: list[str]) -> str:

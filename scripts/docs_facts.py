@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import tomllib
 from pathlib import Path
@@ -51,13 +52,25 @@ def port(entry: dict[str, Any]) -> str:
     """Name, shape, axes and unit of an input or output."""
     shape = ", ".join("any" if size is None else str(size) for size in entry["shape"])
     axes = ", ".join(entry["axes"])
-    return f"`{entry['name']}` [{shape}] ({axes}), {entry['unit']}"
+    return f"`{entry['name']}` [{shape}] ({axes}), {unit(entry)}"
+
+
+def unit(entry: dict[str, Any]) -> str:
+    """The unit of an input or output, as it is printed in a paper."""
+    return str(entry["unit"]).replace("^2", "²")
 
 
 def error(entry: dict[str, Any]) -> str:
     """A difference and the signal that had it."""
     what = {"db": " dB", "absolute": " MU"}.get(entry["kind"], "")
-    return f"{entry['worst']:.1e}{what} ({entry['signal']})"
+    if not entry["worst"]:
+        return "0"
+    return f"{short(entry['worst'])}{what} ({entry['signal']})"
+
+
+def short(value: float) -> str:
+    """Two digits, and an exponent without zeros: 3.7e-6."""
+    return re.sub(r"e([-+])0+(?=\d)", r"e\1", f"{value:.1e}")
 
 
 def speed(model: dict[str, Any]) -> str:
@@ -66,8 +79,14 @@ def speed(model: dict[str, Any]) -> str:
     if not found:
         return "not measured"
     value = found["ms"] / (found["seconds"] or 1)
-    return (f"{value:.2g} ms" if value < 100 else f"{value:.0f} ms") + (
-        "" if found["seconds"] else " a call"
+    digits = max(0, 1 - math.floor(math.log10(value)))  # two digits that count
+    return f"{value:.{digits}f} ms" + ("" if found["seconds"] else " per call")
+
+
+def time(model: dict[str, Any]) -> str:
+    """The speed in a sentence."""
+    return speed(model) + (
+        " for a second of audio" if (model.get("speed") or {}).get("seconds") else ""
     )
 
 
@@ -106,10 +125,7 @@ def one_model(name: str) -> str:
             "ONNX from eager torch",
             "<br>".join(f"`{o}`: {error(e)}" for o, e in model["onnx"].items()),
         ),
-        (
-            "time, one thread",
-            speed(model) + (" for a second of audio" if model["sampling_rate"] else ""),
-        ),
+        ("time, one thread", time(model)),
     ]
     table = "\n".join(f"| {key} | {value} |" for key, value in rows)
     return f"### {name}\n\n{model['description']}.\n\n| | |\n|---|---|\n{table}\n\n{source}"
@@ -117,13 +133,12 @@ def one_model(name: str) -> str:
 
 def models(_: list[str]) -> str:
     """All models in one table."""
-    rows = ["| model | computes | takes | ONNX | one thread |", "|---|---|---|---|---|"]
+    rows = ["| model | input | ONNX file | one thread |", "|---|---|---|---|"]
     for name, model in sorted(all_models()["models"].items()):
         rate = f" at {model['sampling_rate']:g} Hz" if model["sampling_rate"] else ""
         cells = (
-            f"[`{name}`]({{up}}models/{page_of(model)}.md#{name})",
-            model["description"],
-            ", ".join(port["unit"] for port in model["inputs"]) + rate,
+            f"[`{name}`]({{up}}models/{page_of(model)}.md#{name})<br>{model['description']}",
+            ", ".join(map(unit, model["inputs"])) + rate,
             megabytes(model["bytes"]["whole"]),
             speed(model),
         )

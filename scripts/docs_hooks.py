@@ -25,6 +25,7 @@ from typing import Any
 
 from docs_bibliography import cite
 from docs_facts import facts, machine, models, response
+from docs_lines import keep_together
 from latex2mathml.converter import convert
 from mkdocs.structure.files import File
 
@@ -45,8 +46,14 @@ def picture(names: list[str]) -> str:
     if not (DOCS / "pictures" / f"{name}.png").exists():
         return ""
     title = title_of(DOCS / "gallery" / f"{name}.py")
+    made = f"[How it was made]({{up}}gallery.md#{name})"
+    return f"{enlarged(title, name)}\n\n*{title}. {made}*"
+
+
+def enlarged(title: str, name: str) -> str:
+    """A picture that opens in its full size, since its letters are small on a phone."""
     source = f"{{up}}pictures/{name}.png"
-    return f"![{title}]({source}){{ loading=lazy }}\n\n*{title}. [How it was made]({{up}}gallery.md#{name})*"
+    return f"[![{title}]({source}){{ loading=lazy }}]({source})"
 
 
 def notebook(paths: list[str]) -> str:
@@ -68,11 +75,14 @@ def help_of_commands(_: list[str]) -> str:
 
     os.environ |= {"COLUMNS": "80", "NO_COLOR": "1"}
     pieces = []
-    for command in sorted((ROOT / "amt_export" / "cli" / "commands").glob("[a-z]*.py")):
+    folder = ROOT / "amt_export" / "cli" / "commands"
+    names = {path.stem for path in folder.glob("[a-z]*.py")} | {"corpus"}
+    names |= {f"corpus {name}" for name in ("plan", "run", "check")}
+    for command in sorted(names):
         said = StringIO()
         with redirect_stdout(said), suppress(SystemExit):
-            main([command.stem, "--help"])
-        pieces.append(f"## {command.stem}\n\n```text\n{said.getvalue().rstrip()}\n```\n")
+            main([*command.split(), "--help"])
+        pieces.append(f"## {command}\n\n```text\n{said.getvalue().rstrip()}\n```\n")
     return "\n".join(pieces)
 
 
@@ -90,10 +100,10 @@ def gallery(_: list[str]) -> str:
         about = f"{rest[0].upper()}{rest[1:]}.\n\n" if rest else ""
         pieces.append(
             f"## {heading} {{ #{program.stem} }}\n\n{about}"
-            f"![{title}](pictures/{program.stem}.png){{ loading=lazy }}\n\n"
+            f"{enlarged(title, program.stem)}\n\n"
             f'```python title="docs/gallery/{program.name}"\n{body.rstrip()}\n```\n'
         )
-    return "\n".join(pieces) or "The pictures are made by `scripts/pictures.py`; none is here yet."
+    return "\n".join(pieces) or "`scripts/draw_gallery.py` draws the pictures; none is here yet."
 
 
 MACROS: dict[str, Macro] = {
@@ -147,6 +157,11 @@ def on_page_content(html: str, **_: Any) -> str:
     return re.sub(
         r'<div class="arithmatex">\s*\\\[(.*?)\\\]\s*</div>', block, html, flags=re.DOTALL
     )
+
+
+def on_post_page(output: str, **_: Any) -> str:
+    """Line breaks where they do not hurt, menus and contents included."""
+    return keep_together(output)
 
 
 def unescape(text: str) -> str:

@@ -13,6 +13,7 @@ import argparse
 import json
 import math
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -51,8 +52,8 @@ NAMES = {
     "openvino": "OpenVINO",
     "onnxruntime-web": "onnxruntime-web (wasm)",
     "onnx2torch": "onnx2torch",
-    "float16": "float16, onnxconverter-common",
-    "int8": "int8, onnxruntime.quantization.quantize_dynamic",
+    "float16": "float16",
+    "int8": "int8",
 }
 # What an engine is known not to do, for its own reasons: part of its message. Anything else fails the run.
 KNOWN = {
@@ -127,11 +128,19 @@ def is_known(engine: str, result: Result) -> bool:
     return engine in CONVERSIONS or bool(result["within"])
 
 
+# What made the files of the second table.
+METHODS = "float16 (onnxconverter-common) or quantized to int8 (ONNX Runtime, quantize_dynamic)"
+
+
 def figure(value: float | None, unit: str = "") -> str:
     """A difference as the table shows it."""
     if value is None:
         return "-"
-    return f"{value:.1e}{unit}" if math.isfinite(value) else "not finite"
+    if not math.isfinite(value):
+        return "not finite"
+    text = f"{value:.1e}"
+    plain = f"{float(text):g}" if value >= 0.01 else re.sub(r"e-0*", "e-", text)
+    return plain + unit
 
 
 def worst(results: Iterable[Result], kind: str) -> float | None:
@@ -140,11 +149,12 @@ def worst(results: Iterable[Result], kind: str) -> float | None:
 
 
 def engines_table(found: dict[str, dict[str, Result]]) -> list[str]:
-    """One line an engine: how many models open and agree, the worst difference, and its messages."""
+    """One line an engine: how many models open and agree, and the worst difference; then its messages."""
     lines = [
-        "| engine | version | models that open | agree | worst relative | worst dB | remarks |",
-        "|---|---|---|---|---|---|---|",
+        "| engine | version | models that open | agree | worst relative | worst dB |",
+        "|---|---|---|---|---|---|",
     ]
+    remarks = []
     for engine in (name for name in ENGINES if name in found):
         results = found[engine]
         opened = [r for r in results.values() if "error" not in r]
@@ -153,13 +163,16 @@ def engines_table(found: dict[str, dict[str, Result]]) -> list[str]:
         for name, result in results.items():
             if "error" in result:
                 by_message.setdefault(message(engine, result), []).append(name)
-        remarks = "; ".join(f"{', '.join(n)}: `{said}`" for said, n in by_message.items())
+        remarks += [
+            f"- {NAMES[engine]}, `{'`, `'.join(names)}`: `{said}`"
+            for said, names in by_message.items()
+        ]
         lines.append(
             f"| {NAMES[engine]} | {version or NODE_PACKAGES.get(engine, '')} "
             f"| {len(opened)} of {len(results)} | {sum(r['within'] for r in opened)} "
-            f"| {figure(worst(opened, 'relative'))} | {figure(worst(opened, 'db'), ' dB')} | {remarks} |"
+            f"| {figure(worst(opened, 'relative'))} | {figure(worst(opened, 'db'), ' dB')} |"
         )
-    return lines
+    return [*lines, "", "What the others say:", "", *remarks] if remarks else lines
 
 
 def conversions_table(found: dict[str, dict[str, Result]]) -> list[str]:
@@ -176,14 +189,14 @@ def conversions_table(found: dict[str, dict[str, Result]]) -> list[str]:
             if "error" in result:
                 cells.append("does not open")
             else:
-                units = {"relative": "", "db": " dB", "frequency": " (frequencies)"}
-                errors = result["worst"].items()
-                cells.append(
-                    ", ".join(
-                        figure(v, units[kind]) for kind, v in errors if v or kind != "frequency"
-                    )
-                )
-        lines.append(f"| {name} | {' | '.join(cells)} |")
+                units = {"relative": "", "db": " dB"}
+                errors = [
+                    figure(value, units[kind]) if kind in units else "frequencies differ"
+                    for kind, value in result["worst"].items()
+                    if value or kind in units
+                ]
+                cells.append(", ".join(errors))
+        lines.append(f"| `{name}` | {' | '.join(cells)} |")
     return lines
 
 
@@ -223,7 +236,7 @@ def main() -> int:
         tables += [*engines_table(found), ""]
     if set(found) & set(CONVERSIONS):
         tables += [
-            "Errors of files converted to float16 or quantized to int8:",
+            f"Errors of files converted to {METHODS}:",
             "",
             *conversions_table(found),
         ]

@@ -58,8 +58,12 @@ def cochleagram(
 
     Parameters
     ----------
-    outputs, manifest, fs
-        As `panels` takes them.
+    outputs : dict of ndarray
+        Outputs by name, as `Model.process` and `Model.process_file` return them.
+    manifest : Manifest
+        Of the model that computed them.
+    fs : float
+        Sampling rate of the model in Hz.
     title : str
         Heading, e.g. the name of the recording.
     audio : ndarray [shape=(..., T)], optional

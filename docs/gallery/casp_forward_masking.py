@@ -1,4 +1,4 @@
-"""Forward masking: what a short tone adds to the adapted signal, alone and behind a masker."""
+"""Forward masking: the adapted signal of a short tone, alone and after a masker."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -19,9 +19,9 @@ for ax, start in zip(axes, (0.21, 0.35), strict=True):
         adapted = casp.adaptation(casp.hair_cell(casp.drnl(casp.ears(sounds))))[:, 0].numpy()
     alone, masked = (np.convolve(one, np.ones(220) / 220, "same") for one in adapted)  # 5 ms
     ax.plot(time, alone, label="probe alone")
-    ax.plot(time, masked, label="behind a masker of 80 dB SPL")
+    ax.plot(time, masked, label="after a masker of 80 dB SPL")
     ax.set_ylabel("adapted (MU)")
-    ax.set_title(f"probe of 50 dB SPL, {1000 * (start - 0.2):.0f} ms behind the masker")
+    ax.set_title(f"probe of 50 dB SPL, {1000 * (start - 0.2):.0f} ms after the masker")
 axes[0].legend(loc="upper right")
 axes[1].set_xlim(0.15, 0.45)
 axes[1].set_xlabel("time (s)")

@@ -17,7 +17,7 @@ for row, frequency in zip(phon, frequencies, strict=True):
 for wanted in (20, 40, 60, 80, 100):
     contour = [np.interp(wanted, row, levels, right=np.nan) for row in phon]
     plt.semilogx(frequencies, contour, color="C0")
-    plt.text(1000, wanted + 2, f"{wanted} phon", ha="center", fontsize=10)
+    plt.text(1000, wanted + 3.5, f"{wanted} phon", ha="center", fontsize=10)
 plt.xticks(
     [50, 100, 200, 500, 1000, 2000, 5000, 10000],
     ["50", "100", "200", "500", "1k", "2k", "5k", "10k"],

@@ -1,4 +1,4 @@
-"""Excitation of a tone of 90 dB SPL at 1 kHz by the three references of Moore2016ExcitationPattern."""
+"""Excitation pattern of a 1 kHz tone of 90 dB SPL: the choices of `reference` of Moore2016ExcitationPattern."""
 
 import matplotlib.pyplot as plt
 import torch

@@ -1,4 +1,4 @@
-"""Frequency responses of gammatone filters, from the published file's answer to an impulse."""
+"""Frequency responses of gammatone filters: computed from the impulse response of the published file."""
 
 import matplotlib.pyplot as plt
 import numpy as np

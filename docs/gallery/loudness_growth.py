@@ -1,4 +1,4 @@
-"""Loudness of a tone and of noise: 10 dB more are about twice as loud, and noise is louder than a tone."""
+"""Loudness of a tone and of noise: 10 dB more is about twice as loud, and noise is louder than a tone."""
 
 import matplotlib.pyplot as plt
 import numpy as np

@@ -1,4 +1,4 @@
-"""What `amt-export run moore2016_loudness_32k speech.wav --diotic --level 65 --plot` draws."""
+"""Loudness as `amt-export run --plot` draws it: over time, and over the cochlea; with N5 and N10."""
 
 from amt_export import plot, runtime
 

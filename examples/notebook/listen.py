@@ -13,7 +13,7 @@
 # %% [markdown]
 # # From a recording to a classifier
 #
-# A recording becomes a cochleagram and a course of loudness. Both become ten features, and a classifier in a
+# A recording becomes a cochleagram and loudness over time. Both become ten features, and a classifier in a
 # few lines of numpy tells speech from noise and from music.
 #
 # It needs `pip install "amt_export[onnx,audio,plot]"` and the published models `cochleagram_speech_16k` and

@@ -127,7 +127,11 @@ def _facts(manifest: Manifest) -> Table:
 
 
 def _duration(samples: int, rate: float | None) -> str:
-    return f"{samples} samples" + (f" ({1000 * samples / rate:.3g} ms)" if rate else "")
+    if not rate:
+        return f"{samples} samples"
+    seconds = samples / rate
+    time = f"{seconds:.3g} s" if seconds >= 1 else f"{1000 * seconds:.3g} ms"
+    return f"{samples} samples ({time})"
 
 
 def _print_stream(manifest: Manifest, console: Console) -> None:

@@ -34,7 +34,7 @@ examples:
   amt-export list --quiet | grep casp
 """
 
-HEADERS = dict(zip(FORMATS, ("torch\nscript", "exported\nprogram", "onnx", "coreml"), strict=True))
+HEADERS = dict(zip(FORMATS, ("torch\nscript", "torch\nexport", "onnx", "core\nml"), strict=True))
 """By format, narrow enough for a line of 80."""
 
 
