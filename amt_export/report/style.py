@@ -28,7 +28,7 @@ linear-gradient(to left,var(--shadow),transparent) right/16px 100% no-repeat scr
 outline-offset:2px}
 table{border-collapse:collapse;width:100%;font-size:14px}
 caption.hidden{position:absolute;clip-path:inset(50%);height:1px;width:1px;overflow:hidden}
-th,td{padding:6px 12px;text-align:left;vertical-align:top;border-top:1px solid var(--line);white-space:nowrap}
+th,td{padding:6px 10px;text-align:left;vertical-align:top;border-top:1px solid var(--line);white-space:nowrap}
 thead th{color:var(--soft);font-weight:600;font-size:13px;border-top:0}
 tbody th{font-weight:600;background:var(--ground)}tbody tr:hover td{background:var(--card)}
 th:first-child{position:sticky;left:0;background:var(--ground)}

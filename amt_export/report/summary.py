@@ -13,7 +13,8 @@ from amt_export.report.html import HEADINGS, breakable, difference, scrolling, s
 READING = """\
 <section aria-labelledby=reading><h2 id=reading>How to read this page</h2><dl class=words>
 <dt>worst difference<dd>Each file was opened from disk and compared with the same module in eager torch on
-eleven signals: noise from 20 to 120 dB SPL, a click, tones, a sweep, silence, speech. A difference is
+eleven signals: noise from 20 to 120 dB SPL, a click, tones, a sweep, silence, speech; models with adaptation
+loops on two more. A difference is
 relative to the peak of its channel (at least 1 % of the whole output's peak), in dB for outputs that are
 levels, or in model units (MU) for internal representations.
 <dt>bar and %<dd>The share of the tolerance that the worst difference uses up, on a linear scale: a full bar

@@ -108,12 +108,18 @@ def load_stream(
 
     Parameters
     ----------
-    name_or_folder, backend, verify, **session_options
+    name_or_folder : str or Path
+        As for `load`.
+    backend : {"onnx", "torchscript", "coreml"}, optional
         As for `load`.
     on_nonfinite : {"error", "reset", "pass"}, optional
         See `Stream`.
     batch : int, optional
         Signals side by side, where the artifact's batch is free.
+    verify : bool, optional
+        As for `load`.
+    **session_options
+        As for `load`.
 
     Returns
     -------

@@ -158,8 +158,10 @@ class ExcitationPattern(ERBChannels):
 
         Returns
         -------
-        upper, lower : Tensor [same shape], dB/Cam
-            34.4 and 15 at 40 dB, 12.2 and 10 at 100 dB.
+        upper : Tensor [same shape], dB/Cam
+            Towards higher channels: 34.4 at 40 dB, 12.2 at 100 dB.
+        lower : Tensor [same shape], dB/Cam
+            Towards lower channels: 15 at 40 dB, 10 at 100 dB.
         """
         slopes = self.slopes()
         excess = as_tensor(level_db).to(slopes.dtype) - slopes[4]

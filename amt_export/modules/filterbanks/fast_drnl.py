@@ -56,9 +56,13 @@ class FastDRNLFilterbank(DRNLParameters):
 
     Attributes
     ----------
-    ir_lin, ir_nlin_1, ir_nlin_2 : Tensor [shape=(F, ir_length)]
-        Responses of the linear path, of the first gammatone of the nonlinear path, and of the second
-        with the low-passes. Their reversed copies `..._flipped` are kept for torch_amt's checkpoints.
+    ir_lin : Tensor [shape=(F, ir_length)]
+        Response of the linear path. `ir_lin_flipped`, its reversed copy, is kept for torch_amt's
+        checkpoints; so are those of the other two.
+    ir_nlin_1 : Tensor [shape=(F, ir_length)]
+        Response of the first gammatone of the nonlinear path.
+    ir_nlin_2 : Tensor [shape=(F, ir_length)]
+        Response of the second gammatone of the nonlinear path with the low-passes.
 
     Shape
     -----
