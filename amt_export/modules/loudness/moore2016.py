@@ -107,7 +107,7 @@ class Moore2016Loudness(LoudnessStage):
     )
     # A component that lies on the relevance threshold to 1e-6 counts in one engine and not in another, and
     # smoothing keeps that for a while. One of 40 signals was wrong by 3e-5 of the peak of specific loudness
-    # for this reason, all others by at most 9e-6. The published models meet 1e-5.
+    # for this reason, all others by at most 9e-6.
     parity_defaults: ClassVar[dict[str, float]] = dict.fromkeys(("onnx", "coreml", "float64"), 1e-4)
     states: ClassVar[tuple[State, ...]] = (
         State("samples", "the audio before this block, in the unit of the input"),
