@@ -12,12 +12,12 @@ MARKUP = re.compile(r"[\\`*{}\[\]<>|#&~]|\b_|_\b")
 
 INTRODUCTION = """\
 Each file was opened from disk and compared with the same module in eager torch, on eleven signals: noise from
-20 to 120 dB SPL, a click, tones, a sweep, silence, speech; models with adaptation loops on two more. A relative difference is per channel: the largest
-difference over the larger of the channel's peak and 1 % of the whole output's; levels are compared in dB,
-internal representations in model units (MU). The rows `float64` are no files: they compare the module in
-{precision} with itself in float64, and say what rounding costs. A `stream` is joined from its blocks and
-compared like the whole form. ONNX files run on all signals as ONNX Runtime opens them by default, and in the
-other settings below on {few}; `worst` is the worst of all of them.
+20 to 120 dB SPL, a click, tones, a sweep, silence, speech; models with adaptation loops on two more. A
+relative difference is per channel: the largest difference over the larger of the channel's peak and 1 % of the
+whole output's; levels are compared in dB, internal representations in model units (MU). The rows `float64` are
+no files: they compare the module in {precision} with itself in float64, and say what rounding costs. A `stream`
+is joined from its blocks and compared like the whole form. ONNX files run on all signals as ONNX Runtime opens
+them by default, and in the other settings below on {few}; `worst` is the worst of all of them.
 """
 
 NARROW = """\
