@@ -241,9 +241,15 @@ def gammatone(peer: ModuleType | None, _: Differences) -> Table | None:
     a, b = theirs(hiss.float())[0].double(), ours(hiss)[0]
     sample = (a - b).abs().amax(-1) / b.abs().amax(-1)
     return [
-        ["torch_amt itself against ours", *hertz(fc.tolist())],
-        ["level of a tone at CF, dB", *(f"{float(x):+.4f}" for x in level[0] - level[1])],
-        ["samples of noise, of the channel's peak", *(f"{float(x):.0e}" for x in sample)],
+        ["torch_amt against this package", *hertz(fc.tolist())],
+        [
+            "level of a tone at CF, dB",
+            *(f"{round(float(x), 4) + 0.0:.4f}" for x in level[0] - level[1]),
+        ],
+        [
+            "samples of noise, of the channel's peak",
+            *(f"{float(x):.0e}".replace("e-0", "e-") for x in sample),
+        ],
     ]
 
 
@@ -270,10 +276,15 @@ def loudness(peer: ModuleType | None, _: Differences) -> Table | None:
     rows.append(["ISO 532-3, as printed", "1.00", "4.1", "15.4", "7.2", ""])
     audio = {key: tone(f, level, 32000, 1.3).expand(1, 2, -1) for key, (f, level) in sounds.items()}
     for name, form in forms.items():
-        rows.append([name, *(f"{float(form(x)[2]):.3g}" for x in audio.values())])
+        rows.append([name, *(f"{float(form(x)[2]):#.3g}" for x in audio.values())])
     found = [theirs(x.float()) for x in audio.values()]
     first = [float((y[0] if isinstance(y, tuple) else y).max()) for y in found]
-    rows.append(["torch_amt's `Moore2016`, its defaults", *(f"{x:.3g}" for x in first)])
+    rows.append(
+        [
+            "torch_amt's `Moore2016`, its defaults",
+            *(f"{x:#.3g}".replace("e-0", "e-") for x in first),
+        ]
+    )
     return rows
 
 

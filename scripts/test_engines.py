@@ -172,7 +172,11 @@ def engines_table(found: dict[str, dict[str, Result]]) -> list[str]:
             f"| {len(opened)} of {len(results)} | {sum(r['within'] for r in opened)} "
             f"| {figure(worst(opened, 'relative'))} | {figure(worst(opened, 'db'), ' dB')} |"
         )
-    return [*lines, "", "Messages of the engines that do not open a file:", "", *remarks] if remarks else lines
+    return (
+        [*lines, "", "Messages of the engines that do not open a file:", "", *remarks]
+        if remarks
+        else lines
+    )
 
 
 def conversions_table(found: dict[str, dict[str, Result]]) -> list[str]:
