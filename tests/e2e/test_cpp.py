@@ -14,6 +14,7 @@ from support.apps import (
     FRAMES,
     LOUDNESS,
     MIRRORED,
+    REPRESENTATION,
     SAMPLES,
     answer,
     app_model,
@@ -69,7 +70,7 @@ def run(stream, name, audio, *options):
     )
 
 
-@pytest.mark.parametrize("name", [SAMPLES, FRAMES, LOUDNESS])
+@pytest.mark.parametrize("name", [SAMPLES, FRAMES, LOUDNESS, REPRESENTATION])
 def test_all_samples_give_what_python_gives_the_last_partial_block_too(stream, name):
     ears = 2 if name == LOUDNESS else 1
     audio = 0.1 * np.random.default_rng(0).standard_normal((ears, 5001)).astype(np.float32)
@@ -77,9 +78,9 @@ def test_all_samples_give_what_python_gives_the_last_partial_block_too(stream, n
     assert done.returncode == 0, done.stderr
     output = load_manifest(app_model(name)).outputs[0]
     expected = answer(app_model(name), FULL_SCALE * (audio if ears == 2 else audio[0]))[output.name]
-    # Time first, channels or ears behind it.
-    found = np.frombuffer(done.stdout, np.float32).reshape(-1, 2 if ears == 2 else len(expected)).T
-    expected = expected.T if ears == 2 else expected
+    # Time last, all channels (and modulation filters) or ears before it.
+    expected = expected.T if ears == 2 else expected.reshape(-1, expected.shape[-1])
+    found = np.frombuffer(done.stdout, np.float32).reshape(-1, len(expected)).T
     if output.kind == "db":
         np.testing.assert_allclose(found, expected, atol=1e-3)
     else:

@@ -20,8 +20,9 @@ SAMPLES = "gammatone_speech_16k"
 FRAMES = "cochleagram_casp_44k"
 MIRRORED = "glasberg2002_frontend_32k"
 LOUDNESS = "moore2016_loudness_32k"
-"""One of each kind: samples in windows, levels per frame, centred frames of a mirrored signal, and a memory
-longer than the artifact with two ears and look-ahead."""
+REPRESENTATION = "paulick2024_44k"
+"""One of each kind: samples in windows, levels per frame, centred frames of a mirrored signal, a memory longer
+than the artifact with two ears and look-ahead, and frames for which the end of the signal matters."""
 
 
 def app_model(name: str) -> Path:
