@@ -2,8 +2,8 @@
 # make test        run the tests, two at a time with one thread each
 # make test-slow   run those that take minutes: every entry of every checkpoint, exported and run
 # make test-apps   build and test packages/js and the example apps; needs node 20, npm and chromium, for C++ also
-#                  g++, cmake and nlohmann-json3-dev, for Kotlin kotlinc, for Swift the package swiftlang of Debian 13
-#                  or swift.org's tools, and skips what is missing
+#                  g++, cmake and nlohmann-json3-dev, for Kotlin kotlinc and libandroid-json-java, for Swift swift
+#                  (swiftlang of Debian 13), and skips what is missing
 # make lint        ruff and mypy
 # make docs        build the documentation into build/site; warnings are errors
 # make test-runtimes  check published folders (or a few short models) with the oldest and the newest

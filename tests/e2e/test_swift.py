@@ -6,10 +6,8 @@ Core ML cannot be had here, so this process runs the models for the compiled str
 import subprocess
 
 import numpy as np
-import onnxruntime
 import pytest
 
-from amt_export.manifest import load_manifest
 from support.apps import (
     EXAMPLES,
     FRAMES,
@@ -18,10 +16,11 @@ from support.apps import (
     REPRESENTATION,
     ROOT,
     SAMPLES,
-    answer,
     app_model,
+    expected_frames,
     program,
-    worst,
+    same_frames,
+    serve,
 )
 
 SWIFT = EXAMPLES / "swift"
@@ -37,6 +36,7 @@ def compiled(*arguments):
 @pytest.fixture(scope="module")
 def stream(tmp_path_factory):
     """The program that asks this process to run the model."""
+    app_model(SAMPLES)  # else compiling would be for nothing
     path = tmp_path_factory.mktemp("swift") / "stream"
     engine = ROOT / "tests" / "support" / "swift_engine.swift"
     compiled("-O", "-parse-as-library", *PLAIN, engine, "-o", path)
@@ -59,45 +59,15 @@ def test_the_core_ml_engine_compiles(tmp_path):
     compiled("-typecheck", "-I", tmp_path, *PLAIN, SWIFT / "CoreMLEngine.swift")
 
 
-def serve(process, folder):
-    """Run the blocks that a process asks for."""
-    manifest = load_manifest(folder)
-    session = onnxruntime.InferenceSession(folder / manifest.entry("onnx", "stream").path)
-    described = {state.input: state for state in manifest.stream.states}
-    ports = {manifest.stream.inputs[0].name: manifest.stream.inputs[0], **described}
-    while True:
-        feeds = {}
-        for name, port in ports.items():
-            data = process.stdout.read(4 * int(np.prod(port.sized())))
-            if not data:
-                return
-            feeds[name] = np.frombuffer(data, np.float32).reshape(port.sized())
-        names = [port.name for port in manifest.stream.outputs]
-        names += [state.output for state in described.values()]
-        for array in session.run(names, feeds):
-            process.stdin.write(array.tobytes())
-        process.stdin.flush()
-
-
 @pytest.mark.parametrize("name", [SAMPLES, FRAMES, LOUDNESS, REPRESENTATION])
 def test_all_samples_give_what_python_gives_the_last_partial_block_too(stream, tmp_path, name):
     folder = app_model(name)
     ears = 2 if name == LOUDNESS else 1
     audio = 0.1 * np.random.default_rng(0).standard_normal((ears, 5001)).astype(np.float32)
     audio.tofile(tmp_path / "in.f32")
-    command = [stream, folder / "manifest.json", tmp_path / "in.f32", tmp_path / "out.f32"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        serve(process, folder)
-    assert process.returncode == 0
-    output = load_manifest(folder).outputs[0]
-    expected = answer(folder, audio if ears == 2 else audio[0])[output.name]
-    # Time last, all channels (and modulation filters) or ears before it.
-    expected = expected.T if ears == 2 else expected.reshape(-1, expected.shape[-1])
-    found = np.fromfile(tmp_path / "out.f32", np.float32).reshape(-1, len(expected)).T
-    if output.kind == "db":
-        np.testing.assert_allclose(found, expected, atol=1e-3)
-    else:
-        assert worst(found, expected) < 1e-5
+    serve([stream, folder / "manifest.json", tmp_path / "in.f32", tmp_path / "out.f32"], folder)
+    found = np.fromfile(tmp_path / "out.f32", np.float32)
+    assert same_frames(folder, found, expected_frames(folder, audio))
 
 
 def test_a_model_that_mirrors_its_signal_is_refused(stream, tmp_path):
