@@ -178,18 +178,22 @@ def _holds_zero(shape: ir.Value | None) -> bool:
 
 
 def compute_outputs(model: ir.Model) -> None:
-    """Insert an Identity before every output that is a constant, which several engines do not find.
+    """Insert an Identity before every output that is a constant, or that the graph itself reads.
 
-    The output keeps its name; the constant gets another one.
+    Several engines do not find an output that is a constant. The converter to float16 keeps an output in
+    float32, but not the nodes that read it. The output keeps its name; the value inside gets another one.
     """
     graph = model.graph
     for place, value in enumerate(graph.outputs):
         name = value.name
-        if name is None or graph.initializers.get(name) is not value:
+        is_constant = name is not None and graph.initializers.get(name) is value
+        if name is None or not (is_constant or value.uses()):
             continue
-        del graph.initializers[name]
-        value.name = f"{name}_constant"
-        graph.initializers[value.name] = value
+        if is_constant:
+            del graph.initializers[name]
+        value.name = f"{name}_inside"
+        if is_constant:
+            graph.initializers[value.name] = value
         node = ir.Node("", "Identity", [value], name=f"node_{name}")
         computed = node.outputs[0]
         computed.name, computed.type, computed.shape = name, value.type, value.shape

@@ -1,11 +1,50 @@
 """FIR filters as one matrix product: overlapping stretches of a signal times a Toeplitz matrix of the taps."""
 
-from typing import List
+from typing import List, NamedTuple
 
 import torch
 from torch import Tensor
 
 from amt_export.numerics.blocks import pad_end
+from amt_export.numerics.double_float import split_matrix
+
+
+class MainLobe(NamedTuple):
+    """Taps as the sum of a main lobe on a grid and all that is left.
+
+    With `head` as a factor, a sum over the main lobe rounds once, see `numerics.double_float`.
+    """
+
+    first: int
+    """Number of the tap that `head` begins with."""
+    head: Tensor
+    """Shape (m,), float64."""
+    rest: Tensor
+    """Shape (n,), float64."""
+
+
+def main_lobe(taps: Tensor, share: float) -> MainLobe:
+    """Split an impulse response.
+
+    Parameters
+    ----------
+    taps : Tensor [shape=(n,)], float64
+    share : float
+        The main lobe goes from the first to the last tap above this share of the largest one.
+
+    Examples
+    --------
+    >>> import torch
+    >>> lobe = main_lobe(torch.tensor([0.001, 0.5, 0.7, 0.001], dtype=torch.float64), 0.1)
+    >>> lobe.first, len(lobe.head), round(float(lobe.rest.abs().max()), 6)
+    (1, 2, 0.001)
+    """
+    inside = torch.nonzero(taps.abs() > share * taps.abs().max())[:, 0]
+    first, last = int(inside[0]), int(inside[-1])
+    head = split_matrix(taps[first : last + 1], torch.float64).head
+    rest = taps.clone()
+    rest[first : last + 1] -= head
+    return MainLobe(first, head, rest)
 
 
 def convolution_matrix(taps: Tensor, block: int) -> Tensor:

@@ -35,30 +35,3 @@ def toeplitz(entries: Tensor) -> Tensor:
     ring = ring.reshape(channels, radix * 2 * radix, rows, columns)[:, : radix * (2 * radix - 1)]
     ring = ring.reshape(channels, radix, 2 * radix - 1, rows, columns)[:, :, :radix]
     return ring.permute(0, 1, 3, 2, 4).reshape(channels, radix * rows, radix * columns)
-
-
-def convolution_matrix(taps: Tensor, block: int) -> Tensor:
-    """Matrix that filters a block of samples behind the ones before it, by an FIR filter.
-
-    Parameters
-    ----------
-    taps : Tensor [shape=(M + 1,)]
-        Impulse response.
-    block : int
-        Samples of a block, L.
-
-    Returns
-    -------
-    Tensor [shape=(M + L, L)]
-        For rows of M samples of the past and L new ones; column k is the output at new sample k.
-
-    Examples
-    --------
-    >>> import torch
-    >>> row = torch.tensor([[1.0, 0.0, 2.0, 3.0]])
-    >>> row @ convolution_matrix(torch.tensor([1.0, 10.0, 100.0]), 2)
-    tensor([[102.,  23.]])
-    """
-    past = taps.shape[0] - 1
-    response = pad_end(taps, block - 1, 0)
-    return toeplitz(response[None, :, None, None])[0, :, past:]

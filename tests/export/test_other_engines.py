@@ -121,6 +121,26 @@ def test_an_onnx_output_is_computed(tmp_path):
     assert not errors_of(lint(path))
 
 
+class Read(nn.Module):
+    """Levels, and their sum, which the graph computes from the output."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        level = x * 2.0
+        return level, level.sum(-1)
+
+
+def test_an_onnx_graph_does_not_read_its_own_outputs(tmp_path):
+    """The converter to float16 would keep such an output in float32, and what reads it in float16."""
+    x, path = noise(1, 4).float(), tmp_path / "a.onnx"
+    export_onnx(capture(Read(), (x,), ("x",), ("level", "sum")), path, {})
+    session = onnxruntime.InferenceSession(path)
+    level, total = session.run(["level", "sum"], {"x": x.numpy()})
+    assert np.array_equal(level, (x * 2.0).numpy())
+    np.testing.assert_allclose(total, (x * 2.0).sum(-1).numpy(), rtol=1e-6)
+    read = {name for node in onnx.load(path).graph.node for name in node.input}
+    assert read.isdisjoint({"level", "sum"})
+
+
 class Lines(nn.Module):
     """The numbers of components from which Moore2016ExcitationPattern computes its exponents."""
 

@@ -18,8 +18,8 @@ from amt_export.modules.base import checked_dtype
 from amt_export.modules.filterbanks.audio_filter import AudioFilter
 from amt_export.modules.filterbanks.centre_frequencies import checked_rate
 from amt_export.numerics.blocks import block_count, pad_end
-from amt_export.numerics.double_float import split_matrix, split_rows
-from amt_export.numerics.toeplitz import convolution_matrix
+from amt_export.numerics.double_float import split_rows
+from amt_export.numerics.fir import convolution_matrix, main_lobe
 
 # Samples that one row of the product gives. Shorter blocks make smaller products, longer ones look back on
 # the same samples less often; this is within 10 % of the best in ONNX Runtime, whole and as a stream of 512.
@@ -69,16 +69,13 @@ class EarFilter(AudioFilter):
     def update_coefficients(self) -> None:
         """Lay out the matrix as the head of its main lobe and the rest."""
         taps = torch.from_numpy(self.response())
-        inside = torch.nonzero(taps.abs() > LOBE * taps.abs().max())[:, 0]
-        first, last = int(inside[0]), int(inside[-1])
-        lobe = torch.zeros_like(taps)
-        lobe[first : last + 1] = taps[first : last + 1]
-        head = split_matrix(convolution_matrix(lobe, self.block), torch.float64).head
+        lobe = main_lobe(taps, LOBE)
         self.past = len(taps) - 1
         # Rows that tap k fills: of the sample k before the block to that k before its end.
-        self.lobe_start, self.lobe_end = self.past - last, self.past - first + self.block
-        self.rest = (convolution_matrix(taps, self.block) - head).to(self.rest)
-        self.head = head[self.lobe_start : self.lobe_end].to(self.head)
+        self.lobe_start = len(taps) - len(lobe.head) - lobe.first
+        self.lobe_end = self.past - lobe.first + self.block
+        self.head = convolution_matrix(lobe.head, self.block).to(self.head)
+        self.rest = convolution_matrix(lobe.rest, self.block).to(self.rest)
 
     def like(self) -> Tensor:
         """A tensor of the dtype that is computed in."""

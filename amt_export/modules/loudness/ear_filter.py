@@ -8,7 +8,8 @@ from torch import Tensor
 from amt_export.design.outer_middle_ear import ear_taps
 from amt_export.modules.loudness.stage import LoudnessStage
 from amt_export.numerics.blocks import block_count, pad_end, trim
-from amt_export.numerics.fir import convolution_matrix, overlapping
+from amt_export.numerics.double_float import split_rows
+from amt_export.numerics.fir import convolution_matrix, main_lobe, overlapping
 
 # Of the responses of `ear_taps`.
 TAPS = 4097
@@ -19,12 +20,19 @@ LEAD = 1024
 BLOCK, STREAM_BLOCK = 256, 64
 # A stream works in a block that divides its own.
 SMALLEST = 32
+# Taps above this share of the largest are the main lobe, 57 of 4097. With fewer, speech is filtered twice as
+# inexactly; with more, nothing gets better.
+LOBE = 2.0**-7
 
 
 class LoudnessEarFilter(LoudnessStage):
     """From the sound field to the cochlea, with the ends of the response.
 
     z[n] = sum_k h[k] x[n + 1024 - k], n = 0 ... T + 2047, with 4097 taps of linear phase.
+
+    The sum over the main lobe rounds once, see `numerics.double_float`. A plain sum of 4097 float32 products is
+    ten times as far from the exact one, and then five times as many components end on the wrong side of the
+    relevance threshold, 60 dB below the loudest one.
 
     Parameters
     ----------
@@ -46,7 +54,8 @@ class LoudnessEarFilter(LoudnessStage):
        Moore-Glasberg-Schlittenlacher method".
     """
 
-    taps: Tensor
+    head: Tensor
+    rest: Tensor
 
     def __init__(self, field: str = "free", dtype: torch.dtype = torch.float32) -> None:
         super().__init__(dtype)
@@ -54,11 +63,15 @@ class LoudnessEarFilter(LoudnessStage):
         self.block = BLOCK
         # TorchScript reads no globals.
         self.silence, self.longer = TAPS - 1 - LEAD, 2 * LEAD
+        self.lobe_start = 0
         self.update_coefficients()
 
     def update_coefficients(self) -> None:
-        """Set the taps."""
-        self.set_table("taps", ear_taps(self.field))
+        """Set the taps of the main lobe, and what is left of all taps."""
+        lobe = main_lobe(ear_taps(self.field), LOBE)
+        self.lobe_start = TAPS - len(lobe.head) - lobe.first
+        self.set_table("head", lobe.head)
+        self.set_table("rest", lobe.rest)
 
     def prepare_for_stream(self, block: int) -> None:
         """Choose a block that divides that of the stream, near the one that costs least.
@@ -75,9 +88,13 @@ class LoudnessEarFilter(LoudnessStage):
 
     def filtered(self, samples: Tensor) -> Tensor:
         """Filter where all taps have samples: (B, 2, 4096 + K block) -> (B, 2, K block)."""
-        matrix = convolution_matrix(self.taps, self.block)
-        blocks = overlapping(samples, matrix.shape[0], self.block) @ matrix
-        return blocks.reshape(blocks.shape[0], blocks.shape[1], -1)
+        head = convolution_matrix(self.head, self.block)
+        rest = convolution_matrix(self.rest, self.block)
+        rows = overlapping(samples, rest.shape[0], self.block)
+        lobe = rows[..., self.lobe_start : self.lobe_start + head.shape[0]]
+        large, small = split_rows(lobe)
+        filtered = large @ head + (small @ head + rows @ rest)
+        return filtered.reshape(filtered.shape[0], filtered.shape[1], -1)
 
     def forward(self, audio: Tensor) -> Tensor:
         """Filter a whole signal."""

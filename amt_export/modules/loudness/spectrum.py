@@ -32,7 +32,7 @@ class LoudnessSpectrum(LoudnessStage):
         super().__init__(dtype)
         self.db_max = db_max
         self.spacing, self.length = design.BLOCK, design.LENGTH  # TorchScript reads no globals
-        self.bands = SpectrumBands(len(design.WINDOW_LENGTHS), 1, split=False)
+        self.bands = SpectrumBands(len(design.WINDOW_LENGTHS), 1)
         self.update_coefficients()
 
     @torch.no_grad()

@@ -11,7 +11,7 @@ from amt_export.modules.base import as_batch
 from amt_export.modules.filterbanks.ears import behind_past
 from amt_export.modules.representation.stage import STEADY, ChannelStage
 from amt_export.numerics.blocks import pad_end
-from amt_export.numerics.toeplitz import convolution_matrix
+from amt_export.numerics.fir import convolution_matrix
 
 AMT, PLAIN = "amt", "plain"
 KINDS = (AMT, PLAIN)

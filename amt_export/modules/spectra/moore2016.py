@@ -189,7 +189,7 @@ class Moore2016Spectrum(SegmentedModule):
         self.set_buffer("places", places)
         self.set_buffer("least", least)
         self.set_buffer("below_maximum", torch.exp(-below / DB_PER_NEPER).to(like.dtype))
-        self.set_buffer("numbers", torch.arange(ALL_BINS, dtype=torch.int32, device=like.device))
+        self.set_buffer("numbers", torch.arange(ALL_BINS, dtype=like.dtype, device=like.device))
         self.set_buffer("all_windows", analysis.windows.to(like.dtype))
 
     def set_buffer(self, name: str, value: Tensor) -> None:
@@ -272,7 +272,7 @@ class Moore2016Spectrum(SegmentedModule):
         else:
             bins = pack(relevant, numbers, self.slots)
         level = self.db_per_neper * torch.log(intensity + self.least[:columns])
-        return bins.to(level.dtype) * self.bin_width, torch.gather(level, 2, bins.to(torch.long))
+        return bins * self.bin_width, torch.gather(level, 2, bins.to(torch.long))
 
     def forward(self, audio: Tensor) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
         """Spectrum of both ears.
