@@ -106,8 +106,8 @@ class Moore2016Loudness(LoudnessStage):
         "specific", ("batch", "frame", "ear", "channel"), "sone/Cam", quiet=1.0
     )
     # A component that lies on the relevance threshold to 1e-6 counts in one engine and not in another, and
-    # smoothing keeps that for a while. Two of 40 signals were wrong by 1.2e-5 and 2.9e-5 of the peak of specific
-    # loudness for this reason; the median is 4e-7.
+    # smoothing keeps that for a while. Two of 40 signals were wrong by 1.2e-5 and 2.9e-5 of the peak of
+    # specific loudness for this reason; the median is 4e-7.
     parity_defaults: ClassVar[dict[str, float]] = dict.fromkeys(("onnx", "coreml", "float64"), 1e-4)
     states: ClassVar[tuple[State, ...]] = (
         State("samples", "the audio before this block, in the unit of the input"),
