@@ -2,7 +2,8 @@
 # make test        run the tests, two at a time with one thread each
 # make test-slow   run those that take minutes: every entry of every checkpoint, exported and run
 # make test-apps   build and test packages/js and the example apps; needs node 20, npm and chromium, for C++ also
-#                  g++, cmake and nlohmann-json3-dev, for Kotlin kotlinc, and skips what is missing
+#                  g++, cmake and nlohmann-json3-dev, for Kotlin kotlinc and libandroid-json-java, for Swift swift
+#                  (swiftlang of Debian 13), and skips what is missing
 # make lint        ruff and mypy
 # make docs        build the documentation into build/site; warnings are errors
 # make test-runtimes  check published folders (or a few short models) with the oldest and the newest
@@ -52,12 +53,13 @@ test-engines-data: build/apps/gammatone_speech_16k/manifest.json
 
 # What packages/js and the example apps are tried with, and where it goes: beside the artifacts, which have all
 # formats. One model of each kind; most of short signals, which are built faster.
-APP_MODELS := gammatone_speech_16k cochleagram_casp_44k glasberg2002_frontend_32k moore2016_loudness_32k
+APP_MODELS := gammatone_speech_16k cochleagram_casp_44k glasberg2002_frontend_32k moore2016_loudness_32k \
+	paulick2024_44k
 APPS := build/apps
 APP_LENGTH := --samples 8820
 # Of its own length: of a shorter one the speech is so soft that rounding counts too much.
 $(APPS)/moore2016_loudness_32k/manifest.json: APP_LENGTH :=
-APP_TESTS := $(addprefix tests/e2e/test_,js_package.py web.py node.py cpp.py kotlin.py)
+APP_TESTS := $(addprefix tests/e2e/test_,js_package.py web.py node.py cpp.py kotlin.py swift.py)
 
 test-apps: $(APP_MODELS:%=$(APPS)/%/manifest.json)
 	(cd packages/js && npm ci --silent && npm run --silent build)

@@ -6,7 +6,7 @@ app    numpy, onnxruntime and what the README says to install: every code block 
        every command that needs no torch; those that do must say so in one line
 torch  the same with the extra `export`, without coremltools: `build` leaves Core ML out
 sdist  unpacked, a few of its tests run
-newer  both wheels in every newer Python that is on this machine
+newer  what `app` does in every newer Python that is on this machine; warnings are errors
 
 Builds the wheels first, of the published folders in DIR (default: artifacts). Without any, one model is built
 for the purpose, and what the README does with others is left out, which the output says.

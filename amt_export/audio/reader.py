@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from amt_export.audio.calibration import (
     pascals_per_unit,
 )
 from amt_export.audio.container import missing
-from amt_export.audio.file_names import as_text, name_for_libsndfile
+from amt_export.audio.file_names import as_text, mode_of, name_for_libsndfile
 from amt_export.audio.statistics import RunningStatistics, Statistics
 from amt_export.errors import AudioError, require
 from amt_export.manifest import Manifest
@@ -219,8 +220,9 @@ class AudioReader:
             yield piece[None] if self._two_ears else piece
 
     def _opened(self) -> Any:
-        if not self.path.is_file():
-            what = "is a folder" if self.path.is_dir() else "no such file"
+        mode = mode_of(self.path)
+        if not S_ISREG(mode):
+            what = "is a folder" if S_ISDIR(mode) else "no such file"
             raise AudioError(f"{self.path}: {what}; give a {FORMATS} file")
         if not self.path.stat().st_size:
             raise AudioError(f"{self.path}: is empty (0 bytes)")

@@ -22,6 +22,9 @@ namespace amt {
 // forget them.
 enum class Nonfinite { error, reset };
 
+// The state with which a stream learns where its signal ends.
+inline constexpr auto BEYOND_END = "state_beyond_end";
+
 inline bool is_finite(const float* values, std::size_t size) {
   return std::all_of(values, values + size, [](float value) { return std::isfinite(value); });
 }
@@ -119,11 +122,14 @@ class Stream {
     const auto samples = static_cast<std::int64_t>(pushed_);
     const std::int64_t due = pushed_ && samples >= length ? 1 + (samples - length) / hop_ : 0;
     std::vector<float> frames;
+    auto beyond = -static_cast<std::int64_t>(filled_);
     while (known_ < due) {
       for (std::size_t ear = 0; ear < ears_; ++ear) {
         std::fill(pending_.begin() + static_cast<std::ptrdiff_t>(ear * block_ + filled_),
                   pending_.begin() + static_cast<std::ptrdiff_t>((ear + 1) * block_), 0.0F);
       }
+      beyond += static_cast<std::int64_t>(block_);
+      set_beyond_end(beyond);
       run(frames);
     }
     const auto surplus = static_cast<std::size_t>(std::max<std::int64_t>(0, known_ - due)) * frame_size();
@@ -175,6 +181,14 @@ class Stream {
   void rest() {
     states_.clear();
     for (const auto& state : stream().at("states")) states_.push_back(filled(state.at("shape"), state.at("initial")));
+  }
+
+  // Tell a model that has a state for it how many samples of the next block lie behind the end of the signal.
+  void set_beyond_end(std::int64_t samples) {
+    for (std::size_t i = 0; i < states_.size(); ++i) {
+      if (inputs_[1 + i] != BEYOND_END) continue;
+      std::fill_n(states_[i].GetTensorMutableData<float>(), count(states_[i]), static_cast<float>(samples));
+    }
   }
 
   // Run the block that is full, take over its states, and append its frames, time first.

@@ -85,9 +85,11 @@ class Stream(model: ByteArray, private val nonfinite: Nonfinite = Nonfinite.ERRO
         val length = manifest.getLong("frame_length")
         val due = if (pushed == 0L || pushed < length) 0L else 1 + (pushed - length) / hop
         val frames = ArrayList<FloatArray>()
+        var beyond = -filled
         while (known < due) {
             for (ear in 0 until ears) pending.fill(0f, ear * block + filled, (ear + 1) * block)
-            frames += runBlock()
+            beyond += block
+            frames += runBlock(beyond)
         }
         val all = joined(frames)
         val surplus = maxOf(0L, known - due).toInt() * frameSize
@@ -108,14 +110,19 @@ class Stream(model: ByteArray, private val nonfinite: Nonfinite = Nonfinite.ERRO
         session.close()
     }
 
-    /** Run the block that is full; the frames of its first output, time first. */
-    private fun runBlock(): FloatArray {
+    /**
+     * Run the block that is full, of which `beyond` samples lie behind the end of the signal; the frames of its first
+     * output, time first.
+     */
+    private fun runBlock(beyond: Int = 0): FloatArray {
         filled = 0
-        val heard = tensor(pending, sizes(audio))
+        val given = mutableMapOf(audio.getString("name") to tensor(pending, sizes(audio)))
+        states.filter { beyond > 0 && it.getString("input") == BEYOND_END }
+            .forEach { given[BEYOND_END] = constant(beyond.toFloat(), sizes(it)) }
         val answer = try {
-            session.run(held + (audio.getString("name") to heard))
+            session.run(held + given)
         } finally {
-            heard.close()
+            given.values.forEach { it.close() }
         }
         release()
         last = answer
@@ -146,10 +153,10 @@ class Stream(model: ByteArray, private val nonfinite: Nonfinite = Nonfinite.ERRO
     }
 
     private fun rest(): Map<String, OnnxTensor> = states.associate {
-        val initial = it.getDouble("initial").toFloat()
-        val size = sizes(it).fold(1, Int::times)
-        it.getString("input") to tensor(FloatArray(size) { initial }, sizes(it))
+        it.getString("input") to constant(it.getDouble("initial").toFloat(), sizes(it))
     }
+
+    private fun constant(value: Float, shape: List<Int>) = tensor(FloatArray(shape.fold(1, Int::times)) { value }, shape)
 
     private fun tensor(values: FloatArray, shape: List<Int>): OnnxTensor =
         OnnxTensor.createTensor(environment, FloatBuffer.wrap(values), LongArray(shape.size) { shape[it].toLong() })
@@ -174,6 +181,9 @@ class Stream(model: ByteArray, private val nonfinite: Nonfinite = Nonfinite.ERRO
     private fun OnnxTensor.numbers() = floatBuffer.let { buffer -> FloatArray(buffer.remaining()).also { buffer.get(it) } }
 
     private companion object {
+        /** The state with which a stream learns where its signal ends. */
+        const val BEYOND_END = "state_beyond_end"
+
         fun axes(port: JSONObject) = port.getJSONArray("axes").let { List(it.length(), it::getString) }
 
         /** A free batch is null; here it is one signal. */

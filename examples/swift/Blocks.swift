@@ -3,6 +3,10 @@
 import Foundation
 
 public struct Blocks {
+    /// Runs a block, ear by ear, of which `beyond` samples lie behind the end of the signal; returns its frames, time
+    /// first.
+    public typealias Run = (_ block: [Float], _ beyond: Int) throws -> [Float]
+
     public let block: Int
     public let ears: Int
     private let hop: Int
@@ -29,28 +33,29 @@ public struct Blocks {
         pending = Array(repeating: 0, count: ears * block)
     }
 
-    /// Take samples of each ear; `run` gets each full block, ear by ear, and returns its frames (of `size` numbers each),
-    /// time first.
-    public mutating func push(_ samples: [[Float]], size: Int, run: ([Float]) throws -> [Float]) rethrows -> [Float] {
+    /// Take samples of each ear; `run` gets each full block. A frame has `size` numbers.
+    public mutating func push(_ samples: [[Float]], size: Int, run: Run) rethrows -> [Float] {
         var frames: [Float] = []
         for i in 0..<(samples.first?.count ?? 0) {
             for ear in 0..<ears { pending[ear * block + filled] = samples[ear][i] }
             filled += 1
-            if filled == block { try append(&frames, size: size, run: run) }
+            if filled == block { try append(&frames, size: size) { try run($0, 0) } }
         }
         pushed += samples.first?.count ?? 0
         return frames
     }
 
     /// End the signal: zeros follow until all its frames are known; then start afresh.
-    public mutating func flush(size: Int, run: ([Float]) throws -> [Float]) rethrows -> [Float] {
+    public mutating func flush(size: Int, run: Run) rethrows -> [Float] {
         let due = pushed == 0 || pushed < frameLength ? 0 : 1 + (pushed - frameLength) / hop
         var frames: [Float] = []
+        var beyond = -filled
         while known < due {
             for ear in 0..<ears {
                 for i in filled..<block { pending[ear * block + i] = 0 }
             }
-            try append(&frames, size: size, run: run)
+            beyond += block
+            try append(&frames, size: size) { try run($0, beyond) }
         }
         frames.removeLast(min(frames.count, max(0, known - due) * size))
         reset()

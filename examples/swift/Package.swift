@@ -1,5 +1,5 @@
 // swift-tools-version:5.7
-// A published model's streaming form in Swift. The blocks and the manifest are plain Foundation; Core ML is Apple's.
+// A published model's streaming form in Swift. CoreMLEngine.swift is empty where there is no Core ML.
 
 import PackageDescription
 
@@ -9,8 +9,8 @@ let package = Package(
     products: [.library(name: "AmtExport", targets: ["AmtExport"])],
     targets: [
         .target(
-            name: "AmtExport", path: ".", exclude: ["README.md", "Tests"],
-            sources: ["Manifest.swift", "Blocks.swift", "Stream.swift"]
+            name: "AmtExport", path: ".", exclude: ["README.md", "Tests", "stubs"],
+            sources: ["Manifest.swift", "Blocks.swift", "ModelStream.swift", "CoreMLEngine.swift"]
         ),
         .testTarget(name: "AmtExportTests", dependencies: ["AmtExport"], path: "Tests"),
     ]

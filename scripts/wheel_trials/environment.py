@@ -32,9 +32,12 @@ class Environment:
         Of the environment.
     python : str
         What makes it.
+    **variables : str
+        Variables of what runs in it.
     """
 
-    def __init__(self, name: str, python: str = sys.executable) -> None:
+    def __init__(self, name: str, python: str = sys.executable, **variables: str) -> None:
+        self.extra = variables
         folder = WORK / name
         shutil.rmtree(folder, ignore_errors=True)
         self.home = folder / "home"
@@ -85,6 +88,7 @@ class Environment:
             "PIP_QUIET": "1",
             "MPLBACKEND": "agg",
             "COLUMNS": "80",
+            **self.extra,
         }
 
     def python(self, code: str, expected: int = 0) -> str:

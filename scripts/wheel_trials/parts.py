@@ -15,7 +15,6 @@ from wheel_trials.environment import DIST, WORK, Environment, WheelError
 from wheel_trials.readme import run_readme
 
 MODEL = "gammatone_speech_16k"
-PACKAGE = "amt_export_models"
 
 # Tests that need neither minutes nor published models, but files of every kind that the sdist must hold.
 SDIST_TESTS = (
@@ -29,9 +28,14 @@ NEWER = ("python3.12", "python3.13", "python3.14")
 PYENV = Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser() / "versions"
 
 
-def try_app() -> None:
-    """Without torch: the README, then every command."""
-    user = Environment("app")
+def use_without_torch(user: Environment) -> None:
+    """Run the README, then every command.
+
+    Raises
+    ------
+    WheelError
+        If one does not do what it should.
+    """
     print(f"  README.md: {run_readme(user)} lines")
     user.python("import torch", expected=1)
     code = "from amt_export import runtime\nfor n in runtime.models(): runtime.load(n); print(n)"
@@ -63,6 +67,11 @@ def try_app() -> None:
     ):
         user.needs_torch(*command)
     print("  commands without torch work, the others say what to install")
+
+
+def try_app() -> None:
+    """Without torch: the README, then every command."""
+    use_without_torch(Environment("app"))
 
 
 def try_torch() -> None:
@@ -120,15 +129,12 @@ def newer_pythons() -> Iterator[str]:
 
 
 def try_newer() -> None:
-    """Both wheels in newer Pythons."""
+    """What needs no torch, in newer Pythons; warnings are errors there, so that deprecations are seen."""
     found = list(newer_pythons())
     for python in found:
-        user = Environment(Path(python).name, python)
-        # By their files, as long as there is no release on an index.
-        program, models = (next(DIST.glob(f"{name}-*.whl")) for name in ("amt_export", PACKAGE))
-        user.run("pip", "install", f"{program}[onnx,audio]", str(models))
-        user.amt("run", MODEL, "speech.wav")
-        print(f"  {user.run('python', '--version').strip()}: runs {MODEL}")
+        user = Environment(Path(python).name, python, PYTHONWARNINGS="error")
+        print(f"  {user.run('python', '--version').strip()}:")
+        use_without_torch(user)
     if not found:
         print(f"  none of {', '.join(NEWER)} is on this machine")
 

@@ -87,11 +87,14 @@ def test_pieces_join_to_the_whole(files, fs, channels, size, level, ears):
 def test_what_a_recording_cannot_be(wav, tmp_path):
     nothing = tmp_path / "empty.wav"
     nothing.touch()
+    (tmp_path / "loop.wav").symlink_to("loop.wav")
     for path, message in {
         wav(np.zeros(0), name="none.wav"): "holds no samples",
         nothing: r"empty\.wav: is empty \(0 bytes\)",
         wav(np.zeros(1), fs=44100, name="short.wav"): "too short for a single sample at 16000 Hz",
         tmp_path / "gone.wav": "no such file",
+        tmp_path / "loop.wav": "no such file",
+        tmp_path / "null\0.wav": "no such file",
         tmp_path: "is a folder",
     }.items():
         with pytest.raises(AudioError, match=message):
@@ -107,6 +110,12 @@ def test_what_a_recording_cannot_be(wav, tmp_path):
         AudioReader(wav(noise(100)), odd)
     with pytest.raises(AudioError, match="is silent"):
         AudioReader(wav(np.zeros(100)), manifest(), 60.0)
+
+
+def test_a_name_that_no_file_can_have_is_not_a_missing_file(tmp_path):
+    # From Python 3.14 on, Path.is_file is silent about it.
+    with pytest.raises(OSError, match="name too long"):
+        AudioReader(tmp_path / f"{'long' * 70}.wav", manifest())
 
 
 def test_a_bad_sample_is_named_by_its_time(wav):

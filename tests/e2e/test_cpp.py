@@ -14,12 +14,13 @@ from support.apps import (
     FRAMES,
     LOUDNESS,
     MIRRORED,
+    REPRESENTATION,
     SAMPLES,
-    answer,
     app_model,
+    expected_frames,
     installed,
     program,
-    worst,
+    same_frames,
 )
 
 NLOHMANN = Path("/usr/include/nlohmann/json.hpp")
@@ -69,21 +70,14 @@ def run(stream, name, audio, *options):
     )
 
 
-@pytest.mark.parametrize("name", [SAMPLES, FRAMES, LOUDNESS])
+@pytest.mark.parametrize("name", [SAMPLES, FRAMES, LOUDNESS, REPRESENTATION])
 def test_all_samples_give_what_python_gives_the_last_partial_block_too(stream, name):
     ears = 2 if name == LOUDNESS else 1
     audio = 0.1 * np.random.default_rng(0).standard_normal((ears, 5001)).astype(np.float32)
     done = run(stream, name, audio.T)
     assert done.returncode == 0, done.stderr
-    output = load_manifest(app_model(name)).outputs[0]
-    expected = answer(app_model(name), FULL_SCALE * (audio if ears == 2 else audio[0]))[output.name]
-    # Time first, channels or ears behind it.
-    found = np.frombuffer(done.stdout, np.float32).reshape(-1, 2 if ears == 2 else len(expected)).T
-    expected = expected.T if ears == 2 else expected
-    if output.kind == "db":
-        np.testing.assert_allclose(found, expected, atol=1e-3)
-    else:
-        assert worst(found, expected) < 1e-5
+    expected = expected_frames(app_model(name), FULL_SCALE * audio)
+    assert same_frames(app_model(name), np.frombuffer(done.stdout, np.float32), expected)
 
 
 def test_raw_samples_and_levels(stream):

@@ -16,6 +16,7 @@ from support.apps import (
     FRAMES,
     LOUDNESS,
     MIRRORED,
+    REPRESENTATION,
     ROOT,
     SAMPLES,
     answer,
@@ -98,6 +99,7 @@ def noise(samples, ears=1, seed=0):
             LOUDNESS,
             (1, 7000, 33001),
         ),  # two ears; the last one is longer than the artifact: a stream
+        (REPRESENTATION, (8820, 9001)),
     ],
 )
 def test_process_is_that_of_python_for_any_length(node, tmp_path, name, lengths, form):

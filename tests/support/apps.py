@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 
 from amt_export import runtime
@@ -20,8 +23,9 @@ SAMPLES = "gammatone_speech_16k"
 FRAMES = "cochleagram_casp_44k"
 MIRRORED = "glasberg2002_frontend_32k"
 LOUDNESS = "moore2016_loudness_32k"
-"""One of each kind: samples in windows, levels per frame, centred frames of a mirrored signal, and a memory
-longer than the artifact with two ears and look-ahead."""
+REPRESENTATION = "paulick2024_44k"
+"""One of each kind: samples in windows, levels per frame, centred frames of a mirrored signal, a memory longer
+than the artifact with two ears and look-ahead, and frames for which the end of the signal matters."""
 
 
 def app_model(name: str) -> Path:
@@ -51,6 +55,50 @@ def installed(example: str, package: str) -> Path:
 def answer(folder: Path, audio: np.ndarray) -> dict[str, np.ndarray]:
     """Python's outputs for a signal in the model's unit, (T,) or (2, T)."""
     return runtime.load(folder, intra_op_num_threads=1).process(audio)
+
+
+def serve(command: Sequence[str | Path], folder: Path) -> None:
+    """Run the blocks of a streaming model that a program asks for; the program must end well.
+
+    It writes float32 arrays in the order of the manifest (audio, states), and reads outputs and next states.
+    """
+    manifest = load_manifest(folder)
+    session = onnxruntime.InferenceSession(folder / manifest.entry("onnx", "stream").path)
+    states = manifest.stream.states
+    audio = manifest.stream.inputs[0]
+    inputs = {audio.name: audio.sized()} | {state.input: state.sized() for state in states}
+    outputs = [port.name for port in manifest.stream.outputs] + [state.output for state in states]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        while block := process.stdout.read(
+            sum(4 * int(np.prod(shape)) for shape in inputs.values())
+        ):
+            ends = np.cumsum([np.prod(shape) for shape in inputs.values()])[:-1]
+            arrays = np.split(np.frombuffer(block, np.float32), ends)
+            feeds = {
+                name: array.reshape(shape)
+                for (name, shape), array in zip(inputs.items(), arrays, strict=True)
+            }
+            answers = session.run(outputs, feeds)
+            process.stdin.write(b"".join(array.tobytes() for array in answers))
+            process.stdin.flush()
+    assert process.returncode == 0
+
+
+def expected_frames(folder: Path, audio: np.ndarray) -> np.ndarray:
+    """Python's first output for a signal (ears, T) in the model's unit, as apps write it: (frames, numbers)."""
+    manifest = load_manifest(folder)
+    output = manifest.outputs[0]
+    found = answer(folder, audio if len(audio) == 2 else audio[0])[output.name]
+    # Two ears lie behind the frames; all channels, and modulation filters, lie before them.
+    return found if len(audio) == 2 else found.reshape(-1, found.shape[-1]).T
+
+
+def same_frames(folder: Path, found: np.ndarray, expected: np.ndarray) -> bool:
+    """Whether frames of an app, one number after the other, are those of Python."""
+    found = found.reshape(-1, expected.shape[1])
+    if load_manifest(folder).outputs[0].kind == "db":
+        return found.shape == expected.shape and bool(np.abs(found - expected).max() < 1e-3)
+    return worst(found.T, expected.T) < 1e-5
 
 
 def worst(found: np.ndarray, expected: np.ndarray) -> float:

@@ -2,20 +2,10 @@ import XCTest
 @testable import AmtExport
 
 final class BlocksTests: XCTestCase {
-    private func manifest(skip: Int, hop: Int, frameLength: Int) throws -> Manifest {
-        let text = """
-        {"name": "m", "sampling_rate": 100, "padding": "zero", "hop": \(hop), "frame_length": \(frameLength),
-         "stream": {"block": 4, "skip": \(skip), "latency": 0, "states": [],
-          "inputs": [{"name": "audio", "shape": [null, 4], "axes": ["batch", "time"], "unit": "Pa"}],
-          "outputs": [{"name": "y", "shape": [null, 1, 4], "axes": ["batch", "channel", "time"], "unit": "Pa"}]}}
-        """
-        return try Manifest.read(Data(text.utf8))
-    }
-
     func testTheLastPartialBlockIsKept() throws {
         var blocks = try Blocks(manifest(skip: 0, hop: 1, frameLength: 1))
-        var frames = blocks.push([[1, 2, 3, 4, 5, 6]], size: 1) { $0 }
-        frames += blocks.flush(size: 1) { $0 }
+        var frames = blocks.push([[1, 2, 3, 4, 5, 6]], size: 1) { block, _ in block }
+        frames += blocks.flush(size: 1) { block, _ in block }
         XCTAssertEqual(frames, [1, 2, 3, 4, 5, 6])
     }
 
@@ -23,13 +13,27 @@ final class BlocksTests: XCTestCase {
         var blocks = try Blocks(manifest(skip: 1, hop: 2, frameLength: 0))
         // A model that answers with every second sample, one frame late.
         var before: Float = 0
-        let late = { (block: [Float]) -> [Float] in
+        let late = { (block: [Float], _: Int) -> [Float] in
             defer { before = block[2] }
             return [before, block[0]]
         }
         var frames = blocks.push([[1, 2, 3, 4, 5]], size: 1, run: late)
         frames += blocks.flush(size: 1, run: late)
         XCTAssertEqual(frames.count, 1 + 5 / 2)
+    }
+
+    func testBlocksAfterTheEndSayHowFarTheyReachBehindIt() throws {
+        // Three blocks of late frames about six samples: the second one is partial, the third one is behind the end.
+        var blocks = try Blocks(manifest(skip: 3, hop: 1, frameLength: 1))
+        var told: [Int] = []
+        let run = { (block: [Float], beyond: Int) -> [Float] in
+            told.append(beyond)
+            return block
+        }
+        var frames = blocks.push([[1, 2, 3, 4, 5, 6]], size: 1, run: run)
+        frames += blocks.flush(size: 1, run: run)
+        XCTAssertEqual(told, [0, 2, 6])
+        XCTAssertEqual(frames, [4, 5, 6, 0, 0, 0])
     }
 
     func testFullScaleIsOnePascalRootMeanSquare() throws {

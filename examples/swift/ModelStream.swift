@@ -1,28 +1,46 @@
-// A published streaming model in Swift, on Core ML.
+// A published streaming model in Swift: audio of any length in, frames out. What runs the model is an `Engine`.
 
-#if canImport(CoreML)
-import CoreML
 import Foundation
 
 /// What to do about NaN and infinity: throw, or go on from silence with the next block.
 public enum Nonfinite { case error, reset }
 
-public final class Stream {
+/// Numbers in row-major order.
+public struct Tensor {
+    public let values: [Float]
+    public let shape: [Int]
+
+    public init(_ values: [Float], shape: [Int]) {
+        self.values = values
+        self.shape = shape
+    }
+}
+
+/// Runs a model once: arrays by name in, arrays by name out.
+public protocol Engine {
+    func run(_ inputs: [String: Tensor]) throws -> [String: Tensor]
+}
+
+/// One signal on its way through a model. It is not called `Stream`, which is a class of Foundation.
+public final class ModelStream {
     public let manifest: Manifest
     /// Numbers in a frame of the first output: of all channels, or of both ears.
     public let frameSize: Int
     /// How often the stream went on from silence.
     public private(set) var resets = 0
 
+    /// The state with which a stream learns where its signal ends.
+    private static let beyondEnd = "state_beyond_end"
+
     private let nonfinite: Nonfinite
-    private let model: MLModel
+    private let engine: Engine
     private let outer, inner: Int
     private var blocks: Blocks
-    private var states: [String: MLMultiArray] = [:]
+    private var states: [String: Tensor] = [:]
 
-    /// Open what `amt-export build` published.
-    public init(folder: URL, nonfinite: Nonfinite = .error) throws {
-        manifest = try Manifest.read(Data(contentsOf: folder.appendingPathComponent("manifest.json")))
+    public init(manifest: Manifest, engine: Engine, nonfinite: Nonfinite = .error) throws {
+        self.manifest = manifest
+        self.engine = engine
         self.nonfinite = nonfinite
         blocks = try Blocks(manifest)
         let output = manifest.stream.outputs[0]
@@ -30,10 +48,6 @@ public final class Stream {
         outer = output.sizes[1..<axis].reduce(1, *)
         inner = output.sizes[(axis + 1)...].reduce(1, *)
         frameSize = outer * inner
-        let package = folder.appendingPathComponent("\(manifest.name).stream.mlpackage")
-        let configuration = MLModelConfiguration()
-        configuration.computeUnits = .cpuOnly  // a block of some milliseconds is not worth a way to the GPU
-        model = try MLModel(contentsOf: MLModel.compileModel(at: package), configuration: configuration)
         rest()
     }
 
@@ -59,26 +73,20 @@ public final class Stream {
         rest()
     }
 
-    private func run(_ block: [Float]) throws -> [Float] {
+    /// Run a block, of which `beyond` samples lie behind the end of the signal; return its frames, time first.
+    private func run(_ block: [Float], beyond: Int) throws -> [Float] {
         let audio = manifest.stream.inputs[0]
-        var features: [String: Any] = states
-        features[audio.name] = array(block, audio.sizes)
-        let answer = try model.prediction(from: MLDictionaryFeatureProvider(dictionary: features))
-        var finite = true
-        for state in manifest.stream.states {
-            let next = answer.featureValue(for: state.output)!.multiArrayValue!
-            states[state.input] = next
-            finite = finite && MLShapedArray<Float>(next).scalars.allSatisfy(\.isFinite)
-        }
-        if !finite {
+        if let state = states[Self.beyondEnd] { states[Self.beyondEnd] = filled(Float(beyond), state.shape) }
+        let answer = try engine.run(states.merging([audio.name: Tensor(block, shape: audio.sizes)]) { $1 })
+        for state in manifest.stream.states { states[state.input] = answer[state.output]! }
+        if !states.values.allSatisfy({ $0.values.allSatisfy(\.isFinite) }) {
             rest()
             resets += 1
             if nonfinite == .error {
                 throw StreamError(message: "\(manifest.name): a state is not finite: the audio is too large")
             }
         }
-        let output = answer.featureValue(for: manifest.stream.outputs[0].name)!.multiArrayValue!
-        let values = MLShapedArray<Float>(output).scalars
+        let values = answer[manifest.stream.outputs[0].name]!.values
         let steps = values.count / frameSize
         var frames = [Float](repeating: 0, count: values.count)
         for step in 0..<steps {
@@ -90,14 +98,10 @@ public final class Stream {
     }
 
     private func rest() {
-        for state in manifest.stream.states {
-            let size = state.sizes.reduce(1, *)
-            states[state.input] = array(Array(repeating: state.initial, count: size), state.sizes)
-        }
+        for state in manifest.stream.states { states[state.input] = filled(state.initial, state.sizes) }
     }
 
-    private func array(_ values: [Float], _ shape: [Int]) -> MLMultiArray {
-        MLMultiArray(MLShapedArray<Float>(scalars: values, shape: shape))
+    private func filled(_ value: Float, _ shape: [Int]) -> Tensor {
+        Tensor(Array(repeating: value, count: shape.reduce(1, *)), shape: shape)
     }
 }
-#endif
