@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from amt_export.audio.calibration import calibration
@@ -16,7 +17,7 @@ from amt_export.cli.interruption import when_interrupted
 from amt_export.cli.sinks.files import result_files
 from amt_export.cli.sinks.picture import check_limits
 from amt_export.cli.terminal.console import Table
-from amt_export.cli.terminal.errors import complain
+from amt_export.cli.terminal.errors import complain, warn_all
 from amt_export.cli.terminal.files import replacing
 from amt_export.cli.terminal.progress import bar
 from amt_export.cli.terminal.tables import count, duration, number, output, plain_table
@@ -93,13 +94,24 @@ def run_all(settings: Settings, tasks: Sequence[Task], out: Path, jobs: int) -> 
         If no recording could have a result: the model cannot be opened, or gives nothing of this format, or
         the folder cannot be written.
     """
-    _check(settings, tasks)
+    manifest = load_manifest(settings.folder)
+    _check(settings, manifest, tasks)
+    made = not out.exists()
     _prepare(out, settings, tasks)
     started = time.perf_counter()
     outcomes: dict[Path, Outcome] = {}
+    earlier = {task.source: _written(task, manifest) for task in tasks}
 
     def left() -> str:
-        of = f"{len(outcomes)} of {count(len(tasks), 'recording')}"
+        # Workers may have finished recordings of which this process does not know yet.
+        fresh = [task.source for task in tasks if _written(task, manifest) != earlier[task.source]]
+        if not fresh:
+            if made:
+                with suppress(OSError):  # a folder below it was made for results to come
+                    out.rmdir()
+            return "nothing was written"
+        done = len({*outcomes, *fresh})
+        of = f"{done} of {count(len(tasks), 'recording')}"
         return f"{of} done, the results are in {out}; {SUMMARY} is not written"
 
     label = f"{settings.folder.name}, {count(len(tasks), 'recording')}"
@@ -113,14 +125,23 @@ def run_all(settings: Settings, tasks: Sequence[Task], out: Path, jobs: int) -> 
             outcomes[outcome.source] = outcome
             if outcome.error:
                 complain(outcome.error, "skipped")
+            warn_all(outcome.remarks)
     ordered = [outcomes[task.source] for task in tasks]
     _write_summary(out / SUMMARY, ordered, out)
     return _say(ordered, time.perf_counter() - started, out)
 
 
-def _check(settings: Settings, tasks: Sequence[Task]) -> None:
+def _written(task: Task, manifest: Manifest) -> int | None:
+    """Return when the result of a recording was written, in ns; None if there is none."""
+    assert task.output is not None
+    try:
+        return result_files(task.output, manifest)[0].stat().st_mtime_ns
+    except OSError:
+        return None
+
+
+def _check(settings: Settings, manifest: Manifest, tasks: Sequence[Task]) -> None:
     """Refuse once what every recording would be refused for."""
-    manifest = load_manifest(settings.folder)
     calibration(
         manifest,
         level=settings.level,
@@ -219,7 +240,7 @@ def _say(outcomes: Sequence[Outcome], elapsed: float, out: Path) -> int:
         )
         console.print(text, soft_wrap=True)
     remarked = sum(bool(outcome.remarks) for outcome in good)
-    about = f" (remarks on {count(remarked, 'recording')})" if remarked else ""
+    about = f" (warnings of {count(remarked, 'recording')})" if remarked else ""
     console.print(f"wrote {out / SUMMARY}{about}", soft_wrap=True)
     return SOME_BAD if bad else 0
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from amt_export.audio.reader import AudioReader
+from amt_export.cli.recording_options import remark_diotic
 from amt_export.cli.sinks.files import SINKS, result_files
 from amt_export.cli.sinks.sink import Account, Sink
 from amt_export.cli.terminal.progress import Report
@@ -125,6 +126,7 @@ class Converter:
             truncated=settings.truncated,
         )
         check_length(recording, self._opened)
+        remark_diotic(recording, diotic=settings.diotic)
         return recording
 
     def convert(self, task: Task, recording: AudioReader, report: Report) -> Outcome:

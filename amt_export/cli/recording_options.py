@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 
+from amt_export.audio.reader import AudioReader
 from amt_export.cli.arguments import decibel, one_of
 from amt_export.cli.terminal.errors import complain
 from amt_export.manifest import Manifest
@@ -49,3 +50,11 @@ def warn_of_diotic(manifest: Manifest, *, diotic: bool) -> None:
     """Warn that ``--diotic`` has no effect on a model of one ear."""
     if diotic and "ear" not in manifest.inputs[0].axes:
         complain(f"--diotic has no effect, as {manifest.name} has one ear", "warning")
+
+
+def remark_diotic(recording: AudioReader, *, diotic: bool) -> None:
+    """Add a remark where ``--diotic`` has no effect, as the recording has a channel for each ear."""
+    if diotic and recording.channels == 2 and not recording.averaged:
+        recording.remarks.append(
+            f"{recording.name} has two channels: each ear gets one, and --diotic has no effect"
+        )

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from amt_export.audio.calibration import calibration
 from amt_export.audio.reader import AudioReader
+from amt_export.cli.recording_options import remark_diotic
 from amt_export.errors import AudioError, MissingDependencyError, require
 from amt_export.manifest import Manifest
 
@@ -30,6 +31,7 @@ class File:
     def __init__(self, path: Path, manifest: Manifest, level: float | None, **options: Any) -> None:
         self._recording = AudioReader(path, manifest, level, **options)
         self.calibration = self._recording.calibration
+        remark_diotic(self._recording, diotic=options.get("diotic", False))
         self.remarks = self._recording.remarks
         self.name = self._recording.name
         self.seconds: float | None = self._recording.seconds

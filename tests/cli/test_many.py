@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from amt_export.cli import workers
+from amt_export.cli import batch, workers
 from amt_export.cli.convert import Settings, Task
 from amt_export.cli.main import main
 from amt_export.cli.workers import convert_in_workers
@@ -259,7 +259,7 @@ def test_an_interruption_leaves_whole_results_and_nothing_else(jobs, interrupt, 
     interrupt(process.pid, signal.SIGINT)
     _, error = process.communicate(timeout=60)
     assert process.returncode == 130
-    done = "[01] of 3 recordings done"
+    done = "1 of 3 recordings done"
     expected = f"interrupted; {done}, the results are in {out}; summary.csv is not written"
     assert re.fullmatch(f"amt-export: error: {expected}\n", error)
     assert "a.csv" in files(out)
@@ -301,3 +301,32 @@ def test_a_place_that_cannot_be_written_is_one_line(model, day, tmp_path, monkey
     monkeypatch.setattr(Path, "mkdir", read_only)
     error = failed(capsys, "run", model, day, "-o", tmp_path / "ro")
     assert error.endswith(f"{tmp_path / 'ro'}: Read-only file system; give another place\n")
+
+
+@pytest.mark.parametrize("before", [False, True], ids=["new folder", "earlier results"])
+def test_an_interruption_before_the_first_result_says_so(
+    before, model, wav, tmp_path, monkeypatch, capsys
+):
+    paths = [wav(noise(3000), name=name) for name in ("a.wav", "b.wav")]
+    out = tmp_path / "out"
+    if before:
+        assert run(model, *paths, "-o", out) == 0
+    earlier = files(out)
+    convert = batch.convert_each
+
+    def interrupted(settings, tasks, report):
+        yield from convert(settings, tasks[:done], report)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(batch, "convert_each", interrupted)
+    capsys.readouterr()
+    done = 0
+    assert run(model, *paths, "-o", out) == 130
+    assert capsys.readouterr().err == "amt-export: error: interrupted; nothing was written\n"
+    assert out.exists() == before
+    assert files(out) == earlier
+    done = 1
+    assert run(model, *paths, "-o", out) == 130
+    assert f"interrupted; 1 of 2 recordings done, the results are in {out}" in (
+        capsys.readouterr().err
+    )

@@ -17,6 +17,7 @@ import soundfile
 from amt_export.cli.main import main
 from amt_export.manifest import MANIFEST_NAME
 from support.cli import SPEECH, amt, environment, failed, noise, refused, without
+from support.loudness import publish_loudness
 
 
 def test_run_writes_numbers_and_a_picture(small, tmp_path):
@@ -68,9 +69,9 @@ def test_what_only_reading_can_tell_is_said_once(small_stream, wav, tmp_path, ca
             main(["run", str(small_stream), str(path), "-o", str(tmp_path / "a.npz"), *options])
             == 0
         )
-        text = capsys.readouterr().out
-        assert "input.wav: 1.00 s, 2 channels averaged, 16000 Hz\n" in text
-        assert text.count("warning: input.wav has a DC offset of 0.1 of full scale") == 1
+        text = capsys.readouterr()
+        assert "input.wav: 1.00 s, 2 channels averaged, 16000 Hz\n" in text.out
+        assert text.err.count("warning: input.wav has a DC offset") == 1
         with np.load(tmp_path / "a.npz") as data:
             rms = np.std(data["subbands"][0, 1, 8000:])
         level = 60 if options else 93.98 - 40
@@ -303,3 +304,37 @@ def test_diotic_and_one_ear_is_a_warning(small, wav, tmp_path, capsys):
     assert capsys.readouterr().err == (
         "amt-export: warning: --diotic has no effect, as small has one ear\n"
     )
+
+
+CLIPPED = 1.4 * np.sin(2 * np.pi * 500 / 16000 * np.arange(4000))
+"""At full scale for half of the time once it is written as 16-bit numbers."""
+
+
+@pytest.mark.parametrize("options", [(), ("-q",)], ids=["loud", "quiet"])
+@pytest.mark.parametrize("out", ["x.npz", "many/"])
+@pytest.mark.parametrize("level", [(), ("--level", "65")], ids=["full scale", "level"])
+def test_warnings_go_to_standard_error_once_also_with_quiet(
+    level, out, options, small, wav, tmp_path, capsys
+):
+    path = wav(np.clip(CLIPPED, -1, 1), name="clip.wav")
+    words = ["run", small, path, "-o", f"{tmp_path}/{out}", *level, *options]
+    assert main([*map(str, words)]) == 0
+    text = capsys.readouterr()
+    assert text.err.startswith("amt-export: warning: clip.wav is clipped: ")
+    assert text.err.count("\n") == 1
+    assert "clipped" not in text.out
+    assert bool(text.out) == (not options)
+
+
+@pytest.mark.parametrize("out", ["x.npz", "many/"])
+def test_diotic_and_two_channels_is_a_warning(out, wav, tmp_path, capsys):
+    folder = publish_loudness(tmp_path / "ears")
+    words = ["run", folder, wav(noise(4000, 2)), "-o", f"{tmp_path}/{out}", "--diotic"]
+    assert main([*map(str, words)]) == 0
+    assert capsys.readouterr().err == (
+        "amt-export: warning: input.wav has two channels: each ear gets one, "
+        "and --diotic has no effect\n"
+    )
+    words[2] = wav(noise(4000), name="mono.wav")
+    assert main([*map(str, words)]) == 0
+    assert capsys.readouterr().err == ""

@@ -13,6 +13,7 @@ from amt_export.cli.arguments import Commands, Parser
 from amt_export.cli.live_view import View
 from amt_export.cli.recording_options import add_backend, add_calibration, warn_of_diotic
 from amt_export.cli.sources import File, Microphone
+from amt_export.cli.terminal.errors import warn_all
 from amt_export.cli.terminal.tables import output
 from amt_export.errors import AmtExportError, InputError
 from amt_export.manifest import load_manifest
@@ -141,8 +142,8 @@ def run(parser: Parser, arguments: Namespace) -> int:
                 diotic=arguments.diotic,
                 raw=arguments.raw,
             )
-        for line in (f"calibration: {source.calibration}", *source.remarks):
-            console.print(line, soft_wrap=True)
+        console.print(f"calibration: {source.calibration}", soft_wrap=True)
+        warn_all(source.remarks)
         view = View(console, stream, source, arguments.seconds)
         interrupted = False
         try:

@@ -15,6 +15,7 @@ from amt_export.cli.inputs import find_recordings, is_several
 from amt_export.cli.interruption import when_interrupted
 from amt_export.cli.recording_options import add_backend, add_calibration, warn_of_diotic
 from amt_export.cli.sinks.files import SINKS
+from amt_export.cli.terminal.errors import warn_all
 from amt_export.cli.terminal.files import refuse
 from amt_export.cli.terminal.loudness import loudness_lines
 from amt_export.cli.terminal.progress import bar
@@ -238,16 +239,14 @@ def _run_one(settings: Settings, task: Task) -> int:
     )
     console.print(f"calibration: {recording.calibration}", soft_wrap=True)
     known = len(recording.remarks)
-    for remark in recording.remarks:
-        console.print(f"warning: {remark}", soft_wrap=True)
+    warn_all(recording.remarks)
     manifest = converter.manifest
     with (
         when_interrupted(lambda: "nothing was written"),
         bar(f"{manifest.name}, {settings.backend}") as report,
     ):
         outcome = converter.convert(task, recording, report)
-    for remark in outcome.remarks[known:]:  # what only reading could tell
-        console.print(f"warning: {remark}", soft_wrap=True)
+    warn_all(outcome.remarks[known:])  # what only reading could tell
     console.print(
         f"{manifest.name}, {settings.backend}: {1000 * outcome.elapsed:.1f} ms, "
         f"{outcome.seconds / outcome.elapsed:.1f} times real time",

@@ -1,8 +1,9 @@
-"""What goes wrong, as one line on standard error."""
+"""Errors and warnings, each as one line on standard error."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from amt_export.errors import AmtExportError
@@ -12,6 +13,12 @@ def complain(message: object, kind: str = "error") -> None:
     """Print one line, also when the reason that a library gave has several."""
     text = message.command_line if isinstance(message, AmtExportError) else str(message)
     print(f"amt-export: {kind}: {' '.join(text.split())}", file=sys.stderr)  # noqa: T201
+
+
+def warn_all(remarks: Iterable[str]) -> None:
+    """Print what a user should know of a recording, a line each; `--quiet` leaves warnings as they are."""
+    for remark in remarks:
+        complain(remark, "warning")
 
 
 def about(path: str | Path, reason: str) -> str:
