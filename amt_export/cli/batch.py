@@ -133,11 +133,10 @@ def run_all(settings: Settings, tasks: Sequence[Task], out: Path, jobs: int) -> 
 
 def _written(task: Task, manifest: Manifest) -> int | None:
     """Return when the result of a recording was written, in ns; None if there is none."""
-    assert task.output is not None
-    try:
-        return result_files(task.output, manifest)[0].stat().st_mtime_ns
-    except OSError:
-        return None
+    with suppress(OSError):
+        if task.output is not None:
+            return result_files(task.output, manifest)[0].stat().st_mtime_ns
+    return None
 
 
 def _check(settings: Settings, manifest: Manifest, tasks: Sequence[Task]) -> None:

@@ -138,11 +138,12 @@ def _begin(settings: Settings) -> None:
     """Open the model in a worker."""
     global _worker
     begin_worker()
-    signal.signal(signal.SIGTERM, _stop)
     try:
         _worker = Converter(settings, **_one_thread(settings.backend))
     except AmtExportError as error:
         _worker = error
+    # Not before: an exception in an initializer is printed with its traceback.
+    signal.signal(signal.SIGTERM, _stop)
 
 
 def _convert(task: Task) -> Outcome:
