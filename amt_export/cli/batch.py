@@ -6,6 +6,7 @@ import csv
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from operator import itemgetter
 from pathlib import Path
 
 from amt_export.audio.calibration import calibration
@@ -19,15 +20,16 @@ from amt_export.cli.sinks.picture import check_limits
 from amt_export.cli.terminal.console import Table
 from amt_export.cli.terminal.errors import complain, warn_all
 from amt_export.cli.terminal.files import replacing
+from amt_export.cli.terminal.loudness import loudness_level
 from amt_export.cli.terminal.progress import bar
-from amt_export.cli.terminal.tables import count, duration, number, output, plain_table
+from amt_export.cli.terminal.tables import count, decibels, duration, number, output, plain_table
 from amt_export.cli.workers import convert_each, convert_in_workers
 from amt_export.errors import PublishError
 from amt_export.manifest import Manifest, load_manifest
 from amt_export.plot.columns import columns_for
 from amt_export.runtime.axes import is_timed
 from amt_export.runtime.loudness import LoudnessSummary
-from amt_export.runtime.phon import phon
+from amt_export.runtime.phon import is_beyond, phon, phon_words
 
 SUMMARY = "summary.csv"
 """In the output folder: a row for each recording."""
@@ -128,7 +130,10 @@ def run_all(settings: Settings, tasks: Sequence[Task], out: Path, jobs: int) -> 
             warn_all(outcome.remarks)
     ordered = [outcomes[task.source] for task in tasks]
     _write_summary(out / SUMMARY, ordered, out)
-    return _say(ordered, time.perf_counter() - started, out)
+    code = _say(ordered, time.perf_counter() - started, out)
+    if settings.limits is None:
+        _say_colours(ordered)
+    return code
 
 
 def _written(task: Task, manifest: Manifest) -> int | None:
@@ -201,7 +206,7 @@ def _write_summary(path: Path, outcomes: Sequence[Outcome], out: Path) -> None:
             heard = f"{outcome.seconds:.3f}" if not outcome.error else ""
             level = "" if outcome.level is None else f"{outcome.level:.2f}"
             loudness = _loudness_cells(outcome.loudness)[: len(columns)]
-            remarks = "; ".join([*_averaged(outcome), *outcome.remarks])
+            remarks = "; ".join([*_averaged(outcome), *_beyond(outcome.loudness), *outcome.remarks])
             row = (outcome.source, result, heard, level, *loudness, remarks, outcome.error)
             writer.writerow([as_text(str(cell)) for cell in row])
 
@@ -210,8 +215,15 @@ def _loudness_cells(loud: LoudnessSummary | None) -> tuple[str, ...]:
     """Return the cells of `LOUDNESS_COLUMNS`."""
     if loud is None:
         return ("",) * len(LOUDNESS_COLUMNS)
-    maximum = f"{loud.maximum:.6g}", f"{phon(loud.maximum):.2f}", f"{loud.seconds:.3f}"
+    # A column of numbers: what has no loudness level has no number here, and a remark.
+    level = "" if is_beyond(loud.maximum) else f"{phon(loud.maximum):.2f}"
+    maximum = f"{loud.maximum:.6g}", level, f"{loud.seconds:.3f}"
     return (*maximum, f"{loud.n5:.6g}", f"{loud.n10:.6g}")
+
+
+def _beyond(loud: LoudnessSummary | None) -> list[str]:
+    """Say why a loudness has no loudness level."""
+    return [phon_words(loud.maximum)] if loud is not None and is_beyond(loud.maximum) else []
 
 
 def _averaged(outcome: Outcome) -> list[str]:
@@ -244,6 +256,14 @@ def _say(outcomes: Sequence[Outcome], elapsed: float, out: Path) -> int:
     return SOME_BAD if bad else 0
 
 
+def _say_colours(outcomes: Sequence[Outcome]) -> None:
+    """Say which colours would suit all pictures, each of which has its own."""
+    ranges = [outcome.colours for outcome in outcomes if outcome.colours is not None]
+    if len(ranges) > 1:
+        low, high = map(decibels, max(ranges, key=itemgetter(1)))
+        output().print(f"each picture has its own colours; for equal ones: --range {low} {high}")
+
+
 def _table(outcomes: Sequence[Outcome]) -> Table:
     loudness = any(outcome.loudness is not None for outcome in outcomes)
     numbers = ["length", "dB SPL", *(["sone", "phon", "N5", "N10"] if loudness else [])]
@@ -255,7 +275,7 @@ def _table(outcomes: Sequence[Outcome]) -> Table:
             cells = [duration(outcome.seconds), level]
             if outcome.loudness is not None:
                 loud = outcome.loudness
-                cells += [number(loud.maximum), f"{phon(loud.maximum):.0f}"]
+                cells += [number(loud.maximum), loudness_level(loud.maximum)]
                 cells += [number(loud.n5), number(loud.n10)]
         table.add_row(str(outcome.source), *cells)
     return table

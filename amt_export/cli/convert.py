@@ -6,6 +6,7 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from amt_export.audio.reader import AudioReader
 from amt_export.cli.recording_options import remark_diotic
@@ -15,6 +16,9 @@ from amt_export.cli.terminal.progress import Report
 from amt_export.manifest import load_manifest
 from amt_export.runtime.loudness import LoudnessSummary
 from amt_export.runtime.recording import check_length, open_for_recordings, recording_pieces
+
+if TYPE_CHECKING:
+    from amt_export.cli.sinks.picture import PictureSink
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,8 @@ class Outcome:
     remarks : tuple of str
         What a user should know of the recording.
     loudness : LoudnessSummary or None
+    colours : tuple of two float, or None
+        Levels in dB of the darkest and the brightest colour of the picture.
     error : str
         Why there is no result; empty if there is one.
     """
@@ -84,6 +90,7 @@ class Outcome:
     elapsed: float = 0.0
     remarks: tuple[str, ...] = ()
     loudness: LoudnessSummary | None = None
+    colours: tuple[float, float] | None = None
     error: str = ""
 
 
@@ -139,8 +146,10 @@ class Converter:
         """
         account = Account(self.manifest, recording)
         with ExitStack() as stack:
+            picture = _picture(task, account, self._settings.limits)
+            # The last one is finished first: no picture without its numbers.
             sinks = [
-                stack.enter_context(sink) for sink in _sinks(task, account, self._settings.limits)
+                stack.enter_context(sink) for sink in (picture, _numbers(task, account)) if sink
             ]
             started = time.perf_counter()
             done = 0
@@ -162,6 +171,7 @@ class Converter:
             elapsed,
             tuple(recording.remarks),
             account.loudness(),
+            None if picture is None else picture.colours,
         )
 
 
@@ -171,13 +181,19 @@ def files_of(task: Task, converter: Converter) -> list[Path]:
     return files if task.picture is None else [*files, task.picture]
 
 
-def _sinks(task: Task, account: Account, limits: tuple[float, float] | None) -> list[Sink]:
-    """Return what takes the outputs; the last one is finished first: no picture without its numbers."""
-    sinks: list[Sink] = []
-    if task.picture is not None:
-        from amt_export.cli.sinks.picture import PictureSink
+def _picture(
+    task: Task, account: Account, limits: tuple[float, float] | None
+) -> PictureSink | None:
+    """Return what draws the outputs; None if no picture is wanted."""
+    if task.picture is None:
+        return None
+    from amt_export.cli.sinks.picture import PictureSink
 
-        sinks.append(PictureSink(task.picture, account, limits))
-    if task.output is not None:
-        sinks.append(SINKS[task.output.suffix.lower()](task.output, account))
-    return sinks
+    return PictureSink(task.picture, account, limits)
+
+
+def _numbers(task: Task, account: Account) -> Sink | None:
+    """Return what writes the outputs as numbers; None if only a picture is wanted."""
+    if task.output is None:
+        return None
+    return SINKS[task.output.suffix.lower()](task.output, account)

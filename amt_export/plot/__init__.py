@@ -6,7 +6,7 @@ drawn, and as what, is a table (`amt_export.plot.kinds`).
 """
 
 from amt_export.plot.columns import panels
-from amt_export.plot.draw import DYNAMIC_RANGE, cochleagram, picture, save
+from amt_export.plot.draw import DYNAMIC_RANGE, cochleagram, level_range, picture, save
 from amt_export.plot.panels import TICKS, Cloud, Panel, cams
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Panel",
     "cams",
     "cochleagram",
+    "level_range",
     "panels",
     "picture",
     "save",

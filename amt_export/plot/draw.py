@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,18 @@ SILENCE = -150.0
 """dB; levels below are those of silence: the floor of `plot.level_columns` is 206 dB below 20 µPa."""
 
 Limits = tuple[float, float]
+
+FORMATS: dict[str, dict[str, None]] = {
+    ".png": {"Software": None},
+    ".pdf": {"CreationDate": None},
+    ".svg": {"Date": None},
+}
+"""By suffix, the metadata that is left out: equal pictures are equal files."""
+
+FILE_STYLE = {
+    "pdf.fonttype": 42,  # TrueType; journals refuse matplotlib's default, Type 3
+    "svg.hashsalt": "amt_export",  # or the ids in the file differ from run to run
+}
 
 INK, PALE = "#22223b", "#6c6c80"
 
@@ -132,16 +144,53 @@ def picture(columns: Columns, fs: float, title: str, limits: Limits | None = Non
     return figure
 
 
-def save(figure: Figure, path: str | Path) -> None:
-    """Write a picture as PNG, 150 dots per inch.
+def level_range(columns: Columns, limits: Limits | None = None) -> Limits | None:
+    """Return the levels of the darkest and the brightest colour of a picture.
+
+    Parameters
+    ----------
+    columns : Columns
+        What was gathered.
+    limits : tuple of two float, optional
+        As for `picture`.
+
+    Returns
+    -------
+    tuple of two float, or None
+        In dB, as `limits` takes them; None for silence, and for pictures that have no levels, or levels of
+        several units.
+    """
+    panels = [panel for panel in columns.panels() if panel.bottom is None and panel.unit]
+    if len({panel.scale for panel in panels}) != 1:
+        return None
+    top = _loudest(panels)
+    if columns.is_silent() or top < SILENCE:
+        return None
+    return limits or (top - DYNAMIC_RANGE, top)
+
+
+def save(figure: Figure, path: str | Path, suffix: str | None = None) -> None:
+    """Write a picture as PNG, PDF or SVG; images in it have 150 dots per inch.
+
+    Parameters
+    ----------
+    figure : Figure
+    path : str or Path
+        The file.
+    suffix : str, optional
+        One of `FORMATS`, which says the format. Default: that of the path, or ``.png`` for any other path.
 
     Raises
     ------
     PublishError
         If the file cannot be written.
     """
+    matplotlib = require("matplotlib", "plot", "Drawing pictures")
+    ending = (suffix or Path(path).suffix).lower()
+    chosen = ending if ending in FORMATS else ".png"
     try:
-        figure.savefig(path, format="png", dpi=150, metadata={"Software": None})
+        with matplotlib.rc_context(FILE_STYLE):
+            figure.savefig(path, format=chosen[1:], dpi=150, metadata=FORMATS[chosen])
     except OSError as error:
         raise PublishError(f"{path}: {error.strerror or error}; give another place") from error
 
@@ -158,8 +207,7 @@ def _draw_scale(
     """Draw the panels of one scale with the same colours, so that they compare, with their bar beside them."""
     places = [place for place, panel in enumerate(shown) if panel.scale == scale]
     first = shown[places[0]]
-    top = max(shown[place].loudest() for place in places)
-    top = top if np.isfinite(top) else 0.0  # no component at all
+    top = _loudest([shown[place] for place in places])
     if first.bottom is None and first.unit and (silent or top < SILENCE):
         _draw_silence([shown[place] for place in places], [axes[place] for place in places], top)
         return
@@ -181,6 +229,12 @@ def _draw_scale(
     )
     bar.set_label(f"level ({first.unit})" if first.bottom is None else first.unit)
     bar.outline.set_visible(False)
+
+
+def _loudest(panels: Sequence[Drawable]) -> float:
+    """Return the largest value in the panels of one scale; 0 where there is no component at all."""
+    top = max(panel.loudest() for panel in panels)
+    return top if np.isfinite(top) else 0.0
 
 
 def _draw_silence(panels: list[Drawable], axes: list[Axes], level: float) -> None:

@@ -20,7 +20,7 @@ from amt_export.runtime.loudness import (
     loudness_outputs,
     time_of,
 )
-from amt_export.runtime.phon import phon
+from amt_export.runtime.phon import phon, phon_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -130,10 +130,8 @@ class Curves:
         for (name, course), colour in zip(self.courses.items(), (SHORT, LONG), strict=False):
             ax.plot(self.seconds, course, color=colour, linewidth=1.2, label=name)
         if summary.maximum:
-            level = f"{phon(summary.maximum):.0f} phon"
-            words = (
-                f"maximum {_number(summary.maximum)} sone ({level}) at {time_of(summary.seconds)}"
-            )
+            level, when = phon_words(summary.maximum), time_of(summary.seconds)
+            words = f"maximum {_number(summary.maximum)} sone ({level}) at {when}"
             ax.plot(
                 [summary.seconds], [summary.maximum], "o", color=LONG, markersize=4, label=words
             )

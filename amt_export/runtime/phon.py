@@ -24,6 +24,9 @@ References
 STEP = 0.1
 """Phon from entry to entry."""
 
+LAST = 120
+"""Phon of the last entry: what is louder has no loudness level here."""
+
 
 @cache
 def _table() -> tuple[Array, Array, Array]:
@@ -73,3 +76,19 @@ def phon(sone: ArrayLike) -> Any:
     level = y[k] + (y[k + 1] - y[k]) * rising
     level = level + width * t * (1.0 - t) * ((1.0 - t) * slopes[k] - t * slopes[k + 1])
     return level if level.ndim else float(level)
+
+
+def is_beyond(sone: float) -> bool:
+    """Whether a loudness lies beyond the table, whose last entry is 305 sone."""
+    return bool(sone > np.exp(_table()[0][-1]))
+
+
+def phon_words(sone: float) -> str:
+    """Return the loudness level of a loudness as text.
+
+    Examples
+    --------
+    >>> phon_words(1.0), phon_words(689.0)
+    ('40 phon', 'over 120 phon')
+    """
+    return f"over {LAST} phon" if is_beyond(sone) else f"{phon(sone):.0f} phon"

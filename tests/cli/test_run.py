@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
@@ -338,3 +339,43 @@ def test_diotic_and_two_channels_is_a_warning(out, wav, tmp_path, capsys):
     words[2] = wav(noise(4000), name="mono.wav")
     assert main([*map(str, words)]) == 0
     assert capsys.readouterr().err == ""
+
+
+def test_run_says_the_range_of_colours_as_the_option_takes_it(
+    small, wav, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    # 60 dB SPL in the channel at 1 kHz, all but the ripple of a short-time level.
+    path = wav(0.1 * np.sin(2 * np.pi * 1000 / 16000 * np.arange(16000)))
+    for name in ("a.svg", "a.pdf", "a.png"):
+        assert main(["run", str(small), str(path), "--level", "60", "--plot", name]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert lines[-2].startswith(f"wrote {name} (")
+        low, high = re.search(r"--range (\S+) (\S+)$", lines[-1]).groups()
+        assert lines[-1].startswith(f"colours from {low} to {high} dB")
+        assert float(high) == pytest.approx(60, abs=0.5)
+        assert float(high) - float(low) == pytest.approx(70, abs=0.11)
+    options = ("--plot", "b.png", "--range", low, high)
+    assert main(["run", str(small), str(path), "--level", "60", *options]) == 0
+    assert "colours" not in capsys.readouterr().out
+    assert sorted(p.name for p in tmp_path.iterdir() if not p.name.startswith("input")) == [
+        *("a.pdf", "a.png", "a.svg", "b.png")
+    ]
+
+
+def test_a_loudness_beyond_the_table_has_no_number_of_phon(wav, tmp_path, capsys):
+    folder = publish_loudness(tmp_path / "ears")
+    path = wav(np.full((4000, 2), 0.5))
+    # 4 |samples| of both ears: 400 Pa are far above the 305 sone of 120 phon.
+    words = ["run", str(folder), str(path), "--full-scale", "155", "-o"]
+    assert main([*words, str(tmp_path / "x.npz")]) == 0
+    text = capsys.readouterr().out
+    assert "sone (over 120 phon) at" in text
+    assert "(120 phon)" not in text
+    assert main([*words, f"{tmp_path}/many/"]) == 0
+    assert ">120" in capsys.readouterr().out
+    with (tmp_path / "many" / "summary.csv").open(encoding="utf-8", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert float(row["loudness_sone"]) > 305
+    assert row["loudness_phon"] == ""
+    assert row["remarks"].startswith("over 120 phon")

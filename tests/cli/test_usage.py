@@ -69,7 +69,7 @@ def test_help_needs_no_torch():
         (("live", "d", "x.wav", "--device", "3"), "--device: chooses a microphone; leave out FILE"),
         (("live", "d", "x.wav", "--level", "70", "--full-scale", "9"), "not allowed with argument"),
         (("run", "d", "x.wav", "--jobs", "0"), "'0' is not an integer above zero"),
-        (("run", "d", "x.wav", "--plot", "x.jpg"), "'x.jpg' must end in .png (see"),
+        (("run", "d", "x.wav", "--plot", "x.jpg"), "'x.jpg' must end in .png, .pdf, .svg (see"),
         (("run", "d", "x.wav", "--level", "loud"), "'loud' is not a number of dB"),
         (("run", "d", "x.wav", "--backend", "onxx"), "did you mean 'onnx'?"),
         (

@@ -11,7 +11,17 @@ import pytest
 
 from amt_export.errors import InputError, MissingDependencyError, PublishError
 from amt_export.manifest import Port
-from amt_export.plot import DYNAMIC_RANGE, TICKS, cams, cochleagram, panels, save
+from amt_export.plot import (
+    DYNAMIC_RANGE,
+    TICKS,
+    cams,
+    cochleagram,
+    level_range,
+    panels,
+    picture,
+    save,
+)
+from amt_export.plot.columns import gathered
 from support.plot import FC, FRAMES, FS, SAMPLES, SECONDS, SUBBANDS, image_of, manifest, ridge, tone
 
 
@@ -230,3 +240,28 @@ def test_matplotlib_not_installed(monkeypatch):
 def test_imports_without_matplotlib():
     code = "import sys, amt_export.plot, amt_export.audio.calibration; assert 'matplotlib' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "begin"), [(".png", b"\x89PNG"), (".pdf", b"%PDF"), (".svg", b"<?xml")]
+)
+def test_the_suffix_says_the_format_and_equal_pictures_are_equal_files(suffix, begin, tmp_path):
+    contents = []
+    for name in ("a", "b"):
+        path = tmp_path / f"{name}{suffix}"
+        save(cochleagram({"subbands": ridge()}, SUBBANDS, FS, "tone"), path)
+        contents.append(path.read_bytes())
+    assert contents[0].startswith(begin)
+    assert contents[0] == contents[1]
+
+
+def test_the_range_of_levels_is_that_of_the_colours():
+    columns = gathered({"subbands": ridge()}, SUBBANDS, FS, np.ones(1600))
+    image = image_of(picture(columns, FS, "tone"))
+    assert level_range(columns) == pytest.approx(image.get_clim())
+    assert level_range(columns, (-20.0, 40.0)) == (-20.0, 40.0)
+
+
+def test_silence_has_no_range_of_levels():
+    columns = gathered({"subbands": 0 * ridge()}, SUBBANDS, FS, np.zeros(1600))
+    assert level_range(columns) is None

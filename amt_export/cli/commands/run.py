@@ -19,7 +19,7 @@ from amt_export.cli.terminal.errors import warn_all
 from amt_export.cli.terminal.files import refuse
 from amt_export.cli.terminal.loudness import loudness_lines
 from amt_export.cli.terminal.progress import bar
-from amt_export.cli.terminal.tables import count, output, size
+from amt_export.cli.terminal.tables import count, decibels, output, size
 from amt_export.errors import require
 from amt_export.manifest import load_manifest
 from amt_export.runtime.lookup import find_model
@@ -72,6 +72,9 @@ reading the result:
 .npy and .csv have this in OUT.json, .parquet in its footer, key amt_export.
 """
 
+PICTURES = (".png", ".pdf", ".svg")
+"""Suffixes of a picture; `amt_export.plot` is not imported for `--help`."""
+
 NAMED_LIKE_INPUT = Path()
 """Stands for --plot without a name."""
 
@@ -111,7 +114,8 @@ def add(commands: Commands) -> None:
         nargs="?",
         const=NAMED_LIKE_INPUT,
         metavar="OUT.png",
-        help="draw the outputs (default name: that of OUT, or INPUT.MODEL.png)",
+        help="draw the outputs, as .png, .pdf or .svg (default name: that of OUT, or "
+        "INPUT.MODEL.png)",
     )
     parser.add_argument(
         "--range",
@@ -158,12 +162,12 @@ def _result(text: str) -> Path:
 
 def _picture(text: str) -> Path:
     path = Path(text)
-    if path.suffix.lower() == ".png":
+    if path.suffix.lower() in PICTURES:
         return path
     # `--plot speech.wav`: the recording was taken for the name of the picture.
     recording = path.suffix.lower() in SUFFIXES or path.exists()
     hint = "; give the recording in front of --plot" if recording else ""
-    raise ArgumentTypeError(f"{text!r} must end in .png{hint}")
+    raise ArgumentTypeError(f"{text!r} must end in {', '.join(PICTURES)}{hint}")
 
 
 def run(parser: Parser, arguments: Namespace) -> int:
@@ -256,4 +260,7 @@ def _run_one(settings: Settings, task: Task) -> int:
         console.print(line, soft_wrap=True)
     for path in files:
         console.print(f"wrote {path} ({size(path.stat().st_size)})", soft_wrap=True)
+    if outcome.colours is not None and settings.limits is None:
+        low, high = map(decibels, outcome.colours)
+        console.print(f"colours from {low} to {high} dB; other pictures: --range {low} {high}")
     return 0

@@ -21,11 +21,17 @@ class PictureSink:
     Parameters
     ----------
     path : Path
-        ``OUT.png``.
+        ``OUT.png``, ``OUT.pdf`` or ``OUT.svg``.
     account : Account
         Of the recording.
     limits : tuple of two float, optional
         Lowest and highest level with a colour, in dB.
+
+    Attributes
+    ----------
+    colours : tuple of two float, or None
+        The levels of the darkest and the brightest colour in dB, once the picture is drawn; None for pictures
+        that have no levels.
 
     Raises
     ------
@@ -42,6 +48,7 @@ class PictureSink:
         self._path, self._recording = path, recording
         self._columns = columns_for(manifest, recording.fs, timed, recording.samples)
         self._limits = limits
+        self.colours: tuple[float, float] | None = None
         check_limits(self._columns, limits)
 
     def __enter__(self) -> Self:
@@ -59,7 +66,8 @@ class PictureSink:
             level = "" if recording.level is None else f", {recording.level:.3g} dB SPL"
             title = f"{recording.name}{level}"
             figure = plot.picture(self._columns, recording.fs, title, self._limits)
-            plot.save(figure, temporary)
+            plot.save(figure, temporary, self._path.suffix)
+            self.colours = plot.level_range(self._columns, self._limits)
 
 
 def check_limits(columns: Columns, limits: tuple[float, float] | None) -> None:

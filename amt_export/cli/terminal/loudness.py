@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from amt_export.cli.terminal.tables import number
 from amt_export.runtime.loudness import LoudnessSummary, RunningLoudness, time_of
-from amt_export.runtime.phon import phon
+from amt_export.runtime.phon import LAST, is_beyond, phon, phon_words
 
-LOUDEST = 120.0
+LOUDEST = float(LAST)
 """Phon at the right end of a bar, where the table of `runtime.phon` ends."""
 
 EIGHTHS = " ▏▎▍▌▋▊▉"
@@ -15,7 +15,12 @@ EIGHTHS = " ▏▎▍▌▋▊▉"
 
 def sone_and_phon(sone: float) -> str:
     """Return a loudness as ``12.3 sone (77 phon)``."""
-    return f"{number(sone)} sone ({phon(sone):.0f} phon)"
+    return f"{number(sone)} sone ({phon_words(sone)})"
+
+
+def loudness_level(sone: float) -> str:
+    """Return a loudness level in phon for a column: ``77``, ``>120``."""
+    return f">{LAST}" if is_beyond(sone) else f"{phon(sone):.0f}"
 
 
 def loudness_lines(summary: LoudnessSummary) -> list[str]:
@@ -49,7 +54,7 @@ def meter(running: RunningLoudness, width: int) -> list[str]:
 
 
 def _reading(name: str, sone: float) -> str:
-    return f"{name:<10} {number(sone):>7} sone {phon(sone):>4.0f} phon"
+    return f"{name:<10} {number(sone):>7} sone {loudness_level(sone):>4} phon"
 
 
 def _bar(share: float, width: int) -> str:

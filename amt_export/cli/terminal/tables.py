@@ -167,6 +167,11 @@ def difference(value: float | None, kind: str = "relative") -> str:
     return magnitude(value, kind)
 
 
+def decibels(level: float) -> str:
+    """Return a level with a tenth of a dB, which is less than one step of the colours of a picture."""
+    return f"{level:.1f}".removesuffix(".0")
+
+
 def duration(seconds: float) -> str:
     """Return a time as people say it: ``6.7 s``, ``12 min 5 s``, ``3 h 20 min``."""
     if seconds < 99.95:
