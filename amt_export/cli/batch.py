@@ -260,8 +260,9 @@ def _say_colours(outcomes: Sequence[Outcome]) -> None:
     """Say which colours would suit all pictures, each of which has its own."""
     ranges = [outcome.colours for outcome in outcomes if outcome.colours is not None]
     if len(ranges) > 1:
-        low, high = map(decibels, max(ranges, key=itemgetter(1)))
-        output().print(f"each picture has its own colours; for equal ones: --range {low} {high}")
+        low, high = max(ranges, key=itemgetter(1))
+        range_ = f"{decibels(low)} {decibels(high)}"
+        output().print(f"each picture has its own colours; for equal ones: --range {range_}")
 
 
 def _table(outcomes: Sequence[Outcome]) -> Table:
