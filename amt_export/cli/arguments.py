@@ -46,7 +46,12 @@ class Parser(argparse.ArgumentParser):
         """Say what is not known, and what was probably meant."""
         name = next((word.partition("=")[0] for word in left if word.startswith("-")), None)
         if name is None:
-            return f"unrecognized arguments: {' '.join(left)}"
+            words = " ".join(left)
+            several = next((a for a in self._actions if a.nargs == "+" and not a.option_strings), 0)
+            if several:  # argparse takes the first stretch of them only
+                what = f"each {several.metavar} must stand beside the others"
+                return f"{words}: {what}, all before or all after the options"
+            return f"unrecognized arguments: {words}"
         close = get_close_matches(name, self._option_string_actions, n=1)
         hint = f"; did you mean {close[0]}?" if close else ""
         return f"unrecognized argument {name}{hint}"

@@ -61,7 +61,7 @@ def plan(inputs: Sequence[str], out: Path, suffix: str, *, picture: bool) -> lis
         If there is nothing to do, or two results would have the same name.
     """
     found = find_recordings(inputs)
-    names = result_names(found, Path(SUMMARY).stem)
+    names = result_names(found, Path(SUMMARY).stem, suffix)
 
     def task(item: Found, name: Path) -> Task:
         def place(ending: str) -> Path:

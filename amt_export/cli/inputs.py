@@ -53,13 +53,13 @@ def find_recordings(inputs: Sequence[str]) -> list[Found]:
         if not several:
             if path.is_dir():
                 raise AudioError(f"{text}: has no recordings; give a folder of {FORMATS} files")
-            raise AudioError(f"{text}: no such recording")
+            raise AudioError(f"{text}: no file has a name of this pattern")
         for item in several:
             found.setdefault(item.path.resolve(), item)
     return list(found.values())
 
 
-def result_names(found: Sequence[Found], taken: str = "") -> list[Path]:
+def result_names(found: Sequence[Found], taken: str = "", suffix: str = "") -> list[Path]:
     """Return the name of each result below the output folder, without the suffix of its format.
 
     The recording's name without its suffix; with it where two would be the same: ``a.wav`` and ``a.mp3``.
@@ -69,6 +69,8 @@ def result_names(found: Sequence[Found], taken: str = "") -> list[Path]:
     found : sequence of Found
     taken : str, optional
         A name in the output folder that is not free; a recording of this name keeps its suffix.
+    suffix : str, optional
+        Of the format, for the error.
 
     Raises
     ------
@@ -87,7 +89,7 @@ def result_names(found: Sequence[Found], taken: str = "") -> list[Path]:
         other = places.setdefault(str(name).lower(), item.path)
         if other != item.path:
             raise AudioError(
-                f"{other} and {item.path} would have the same result {name}; "
+                f"{other} and {item.path} would have the same result {name}{suffix}; "
                 "give the folder that holds both, or rename one"
             )
     return names

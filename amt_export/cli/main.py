@@ -27,7 +27,7 @@ from amt_export.errors import AmtExportError
 
 DESCRIPTION = """\
 Auditory models as TorchScript, ExportedProgram, ONNX and Core ML artifacts,
-each one run against eager torch before it is published.
+each one compared with the same model in torch before it is published.
 
 A model has a name. Commands that run one look for artifacts/<name>, which
 `build` makes from a model file, and then in the installed amt_export_models.

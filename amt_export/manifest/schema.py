@@ -277,6 +277,11 @@ def load_manifest(folder: str | Path) -> Manifest:
     try:
         text = read_file(path, MANIFEST_BYTES).decode("utf-8")
     except (ArtifactError, UnicodeDecodeError) as error:
+        if Path(folder).is_dir() and path not in Path(folder).iterdir():
+            what = f"is no published model: it has no {MANIFEST_NAME}"
+            raise ArtifactError(
+                f"{folder}: {what}; amt-export list shows the models there are"
+            ) from error
         reason = error if isinstance(error, ArtifactError) else f"{path}: not text"
         raise ArtifactError(f"{reason}; expected a folder published by amt-export build") from error
     return Manifest.from_json(text, str(path))

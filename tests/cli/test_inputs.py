@@ -51,7 +51,7 @@ def test_a_file_whose_name_is_a_pattern_is_that_file(folder):
 def test_nothing_found_is_an_error(folder):
     (folder / "empty").mkdir()
     for text in ("day/empty", "day/*.opus"):
-        with pytest.raises(AudioError, match=r"has no recordings|no such recording"):
+        with pytest.raises(AudioError, match=r"has no recordings|no file has a name of this"):
             find_recordings(["day/b.wav", text])
 
 
@@ -87,3 +87,5 @@ def test_names_that_stay_equal_are_an_error():
         names("x/a.wav", "a.wav")
     with pytest.raises(AudioError, match=r"would have the same result"):
         names("x/a.wav", "x/A.WAV")
+    with pytest.raises(AudioError, match=r"would have the same result a\.wav\.npz"):
+        result_names([Found(Path(p), Path("a.wav")) for p in ("x/a.wav", "y/a.wav")], "", ".npz")

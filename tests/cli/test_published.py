@@ -76,7 +76,7 @@ def test_info_of_a_folder_and_of_each_artifact(suffix, small):
     assert "3, 500.0 to 4000.0 Hz" in done.stdout
     assert "subbands  [1, 3, 2000]" in done.stdout
     assert ("SHA-256" in done.stdout) == (suffix == "")
-    no_files = "float64: no files, but eager torch compared with itself in float64"
+    no_files = "float64: no files; torch in single precision against double precision"
     assert (no_files in done.stdout) == (suffix == "")
 
 
@@ -119,3 +119,20 @@ def test_bench_measures_what_runs(copied, capsys, monkeypatch):
     assert table[2].split()[0] == "onnx"
     assert 10 < float(table[2].split()[-2]) < 400  # MB
     assert "1 model measured, median of 3 runs" in table
+
+
+def test_list_without_any_published_model_says_how_to_get_some(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for place in ("amt_export.runtime.lookup", "amt_export.cli.commands.list"):
+        monkeypatch.setattr(f"{place}.installed_models", lambda: None)
+    assert main(["list"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        "to get models: pip install amt_export_models, or make artifacts"
+    )
+
+
+def test_a_folder_without_a_manifest_is_no_published_model(tmp_path, capsys):
+    (tmp_path / "sounds").mkdir()
+    error = failed(capsys, "info", tmp_path / "sounds")
+    assert f"{tmp_path / 'sounds'}: is no published model: it has no manifest.json" in error
+    assert "build" not in error

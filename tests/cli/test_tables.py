@@ -222,3 +222,49 @@ def test_a_table_shows_every_kind_of_difference(capsys):
         ("inf", "NO"),
         ("-", "-"),
     ]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "npy"])
+def test_side_files_of_an_earlier_result_do_not_stay(
+    suffix, loudness, cochleagram, wav, tmp_path, capsys
+):
+    def run(model, name):
+        path = wav(noise(8000, 2 if model == loudness else 1), name="x.wav")
+        assert main([*map(str, ("run", model, path, "-o", tmp_path / f"out/{name}"))]) == 0
+
+    def there():
+        return sorted(path.name for path in (tmp_path / "out").iterdir())
+
+    (tmp_path / "out").mkdir()
+    mine = (f"x.mine.{suffix}", f"y.density.{suffix}", "x.density.txt")
+    for name in mine:
+        (tmp_path / "out" / name).write_text("mine", encoding="utf-8")
+    run(loudness, f"x.{suffix}")
+    listed = json.loads((tmp_path / "out/x.json").read_text("utf-8"))["files"]
+    assert sorted([*listed, "x.json", *mine]) == there()
+    assert f"x.density.{suffix}" in listed
+    run(cochleagram, f"x.{suffix}")
+    assert there() == sorted([f"x.{suffix}", "x.json", *mine])
+    # That of another recording, which is called like a side file of this one.
+    run(loudness, f"x.{suffix}")
+    run(cochleagram, f"x.density.{suffix}")
+    run(cochleagram, f"x.{suffix}")
+    assert {f"x.density.{suffix}", "x.density.json"} <= set(there())
+
+
+HOSTILE = ("../y.x.csv", "/etc/x.csv", "x.y/../../y.csv", "x.link.csv", "x.folder.csv", "x.\0.csv")
+
+
+@pytest.mark.parametrize("listed", [[*HOSTILE, 3, None, "x.json", "x.wav"], "x.y.csv", 7])
+def test_a_list_by_a_stranger_removes_nothing_else(listed, cochleagram, wav, tmp_path):
+    out = tmp_path / "out"
+    (out / "x.folder.csv").mkdir(parents=True)
+    (out / "x.y.csv").touch()
+    (tmp_path / "y.x.csv").touch()
+    (tmp_path / "y.csv").touch()
+    (out / "x.link.csv").symlink_to(tmp_path / "y.csv")
+    (out / "x.json").write_text(json.dumps({"files": listed}), encoding="utf-8")
+    recording = wav(noise(8000), name="out/x.wav")
+    before = {path for path in tmp_path.rglob("*")}
+    assert main([*map(str, ("run", cochleagram, recording, "-o", out / "x.csv"))]) == 0
+    assert {path for path in tmp_path.rglob("*")} == before | {out / "x.csv"}

@@ -59,6 +59,11 @@ def test_help_needs_no_torch():
         (("check",), "required: MODEL"),
         (("run", "d", "x.wav", "-o", "x.txt"), "'x.txt' must end in .npz"),
         (("run", "d", "x.wav", "y.wav"), "-o: several recordings need a folder"),
+        (("run", "d", "x.wav", "y.wav"), "such as -o results/"),
+        (
+            ("run", "d", "x.wav", "--plot", "--level", "60", "y.wav", "z.wav"),
+            "y.wav z.wav: each INPUT must stand beside the others, all before or all after",
+        ),
         (("run", "d", "tests/data/*.wav", "-o", "x.npz"), "-o: several recordings need a folder"),
         (("run", "d", "x.wav", "--format", "csv"), "--format: is for results in a folder"),
         (("run", "d", "x.wav", "-o", "out", "--plot", "x.png"), "--plot: takes no name"),
@@ -99,7 +104,7 @@ def test_no_recordings_are_said_before_where_their_results_go(
 ):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
-    message = "none*.wav: no such recording" if "*" in several[0] else "empty: has no recordings"
+    message = "none*.wav: no file has a name of" if "*" in several[0] else "empty: has no recordings"
     assert message in failed(capsys, "run", "d", *several)
 
 

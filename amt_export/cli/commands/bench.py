@@ -36,9 +36,9 @@ EPILOG = f"""\
 examples:
   amt-export bench                        everything in artifacts/
   amt-export bench casp_44k
-  amt-export bench --peer DIR             beside torch_amt's eager modules
+  amt-export bench --peer DIR             beside torch_amt's modules
 
-error    largest difference from eager torch, from the manifest
+error    largest difference from the same model in torch, from the manifest
 ms/s     milliseconds per second of audio (ms: per call, where no rate is known)
 x real   times faster than real time
 memory   peak of a fresh process: Python, the runtime, the artifact, one run

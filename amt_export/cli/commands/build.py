@@ -29,7 +29,7 @@ from amt_export.model_file import FORMATS, ModelSpec, load_spec, model_files
 from amt_export.model_file.places import OWN
 
 DESCRIPTION = """\
-Export models, run every artifact against eager torch, publish DIR/<name>/.
+Export models, compare every artifact with torch, publish DIR/<name>/.
 
 A folder is replaced as a whole, and only when all its artifacts are within
 their tolerances; otherwise, and on Ctrl-C, what was there stays as it was.
@@ -45,7 +45,7 @@ examples:
 
 Without coremltools the Core ML packages are left out, and one line says so.
 On a terminal every model gets a table, in a pipe or a log one line. In the
-table `worst` is the largest difference from eager torch over the test signals,
+table `worst` is the largest difference from torch over the test signals,
 relative to the peak of its channel (in dB for levels), and `signal` the one
 that caused it. `verified by` interpreter: there is no Mac here, so the Core ML
 package was evaluated in numpy. A folder holds only the formats of its last

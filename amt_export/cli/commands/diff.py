@@ -1,4 +1,4 @@
-"""``amt-export diff``: where an artifact first departs from eager torch."""
+"""``amt-export diff``: where an artifact first departs from torch."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FORMATS = ("onnx", "coreml")
 FORMS = ("whole", "stream")
 
 DESCRIPTION = """\
-Find the first value inside an artifact that departs from eager torch, and how
+Find the first value inside an artifact that departs from torch, and how
 the error grows from there, node by node.
 
 MODEL is the name of a model or a model file, whose artifact is built for this;
@@ -40,9 +40,9 @@ examples:
   amt-export diff gammatone_speech_16k --format onnx --signal tone_1k
   amt-export diff artifacts/casp_44k --format onnx --form stream
 
-The table: `error` is the largest difference from eager torch, relative to the
+The table: `error` is the largest difference from torch, relative to the
 largest magnitude of the value (of an output, as `check` measures it);
-`rounding` the same between eager torch and the same graph in float64, `-` where
+`rounding` the same between torch in single and in double precision, `-` where
 a value is what rounding has left. A value `departs` if its error is beyond the
 tolerance of the format and beyond four times the rounding, and stays so all the
 way to an output; it `fades` if it does not. Shown are the values whose error
@@ -65,7 +65,7 @@ def add(commands: Commands) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser(
         "diff",
-        help="where an artifact first departs from eager torch",
+        help="where an artifact first departs from torch",
         description=DESCRIPTION,
         epilog=EPILOG,
     )
@@ -114,7 +114,7 @@ def run(arguments: Namespace) -> int:
     SpecError
         If there is no such signal.
     """
-    require("torch", "export", "Comparing with eager torch")
+    require("torch", "export", "Comparing with torch")
     if arguments.plot:
         require("matplotlib", "plot", "Drawing pictures")
     from amt_export.verify.divergence import diverge, subject_of

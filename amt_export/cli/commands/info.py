@@ -75,7 +75,7 @@ def run(arguments: Namespace) -> int:
         print(_json(manifest, folder))  # noqa: T201
         return 0
     console = output()
-    console.print(f"{manifest.name}: {manifest.description}\n", style="bold", soft_wrap=True)
+    console.print(f"{manifest.name}: {manifest.description}\n", style="bold")
     if folder is not None:  # not in the table, which would break a long path
         console.print(f"folder: {as_text(folder)}\n", soft_wrap=True)
     console.print(_facts(manifest), "")
@@ -85,7 +85,9 @@ def run(arguments: Namespace) -> int:
     if manifest.files:
         console.print("", _files(manifest.files))
     if manifest.parity:
-        console.print("", parity_table("largest difference from eager torch", manifest.parity))
+        console.print(
+            "", parity_table("largest difference from the same model in torch", manifest.parity)
+        )
         for line in (*remarks(manifest.parity), *skipped(manifest.parity)):
             console.print(line, style="dim")
     return 0

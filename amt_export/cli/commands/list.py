@@ -180,3 +180,5 @@ def _print(listed: list[Listed], out: Path) -> None:
     installed = len(published_names(installed_models()))
     line = f"{count(len(listed), 'model')}, {published} published in {out}"
     console.print(f"{line}, {installed} in {MODELS_PACKAGE}" if installed else line)
+    if not published and not installed:
+        console.print(f"to get models: pip install {MODELS_PACKAGE}, or make artifacts")

@@ -180,7 +180,9 @@ def run(parser: Parser, arguments: Namespace) -> int:
     if out is None or not into_folder:
         if is_several(arguments.inputs):
             find_recordings([name for name in arguments.inputs if is_several([name])])  # any at all
-            parser.error("argument -o: several recordings need a folder for their results")
+            parser.error(
+                "argument -o: several recordings need a folder for their results, such as -o results/"
+            )
         if arguments.format:
             parser.error(
                 "argument --format: is for results in a folder; -o OUT.csv makes one table"

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from amt_export.cli.sinks.sink import Account, Outputs, bytes_needed, whole_shapes
+from amt_export.cli.sinks.stale import remove, stale_files
 from amt_export.cli.terminal.files import replacing
 from amt_export.cli.terminal.tables import size
 from amt_export.errors import PublishError
@@ -157,8 +158,12 @@ class DiskSink:
     def __exit__(self, *error: Any) -> bool | None:
         self._filled.arrays.clear()  # closes the maps
         if error[0] is None:
+            paths = self._paths.values()
+            stale = stale_files(self._json.with_suffix(".npy"), paths)
+            content = {**self._account.fields(), "time": self._account.span()}
             with self._stack, replacing(self._json) as temporary:
-                write_json(temporary, {**self._account.fields(), "time": self._account.span()})
+                write_json(temporary, {**content, "files": [path.name for path in paths]})
+            remove(stale)
             return None
         return self._stack.__exit__(*error)
 

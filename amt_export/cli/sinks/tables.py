@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from amt_export.cli.sinks.arrays import write_json
 from amt_export.cli.sinks.sink import Account, Outputs
+from amt_export.cli.sinks.stale import remove, stale_files
 from amt_export.cli.terminal.files import replacing
 from amt_export.errors import InputError, require
 from amt_export.manifest import Manifest, Port
@@ -163,8 +164,10 @@ class TableSink(ABC):
     def __exit__(self, *error: Any) -> bool | None:
         if error[0] is not None:
             return self._stack.__exit__(*error)
+        stale = stale_files(self._path, [table.path for table in self._layouts])
         with self._stack:
             self._finish({**self._account.fields(), **self._account.constants()})
+        remove(stale)
         return None
 
     @abstractmethod
@@ -196,7 +199,8 @@ class CsvSink(TableSink):
 
     def _finish(self, fields: dict[str, Any]) -> None:
         with replacing(self._path.with_suffix(".json")) as temporary:
-            write_json(temporary, {**fields, "time": self._account.span()})
+            files = [table.path.name for table in self._layouts]
+            write_json(temporary, {**fields, "time": self._account.span(), "files": files})
 
 
 class ParquetSink(TableSink):

@@ -63,7 +63,7 @@ def json_text(value: object) -> str:
 
 
 def parity_table(name: str, rows: Iterable[ParityRow]) -> Table:
-    """Return how far each artifact of a model is from eager torch, and what is allowed."""
+    """Return how far each artifact of a model is from the same model in torch, and what is allowed."""
     columns = ("format, provider", "output", "worst", "signal", "allowed", "verified by", "ok")
     table = plain_table(name, columns, right=("worst", "allowed"), gap=1)
     for row in rows:
@@ -101,7 +101,9 @@ def remarks(rows: Iterable[ParityRow]) -> list[str]:
 def _no_files(rows: Iterable[ParityRow]) -> str:
     """Return what the rows are that stand for no file; empty if there are none."""
     compared = any(row.format == "float64" for row in rows)
-    return "float64: no files, but eager torch compared with itself in float64" if compared else ""
+    return (
+        "float64: no files; torch in single precision against double precision" if compared else ""
+    )
 
 
 def _settings(rows: Iterable[ParityRow]) -> str:
