@@ -120,7 +120,7 @@ def calibration(
         raise AudioError("give either the level of the recording or that of full scale")
     _level("level", level)
     if rms == 0:
-        what = f"{name}: is silent, so it cannot be brought to {level:g} dB SPL; "
+        what = f"{name}: silence cannot be brought to {level:g} dB SPL; "
         raise AudioError(f"{what}leave level out, or give full_scale instead").for_command_line(
             f"{what}leave --level out, or give --full-scale instead"
         )

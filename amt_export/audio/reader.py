@@ -233,7 +233,7 @@ class AudioReader:
             what = "is a folder" if S_ISDIR(mode) else "no such file"
             raise AudioError(f"{self.path}: {what}; give a {FORMATS} file")
         if not self.path.stat().st_size:
-            raise AudioError(f"{self.path}: is empty (0 bytes)")
+            raise AudioError(f"{self.path}: the file is empty (0 bytes)")
         try:
             return self._sf.SoundFile(name_for_libsndfile(self.path))
         except TypeError as error:  # of a name that ends in .raw

@@ -159,7 +159,7 @@ def test_silence_has_no_level(reader):
     assert not reader(np.zeros(FS)).read().any()
     with pytest.raises(
         AudioError,
-        match=r"x\.wav: is silent, so it cannot be brought to 65 dB SPL; leave level out",
+        match=r"x\.wav: silence cannot be brought to 65 dB SPL; leave level out",
     ) as caught:
         reader(np.zeros(FS), level=65.0)
     assert "leave --level out, or give --full-scale instead" in caught.value.command_line

@@ -11,7 +11,7 @@ import pytest
 from amt_export.cli.main import main
 from amt_export.manifest import MANIFEST_NAME, load_manifest
 from amt_export.model_file import load_spec
-from support.cli import SMALL, amt, refused, without
+from support.cli import SMALL, amt, failed, refused, without
 
 
 def test_list_says_what_is_published(built, capsys, monkeypatch):

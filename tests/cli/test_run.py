@@ -164,7 +164,7 @@ def test_options_are_those_of_the_command_line(small, copied, wav, tmp_path, cap
 def test_a_level_that_cannot_be(level, small, wav, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(["run", str(small), str(wav(np.zeros(1000))), "--level", level]) == 1
-    assert "silent" in (error := capsys.readouterr().err) or "give one from" in error
+    assert "silence" in (error := capsys.readouterr().err) or "give one from" in error
     assert [path.name for path in tmp_path.iterdir()] == ["input.wav"]
 
 

@@ -265,6 +265,6 @@ def test_a_list_by_a_stranger_removes_nothing_else(listed, cochleagram, wav, tmp
     (out / "x.link.csv").symlink_to(tmp_path / "y.csv")
     (out / "x.json").write_text(json.dumps({"files": listed}), encoding="utf-8")
     recording = wav(noise(8000), name="out/x.wav")
-    before = {path for path in tmp_path.rglob("*")}
+    before = set(tmp_path.rglob("*"))
     assert main([*map(str, ("run", cochleagram, recording, "-o", out / "x.csv"))]) == 0
-    assert {path for path in tmp_path.rglob("*")} == before | {out / "x.csv"}
+    assert set(tmp_path.rglob("*")) == before | {out / "x.csv"}

@@ -53,9 +53,7 @@ def test_check_names_a_bad_recording_once(small_stream, tmp_path, capsys):
     capsys.readouterr()
     assert main(["corpus", "check", out, plan]) == 3
     (line,) = (line for line in capsys.readouterr().out.splitlines() if "silent.wav" in line)
-    assert line.startswith(
-        f"  {path}: is silent, so it cannot be brought to 60 dB SPL; leave --level"
-    )
+    assert line.startswith(f"  {path}: silence cannot be brought to 60 dB SPL; leave --level")
 
 
 def test_check_says_of_a_recording_too_loud_for_numbers_what_the_command_line_can_do(
