@@ -124,11 +124,10 @@ def node(node_project):
 
 def test_pack_compiles_what_it_packs(tarball):
     with tarfile.open(tarball) as packed:
-        names = set(packed.getnames())
-        code = packed.extractfile("package/dist/worklet_source.js").read()
-    sources = {path.stem for path in (PACKAGE / "src").glob("*.ts") if ".d." not in path.name}
-    assert {f"package/dist/{name}.js" for name in sources} <= names
-    assert b"registerProcessor" in code
+        sources = {path.stem for path in (PACKAGE / "src").glob("*.ts") if ".d." not in path.name}
+        assert {f"package/dist/{name}.js" for name in sources} <= set(packed.getnames())
+        worklet = packed.extractfile("package/dist/worklet_source.js").read()
+    assert b"registerProcessor" in worklet
 
 
 def test_what_the_readme_has_for_node_compiles_and_runs_there(node_project):
