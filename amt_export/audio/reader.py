@@ -65,6 +65,9 @@ class AudioReader:
         one ear and at two are not the same loudness.
     raw : bool, optional
         Take samples as they are, whatever the model's unit.
+    remove_dc : bool, optional
+        Subtract the mean of each of the model's channels, which takes another pass over the file. A level
+        leaves it out in any case; without this option the model hears it.
     truncated : bool, optional
         Read what there is of a file that ends early, rather than refuse it; `remarks` says so.
 
@@ -80,6 +83,8 @@ class AudioReader:
         The model's sampling rate in Hz.
     samples : int
         At the model's rate.
+    remove_dc : bool
+        As given.
     calibration : str
         How full scale became the model's unit, for the terminal.
     pascals_per_full_scale : float or None
@@ -109,6 +114,7 @@ class AudioReader:
         diotic: bool = False,
         raw: bool = False,
         truncated: bool = False,
+        remove_dc: bool = False,
     ) -> None:
         port = check_audio_model(manifest)
         # Refuses before anything is read; the RMS is measured below.
@@ -141,7 +147,9 @@ class AudioReader:
         if not self.samples:
             raise AudioError(f"{self.name}: too short for a single sample at {self.fs} Hz")
         self._rms: float | None = None
-        if level is not None:
+        self._means = np.zeros(1)
+        self.remove_dc = remove_dc
+        if level is not None or remove_dc:
             self._keep(self._measured())
         self._gain, self.calibration = calibration(
             manifest, level=level, rms=self._rms, full_scale=full_scale, raw=raw, name=self.name
@@ -209,7 +217,7 @@ class AudioReader:
             statistics.add(frames, heard)
             if last:
                 self._keep(statistics.result())
-            piece = self._gain * heard
+            piece = self._gain * (heard - self._means[:, None])
             if resampler is not None:
                 piece = resampler.resample_chunk(np.ascontiguousarray(piece.T), last=last).T
             # The resampler rounds the length as `samples` does; this holds even where it does not.
@@ -310,6 +318,9 @@ class AudioReader:
                 f"{self.name}: its {self.channels} channels cancel when they are averaged for one ear; "
                 "give a file with one of them"
             )
+        if self.remove_dc:
+            self._means = np.array(found.means)
+            found = found._replace(means=(0.0,))
         if self._rms is None:
             self.remarks += found.remarks(self.name)
         self._rms = found.rms

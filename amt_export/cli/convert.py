@@ -26,7 +26,7 @@ class Settings:
         A published folder.
     backend : str
     level, full_scale : float or None
-    diotic, raw, truncated : bool
+    diotic, raw, truncated, remove_dc : bool
         As `amt_export.audio.reader.AudioReader` takes them.
     limits : tuple of two float, optional
         Of the colours of pictures, in dB.
@@ -39,6 +39,7 @@ class Settings:
     diotic: bool = False
     raw: bool = False
     truncated: bool = False
+    remove_dc: bool = False
     limits: tuple[float, float] | None = None
 
 
@@ -123,6 +124,7 @@ class Converter:
             diotic=settings.diotic,
             raw=settings.raw,
             truncated=settings.truncated,
+            remove_dc=settings.remove_dc,
         )
         check_length(recording, self._opened)
         return recording

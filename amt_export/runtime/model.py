@@ -32,7 +32,7 @@ Array = NDArray[Any]
 
 ON_NONFINITE = ("error", "pass")
 
-FILE_OPTIONS = ("full_scale", "diotic", "raw", "truncated")
+FILE_OPTIONS = ("full_scale", "diotic", "raw", "truncated", "remove_dc")
 """Of `Model.process_file`, beside the level."""
 
 
@@ -202,7 +202,8 @@ class Model:
             dB SPL RMS that the recording had, without the mean of each channel. Default: a full-scale sine is
             taken to have 93.98.
         **options
-            ``full_scale``, ``diotic``, ``raw``, ``truncated``: see `amt_export.audio.reader.AudioReader`.
+            ``full_scale``, ``diotic``, ``raw``, ``truncated``, ``remove_dc``: see
+            `amt_export.audio.reader.AudioReader`.
 
         Returns
         -------

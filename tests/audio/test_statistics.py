@@ -44,7 +44,10 @@ def test_a_level_leaves_a_dc_offset_out(reader, offset):
     assert moved.level == pytest.approx(60.0)
     assert moved.pascals_per_full_scale == pytest.approx(plain.pascals_per_full_scale)
     (remark,) = moved.remarks
-    assert remark == f"x.wav has a DC offset of {offset} of full scale; its level leaves it out"
+    assert remark == (
+        f"x.wav has a DC offset of {offset} of full scale, and the model hears it; "
+        "--remove-dc (remove_dc=True) removes it"
+    )
     assert plain.remarks == []
 
 
@@ -63,8 +66,34 @@ def test_without_a_level_an_offset_is_found_while_reading(reader):
     assert heard.level == pytest.approx(120.0 - 40.0, abs=1e-6)  # of an amplitude of 0.01
 
 
-def test_an_offset_below_the_sound_is_not_worth_a_word(reader):
-    assert reader(TONE + 0.005, level=60.0).remarks == []
+def test_an_offset_far_below_the_sound_is_not_worth_a_word(reader):
+    """From 20 dB below it on it is: then it shows in the pauses of a recording."""
+    assert reader(TONE + 0.0005, level=60.0).remarks == []
+    assert len(reader(TONE + 0.001, level=60.0).remarks) == 1
+
+
+@pytest.mark.parametrize("calibrated", [{"level": 60.0}, {"full_scale": 120.0}])
+def test_a_dc_offset_can_be_removed(reader, calibrated):
+    expected = reader(TONE, **calibrated).read()
+    clean = reader(TONE + 0.1, remove_dc=True, **calibrated)
+    np.testing.assert_allclose(clean.read(), expected, atol=1e-9)
+    assert clean.remarks == []
+
+
+def test_each_ear_loses_its_own_offset(reader):
+    moved = np.stack([TONE + 0.3, TONE - 0.2])
+    heard = reader(moved, manifest(STEREO), 60.0, remove_dc=True).read()
+    expected = reader(np.stack([TONE, TONE]), manifest(STEREO), 60.0).read()
+    np.testing.assert_allclose(heard, expected, atol=1e-9)
+
+
+def test_an_offset_is_removed_before_the_rate_changes(reader):
+    """In pieces too: the mean is that of the whole file, not of a piece."""
+    clean = reader(TONE + 0.1, manifest(fs=FS // 2), 60.0, remove_dc=True)
+    pieces = list(clean.pieces(100))
+    assert len(pieces) > 10
+    heard = np.concatenate(pieces, axis=-1)
+    assert np.abs(heard.mean()) < 1e-5 * np.abs(heard).max()
 
 
 def test_a_constant_is_silent(reader):

@@ -140,6 +140,9 @@ def add(commands: Commands) -> None:
         help="play a file of one channel to both ears of a model that has two",
     )
     parser.add_argument(
+        "--remove-dc", action="store_true", help="subtract the mean of each channel"
+    )
+    parser.add_argument(
         "--truncated", action="store_true", help="take what there is of a file that ends early"
     )
     add_quiet(parser)
@@ -198,6 +201,7 @@ def run(parser: Parser, arguments: Namespace) -> int:
         arguments.diotic,
         arguments.raw,
         arguments.truncated,
+        arguments.remove_dc,
         limits,
     )
     warn_of_diotic(load_manifest(settings.folder), diotic=settings.diotic)

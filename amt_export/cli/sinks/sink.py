@@ -75,6 +75,7 @@ class Account:
             "fs": float(recording.fs),
             "level": recording.level,
             "pascals_per_full_scale": recording.pascals_per_full_scale,
+            **({"remove_dc": True} if recording.remove_dc else {}),
             "hop": self.manifest.hop,
             "centre_frequencies": list(self.manifest.centre_frequencies),
             **({} if loudness is None else {"N5": loudness.n5, "N10": loudness.n10}),

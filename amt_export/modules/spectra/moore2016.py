@@ -117,6 +117,7 @@ class Moore2016Spectrum(SegmentedModule):
     places: Tensor
     below_maximum: Tensor
     numbers: Tensor
+    frequencies: Tensor
     least: Tensor
     all_windows: Tensor
 
@@ -189,7 +190,9 @@ class Moore2016Spectrum(SegmentedModule):
         self.set_buffer("places", places)
         self.set_buffer("least", least)
         self.set_buffer("below_maximum", torch.exp(-below / DB_PER_NEPER).to(like.dtype))
-        self.set_buffer("numbers", torch.arange(ALL_BINS, dtype=like.dtype, device=like.device))
+        frequencies = torch.arange(ALL_BINS, dtype=torch.float64) * design.BIN_WIDTH
+        self.set_buffer("frequencies", frequencies.to(like))
+        self.set_buffer("numbers", torch.arange(ALL_BINS, dtype=torch.int32, device=like.device))
         self.set_buffer("all_windows", analysis.windows.to(like.dtype))
 
     def set_buffer(self, name: str, value: Tensor) -> None:
@@ -272,7 +275,12 @@ class Moore2016Spectrum(SegmentedModule):
         else:
             bins = pack(relevant, numbers, self.slots)
         level = self.db_per_neper * torch.log(intensity + self.least[:columns])
-        return bins * self.bin_width, torch.gather(level, 2, bins.to(torch.long))
+        places = bins.to(torch.long)
+        # Looked up, because the converter to float16 cannot handle a cast from integers. In as many rows as
+        # levels, because ONNX Runtime takes a third longer for the whole model with a table of one row. The zeros
+        # look computed: see `pack`.
+        freqs = torch.full_like(level, 0.0) + self.frequencies[:columns]
+        return torch.gather(freqs, 2, places), torch.gather(level, 2, places)
 
     def forward(self, audio: Tensor) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
         """Spectrum of both ears.

@@ -10,19 +10,20 @@ def pack(relevant: Tensor, numbers: Tensor, slots: int) -> Tensor:
     Parameters
     ----------
     relevant : Tensor [shape=(..., N)], bool
-    numbers : Tensor [shape=(N,)], float32 or float64
-        Of the components, from 1 on. (Not integers: the converter to float16 cannot handle a cast from them.)
+    numbers : Tensor [shape=(N,)], int32
+        Of the components, from 1 on. (32 bits, because ONNX Runtime scatters them one by one.)
     slots : int
         M, more than the number of relevant components that precede an irrelevant one. OpenCV needs M >= N.
 
     Returns
     -------
-    Tensor [shape=(..., M)], the dtype of `numbers`
+    Tensor [shape=(..., M)], int32
         Number of the component in each slot, 0 in empty slots. Each number is added to the slot that as
         many relevant components precede; that of an irrelevant one is added as 0, wherever it is.
     """
     count = relevant.to(torch.int32)
     slot = torch.cumsum(count, -1, dtype=torch.int32) - count
-    kept = relevant.to(numbers.dtype) * numbers
-    empty = torch.zeros_like(kept[..., :slots])
-    return torch.scatter_add(empty, -1, slot.to(torch.long), kept)
+    # Zeros that look computed: constant integers are written into a Core ML package one by one, which takes
+    # longer than all else.
+    empty = torch.full_like(slot[..., :slots], 0)
+    return torch.scatter_add(empty, -1, slot.to(torch.long), numbers * count)
