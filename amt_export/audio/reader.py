@@ -43,6 +43,10 @@ LOWEST_RATE = 1000
 """Hz; a header that says less is wrong, and resampling would make a thousand samples of one."""
 
 
+SOFTEST, LOUDEST = 0.0, 140.0
+"""dB SPL; softer than the threshold of hearing or louder than the threshold of pain is a wrong calibration."""
+
+
 class AudioReader:
     """An audio file that is read for a model: its channels, its sampling rate, its unit.
 
@@ -157,6 +161,8 @@ class AudioReader:
         pascals = pascals_per_unit(manifest)
         self.pascals_per_full_scale = None if pascals is None else self._gain * pascals
         self._remark_empty_channels(manifest)
+        self._calibrated = level is not None or full_scale is not None
+        self._remark_level()
 
     @property
     def seconds(self) -> float:
@@ -216,7 +222,10 @@ class AudioReader:
             last = read == self._frames
             statistics.add(frames, heard)
             if last:
+                known = self._rms is not None
                 self._keep(statistics.result())
+                if not known:
+                    self._remark_level()
             piece = self._gain * (heard - self._means[:, None])
             if resampler is not None:
                 piece = resampler.resample_chunk(np.ascontiguousarray(piece.T), last=last).T
@@ -324,6 +333,14 @@ class AudioReader:
         if self._rms is None:
             self.remarks += found.remarks(self.name)
         self._rms = found.rms
+
+    def _remark_level(self) -> None:
+        """Say where a calibration gives a level that hardly any recording has."""
+        level = self.level
+        if self._calibrated and level is not None and not SOFTEST <= level <= LOUDEST:
+            self.remarks.append(
+                f"{self.name} has {level:.0f} dB SPL with this calibration; check --level or --full-scale"
+            )
 
     def _remark_empty_channels(self, manifest: Manifest) -> None:
         """Say which channels lie above all that a file of a lower rate can hold: filters overlap."""

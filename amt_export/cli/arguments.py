@@ -47,9 +47,9 @@ class Parser(argparse.ArgumentParser):
         name = next((word.partition("=")[0] for word in left if word.startswith("-")), None)
         if name is None:
             words = " ".join(left)
-            several = next((a for a in self._actions if a.nargs == "+" and not a.option_strings), 0)
-            if several:  # argparse takes the first stretch of them only
-                what = f"each {several.metavar} must stand beside the others"
+            several = (a for a in self._actions if a.nargs == "+" and not a.option_strings)
+            if (inputs := next(several, None)) is not None:  # argparse takes their first stretch
+                what = f"each {inputs.metavar} must stand beside the others"
                 return f"{words}: {what}, all before or all after the options"
             return f"unrecognized arguments: {words}"
         close = get_close_matches(name, self._option_string_actions, n=1)

@@ -76,6 +76,8 @@ class Extractor:
         dB SPL RMS of a full-scale sine, instead of `level`: what a calibrated recorder states.
     diotic : bool, optional
         Play files of one channel to both ears of a model that has two.
+    remove_dc : bool, optional
+        Subtract the mean of each of the model's channels.
 
     Attributes
     ----------
@@ -111,6 +113,7 @@ class Extractor:
         *,
         full_scale: float | None = None,
         diotic: bool = False,
+        remove_dc: bool = False,
     ) -> None:
         self._folder = find_model(model).absolute()
         self.manifest = load_manifest(self._folder)
@@ -134,6 +137,7 @@ class Extractor:
         if not isinstance(threads, int) or threads < 1:
             raise InputError(f"threads is {threads!r}; give a whole number, 1 or more")
         self._level, self._full_scale, self._diotic = level, full_scale, diotic
+        self._remove_dc = remove_dc
         self._threads = threads
 
     @property
@@ -148,6 +152,7 @@ class Extractor:
             "level": self._level,
             "full_scale": self._full_scale,
             "diotic": self._diotic,
+            "remove_dc": self._remove_dc,
             "columns": list(self.frames.columns),
         }
 
@@ -239,6 +244,7 @@ class Extractor:
             self._level,
             full_scale=self._full_scale,
             diotic=self._diotic,
+            remove_dc=self._remove_dc,
         )
         reducer = FrameReducer(self.frames)
         runner = _opened(self._folder, self._threads, tuple(self._artifacts.items()), os.getpid())

@@ -96,6 +96,19 @@ def test_an_offset_is_removed_before_the_rate_changes(reader):
     assert np.abs(heard.mean()) < 1e-5 * np.abs(heard).max()
 
 
+@pytest.mark.parametrize(
+    ("calibrated", "level"), [({"level": 165.0}, 165), ({"full_scale": 1.0}, -39)]
+)
+def test_a_level_that_no_recording_has_is_worth_a_word(reader, calibrated, level):
+    odd = reader(TONE, **calibrated)
+    odd.read()
+    odd.read()
+    assert odd.remarks == [
+        f"x.wav has {level} dB SPL with this calibration; check --level or --full-scale"
+    ]
+    assert reader(TONE, level=130.0).remarks == []
+
+
 def test_a_constant_is_silent(reader):
     with pytest.raises(AudioError, match="silence cannot"):
         reader(np.full(FS, 0.1), level=60.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -12,6 +13,7 @@ from amt_export.cli.main import main
 from amt_export.manifest import MANIFEST_NAME, load_manifest
 from amt_export.model_file import load_spec
 from support.cli import SMALL, amt, failed, refused, without
+from support.folders import keep_only, write
 
 
 def test_list_says_what_is_published(built, capsys, monkeypatch):
@@ -104,6 +106,46 @@ def test_check_finds_all_well_and_damage(small, copied):
     assert len(rows) >= 4  # one per format at least
     assert {row[-1] for row in rows} == {"yes"}
     assert "2 models checked, 1 failed" in done.stdout
+
+
+def test_check_does_not_say_all_is_well_where_nothing_was_compared(
+    small, copied, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setenv("COLUMNS", "200")
+    manifest = load_manifest(copied)
+    others = tuple(other for other in manifest.other_files if other.path != "vectors.npz")
+    write(copied, replace(manifest, other_files=others))
+    (copied / "vectors.npz").unlink()
+    keep_only(copied, "onnx")
+    bare = str(copied)
+    compared = tmp_path / "compared"
+    shutil.copytree(small, compared / "small")
+    keep_only(compared / "small", "onnx")
+    for models, code, summary in (
+        ([bare], 0, "1 model checked; files are intact, no numbers compared: the folder has {}"),
+        (
+            [bare] * 2,
+            0,
+            "2 models checked; files are intact, no numbers compared: the folders have {}",
+        ),
+        (
+            [str(compared / "small"), bare],
+            0,
+            "2 models checked; no numbers compared for 1 of them: the folder has {}",
+        ),
+        (
+            [bare, str(tmp_path / "gone"), bare],
+            1,
+            "3 models checked, 1 failed; no numbers compared for 2 of them: the folders have {}",
+        ),
+        ([str(compared / "small")], 0, "1 model checked, all is well"),
+    ):
+        assert main(["check", *models, "--vectors-only"]) == code
+        last = capsys.readouterr().out.splitlines()[-1]
+        assert last == summary.format("no vectors.npz")
+    # Torch compares without vectors.
+    assert main(["check", bare]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "1 model checked, all is well"
 
 
 def test_bench_measures_what_runs(copied, capsys, monkeypatch):

@@ -61,6 +61,17 @@ def test_a_recording_at_a_level_has_it(small_stream, tmp_path):
     assert calibrated["levels"][0][50, 1] == pytest.approx(60, abs=0.1)
 
 
+def test_a_dc_offset_can_be_removed(small_stream, tmp_path):
+    tone = 0.01 * np.sin(2 * np.pi * 1000 * np.arange(16000) / 16000)
+    for name, offset in (("plain", 0.0), ("moved", 0.1)):
+        soundfile.write(tmp_path / f"{name}.wav", tone + offset, 16000, subtype="DOUBLE")
+    paths = {"path": [tmp_path / "plain.wav", tmp_path / "moved.wav"]}
+    plain, moved = Extractor(small_stream)(paths)["levels"]
+    assert np.abs(moved - plain).max() > 10.0
+    plain, moved = Extractor(small_stream, remove_dc=True)(paths)["levels"]
+    np.testing.assert_allclose(moved, plain, atol=0.1)
+
+
 def test_another_hop(small_stream, recordings):
     batch = Extractor(small_stream, hop=0.02)({"path": [recordings / "0.wav"]})
     expected = by_process(small_stream, recordings / "0.wav", 320)

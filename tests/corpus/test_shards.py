@@ -89,6 +89,7 @@ def test_names_change_with_all_that_numbers_depend_on(small_stream, planned, tmp
         {"level": 61.0},
         {"full_scale": 100.0},
         {"diotic": True},
+        {"remove_dc": True},
     ]
     names = [
         Shards(Extractor(small_stream, **options), tmp_path / str(k)).shard(planned.shards[0])[

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import tarfile
 
 import numpy as np
 import pytest
@@ -27,6 +28,32 @@ from support.apps import (
 from support.manifests import manifest
 
 PACKAGE = ROOT / "packages" / "js"
+COMPILER = PACKAGE / "node_modules" / ".bin" / "tsc"
+
+STRICT = {
+    "target": "ES2022",
+    "lib": ["ES2022", "DOM"],
+    "strict": True,
+    "noUncheckedIndexedAccess": True,
+    "exactOptionalPropertyTypes": True,
+    "noPropertyAccessFromIndexSignature": True,
+    "skipLibCheck": False,
+    "noEmit": True,
+}
+"""What careful users set."""
+
+
+def readme_blocks(language):
+    """Code of the README with whether it is for browsers only."""
+    text = (PACKAGE / "README.md").read_text(encoding="utf-8")
+    found = []
+    for section in re.split(r"^## ", text, flags=re.MULTILINE):
+        title = section.splitlines()[0]
+        blocks = re.finditer(rf"^```{language}\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+        for block in blocks:
+            before = section[: block.start()].rstrip().splitlines()[-1]
+            found.append((block[1], "(browsers only)" in title or before == "In browsers:"))
+    return found
 
 
 def run(command, cwd, text=None, **environment):
@@ -50,10 +77,16 @@ def tarball(tmp_path_factory):
         pytest.skip("installs packages: run `make test-apps`")
     installed("web", "vite")
     installed("node", "onnxruntime-node")
-    if not (PACKAGE / "dist" / "node.js").exists():
-        pytest.skip("packages/js is not compiled: run `make test-apps`")
+    if not COMPILER.exists():
+        pytest.skip("the compiler of packages/js is not installed: run `make test-apps`")
     folder = tmp_path_factory.mktemp("tarball")
-    run([program("npm"), "pack", "--pack-destination", folder], PACKAGE)
+    # As after `git clone` and `npm ci`: nothing is compiled. Some users forbid scripts everywhere.
+    source = folder / "source"
+    shutil.copytree(PACKAGE, source, ignore=shutil.ignore_patterns("dist", "node_modules"))
+    (source / "node_modules").symlink_to(PACKAGE / "node_modules")
+    (folder / "npmrc").write_text("ignore-scripts=true\n")
+    command = [program("npm"), "pack", "--pack-destination", folder]
+    run(command, source, npm_config_userconfig=str(folder / "npmrc"))
     (packed,) = folder.glob("amt-export-*.tgz")
     return packed
 
@@ -73,14 +106,46 @@ def version_of(example, name):
 
 
 @pytest.fixture(scope="module")
-def node(tarball, tmp_path_factory):
-    """Run a task in an empty Node project."""
+def node_project(tarball, tmp_path_factory):
+    """An empty Node project with the package."""
     folder = project(tmp_path_factory.mktemp("node"), tarball, "onnxruntime-node")
-    shutil.copy(PACKAGE / "tests" / "tasks.mjs", folder)
-    yield lambda **task: json.loads(
-        run([program("node"), "tasks.mjs"], folder, json.dumps(task, default=str))
-    )
+    yield folder
     shutil.rmtree(folder)  # 300 MB
+
+
+@pytest.fixture(scope="module")
+def node(node_project):
+    """Run a task in an empty Node project."""
+    shutil.copy(PACKAGE / "tests" / "tasks.mjs", node_project)
+    return lambda **task: json.loads(
+        run([program("node"), "tasks.mjs"], node_project, json.dumps(task, default=str))
+    )
+
+
+def test_pack_compiles_what_it_packs(tarball):
+    with tarfile.open(tarball) as packed:
+        sources = {path.stem for path in (PACKAGE / "src").glob("*.ts") if ".d." not in path.name}
+        assert {f"package/dist/{name}.js" for name in sources} <= set(packed.getnames())
+        worklet = packed.extractfile("package/dist/worklet_source.js").read()
+    assert b"registerProcessor" in worklet
+
+
+def test_what_the_readme_has_for_node_compiles_and_runs_there(node_project):
+    compiled = [code for code, browsers_only in readme_blocks("ts") if not browsers_only]
+    assert len(compiled) >= 2
+    folder = node_project / "readme"
+    folder.mkdir()
+    for number, code in enumerate(compiled):
+        (folder / f"block{number}.ts").write_text(code, encoding="utf-8")
+    options = STRICT | {"module": "nodenext", "types": []}
+    tsconfig = {"compilerOptions": options, "include": ["*.ts"]}
+    (folder / "tsconfig.json").write_text(json.dumps(tsconfig))
+    run([COMPILER], folder)
+    (folder / "models").mkdir()
+    (folder / "models" / SAMPLES).symlink_to(app_model(SAMPLES))
+    ((code, _),) = readme_blocks("js")
+    (folder / "block.mjs").write_text(code, encoding="utf-8")
+    assert run([program("node"), "block.mjs"], folder).startswith("true [")
 
 
 def noise(samples, ears=1, seed=0):
@@ -167,6 +232,49 @@ def test_what_is_not_finite_is_refused_or_forgotten(node):
     ]
 
 
+def test_options_that_do_not_exist_are_refused(node):
+    calibration_keys = "fullScale, level, rms, raw"
+    refused = [
+        ("calibration", {"fullscale": 117}, "fullscale", "fullScale", calibration_keys),
+        ("model.calibration", {"full_scale": 117}, "full_scale", "fullScale", calibration_keys),
+        ("model.calibration", {"Level": 65, "rms": 0.1}, "Level", "level", calibration_keys),
+        ("model.calibration", {"calibrated": True}, "calibrated", None, calibration_keys),
+        ("load", {"from": "stream"}, "from", "form", "form, session, engine, verify"),
+        ("load", {"threads": 3}, "threads", None, "form, session, engine, verify"),
+        (
+            *("load in browsers", {"treads": 3}, "treads", "threads"),
+            "form, session, engine, verify, wasm, threads",
+        ),
+        ("process", {"onNonFinite": "pass"}, "onNonFinite", "onNonfinite", "onNonfinite"),
+        ("stream", {"onNonFinite": "reset"}, "onNonFinite", "onNonfinite", "onNonfinite"),
+        ("capture", {"channel": 2}, "channel", "channels", "channels, worklet"),
+        ("microphone", {"chanels": 2}, "chanels", "channels", "channels, worklet"),
+        ("microphone", {"a\nb": 2}, "a\\nb", None, "channels, worklet"),
+    ]
+    others = [
+        ("stream", "reset", "stream: options are a string; give an object"),
+        ("process", None, "process: options are null; give an object"),
+        ("model.calibration", [93], "calibration: options are an array; give an object"),
+        ("model.calibration", {"rms": 0.1}, "an rms needs the level of the recording"),
+    ]
+    given = [(name, options) for name, options, *_ in (*refused, *others)]
+    allowed = [
+        ("load", {"form": "stream", "verify": False, "session": {}}),
+        ("model.calibration", {"level": 65, "rms": 0.1}),
+        ("model.calibration", {}),
+        ("process", {"onNonfinite": "pass"}),
+        ("stream", {"onNonfinite": "reset"}),
+    ]
+    found = node(task="options", folder=app_model(SAMPLES), given=given + allowed)
+    for message, (_, _, key, near, keys) in zip(found, refused, strict=False):
+        hint = f'did you mean "{near}"? ' if near else ""
+        assert message.startswith("InputError: ")
+        assert message.endswith(f'unknown option "{key}"; {hint}choose from: {keys}')
+    for message, (_, _, words) in zip(found[len(refused) :], others, strict=False):
+        assert message.startswith(f"InputError: {words}")
+    assert found[len(given) :] == [None] * len(allowed)
+
+
 @pytest.mark.parametrize("name", [SAMPLES, FRAMES, MIRRORED, LOUDNESS])
 def test_models_agree_with_their_vectors_and_damage_is_seen(node, name):
     found = node(task="verify", folder=app_model(name))
@@ -247,24 +355,15 @@ def test_units_are_converted_as_in_python(node, tmp_path):
 def test_an_empty_vite_project_compiles_strictly_builds_and_runs(tarball, tmp_path):
     chromium = program("chromium", "chromium-browser", "google-chrome")
     folder = project(tmp_path, tarball, "onnxruntime-web", "vite", "typescript", "playwright-core")
-    options = {
-        "target": "ES2022",
+    options = STRICT | {
         "module": "ESNext",
         "moduleResolution": "bundler",
-        "lib": ["ES2022", "DOM"],
         "types": ["vite/client"],
-        "strict": True,
-        "noUncheckedIndexedAccess": True,
-        "exactOptionalPropertyTypes": True,
-        "noPropertyAccessFromIndexSignature": True,
-        "skipLibCheck": False,
-        "noEmit": True,
     }
     # What users read is compiled, too.
-    readme = (PACKAGE / "README.md").read_text(encoding="utf-8")
-    examples = re.findall(r"^```ts\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
+    examples = readme_blocks("ts")
     assert len(examples) >= 5
-    for number, code in enumerate(examples):
+    for number, (code, _) in enumerate(examples):
         (folder / f"readme{number}.ts").write_text(code, encoding="utf-8")
     tsconfig = {"compilerOptions": options, "include": ["*.ts"]}
     (folder / "tsconfig.json").write_text(json.dumps(tsconfig))

@@ -66,7 +66,7 @@ class NotRun:
 
 @dataclass(frozen=True)
 class Checked:
-    """What was found about one model; `error` is empty if all is well."""
+    """What was found about one model; `error` is empty if nothing is wrong."""
 
     model: str
     folder: str
@@ -74,6 +74,11 @@ class Checked:
     vectors: tuple[ParityRow, ...] = ()
     eager: tuple[ParityRow, ...] = ()
     not_run: tuple[NotRun, ...] = ()
+
+    @property
+    def compared(self) -> bool:
+        """Whether any number was compared; without test vectors and without torch none is."""
+        return bool(self.vectors or self.eager)
 
 
 def add(commands: Commands) -> None:
@@ -115,9 +120,22 @@ def run(arguments: Namespace) -> int:
     console = output()
     for line in _not_run(checked):
         console.print(line, style="dim")
-    total = count(len(checked), "model")
-    console.print(f"{total} checked, {f'{failed} failed' if failed else 'all is well'}")
+    console.print(_summary(checked, failed))
     return 1 if failed else 0
+
+
+def _summary(checked: list[Checked], failed: int) -> str:
+    """Return the last line: all is well only where numbers of every model were compared."""
+    total = f"{count(len(checked), 'model')} checked" + (f", {failed} failed" if failed else "")
+    intact = [found for found in checked if not found.error and not found.compared]
+    if not intact:
+        return total if failed else f"{total}, all is well"
+    # `check_folder` refuses a folder with vectors of which it could compare none.
+    whose = "the folder has" if len(intact) == 1 else "the folders have"
+    why = f"{whose} no vectors.npz"
+    if len(intact) == len(checked):
+        return f"{total}; files are intact, no numbers compared: {why}"
+    return f"{total}; no numbers compared for {len(intact)} of them: {why}"
 
 
 def _check(model: str, vectors_only: bool) -> Checked:
@@ -175,4 +193,4 @@ def _print(found: Checked) -> None:
     if shown:
         console.print()
     elif not found.error:
-        console.print(f"{found.model}: hashes and interfaces are as published; no numbers compared")
+        console.print(f"{found.model}: files are intact; no numbers compared")

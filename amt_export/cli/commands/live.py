@@ -74,6 +74,9 @@ def add(commands: Commands) -> None:
         help="give one channel, of FILE or the microphone, to both ears of a model that has two",
     )
     parser.add_argument(
+        "--remove-dc", action="store_true", help="subtract the mean of each channel of FILE"
+    )
+    parser.add_argument(
         "--truncated", action="store_true", help="take what there is of a FILE that ends early"
     )
     parser.add_argument(
@@ -133,6 +136,7 @@ def run(parser: Parser, arguments: Namespace) -> int:
                 diotic=arguments.diotic,
                 raw=arguments.raw,
                 truncated=arguments.truncated,
+                remove_dc=arguments.remove_dc,
             )
         else:
             source = Microphone(

@@ -277,8 +277,8 @@ class Moore2016Spectrum(SegmentedModule):
         level = self.db_per_neper * torch.log(intensity + self.least[:columns])
         places = bins.to(torch.long)
         # Looked up, because the converter to float16 cannot handle a cast from integers. In as many rows as
-        # levels, because ONNX Runtime takes a third longer for the whole model with a table of one row. The zeros
-        # look computed: see `pack`.
+        # levels, because the whole model takes a third longer in ONNX Runtime with a table of one row. The
+        # zeros look computed: see `pack`.
         freqs = torch.full_like(level, 0.0) + self.frequencies[:columns]
         return torch.gather(freqs, 2, places), torch.gather(level, 2, places)
 

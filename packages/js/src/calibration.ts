@@ -2,6 +2,7 @@
 
 import { InputError } from "./errors.js";
 import type { Manifest } from "./manifest.js";
+import { type Keys, checkOptions } from "./options.js";
 import { audioPort } from "./signals.js";
 
 /** Pa; the reference of dB SPL. */
@@ -24,6 +25,8 @@ export interface CalibrationOptions {
   raw?: boolean | undefined;
 }
 
+const OPTIONS: Keys<CalibrationOptions> = { fullScale: true, level: true, rms: true, raw: true };
+
 export interface Calibration {
   /** Multiply samples by this. */
   gain: number;
@@ -45,9 +48,11 @@ export function fullScaleDb({ parameters }: Pick<Manifest, "parameters">): numbe
 /**
  * The factor from samples relative to full scale to a model's unit.
  *
- * @throws InputError where the unit is no sound pressure and `raw` is not asked for, or a level is impossible
+ * @throws InputError where the unit is no sound pressure and `raw` is not asked for, a level is impossible, or an
+ * option is unknown
  */
 export function calibration(manifest: Manifest, options: CalibrationOptions = {}): Calibration {
+  checkOptions("calibration", options, OPTIONS);
   const { fullScale, level, rms, raw = false } = options;
   const { unit } = audioPort(manifest).port;
   if (raw) {
@@ -68,6 +73,7 @@ export function calibration(manifest: Manifest, options: CalibrationOptions = {}
   const sine = fullScale === undefined ? own : checked("full scale", fullScale);
   // Amplitude, in the model's unit, of a sine at full scale.
   const peak = unit === "Pa" ? Math.SQRT2 * P0 * 10 ** (sine / 20) : 10 ** ((sine - own) / 20);
+  if (level === undefined && rms !== undefined) throw new InputError("an rms needs the level of the recording");
   if (level === undefined) return { gain: peak, words: `full-scale sine = ${sine} dB SPL` };
   if (fullScale !== undefined) throw new InputError("give either the level of the recording or that of full scale");
   if (rms === undefined) throw new InputError("a level needs the rms of the recording");

@@ -4,6 +4,7 @@ import type { Engine } from "./engine.js";
 import { ArtifactError, reasonOf } from "./errors.js";
 import { onnxFile, parseManifest } from "./manifest.js";
 import { Model, type ModelOptions } from "./model.js";
+import type { Keys } from "./options.js";
 
 /** Files of a published folder by name, `manifest.json` among them. */
 export type Files = Record<string, Blob | ArrayBuffer | Uint8Array>;
@@ -20,6 +21,8 @@ export interface LoadOptions extends ModelOptions {
   /** Compare size and SHA-256 of a file with the manifest before it is opened; default true. */
   verify?: boolean | undefined;
 }
+
+export const LOAD_OPTIONS: Keys<LoadOptions> = { form: true, session: true, engine: true, verify: true };
 
 /** Gives the bytes of a file of the folder. */
 export type Reader = (name: string) => Promise<Uint8Array>;

@@ -6,6 +6,7 @@ import { type Engine, Session } from "./engine.js";
 import { ArtifactError, InputError } from "./errors.js";
 import { endMatters, joinStream, joinWindows, mendEnd, needsStream, reduceCourses } from "./joining.js";
 import { type Manifest, type Port, onnxFile, sized } from "./manifest.js";
+import { type Keys, checkOptions } from "./options.js";
 import { type Audio, type Outputs, audioPort, checkChoice, checkOutputs, firstBadSample, signalOf, single } from "./signals.js";
 import { type OnNonfinite, Stream, mirroredSamples } from "./stream.js";
 import { type Verdict, type Vectors, verify } from "./verify.js";
@@ -21,6 +22,17 @@ export interface ModelOptions {
   /** Options of ONNX Runtime for each session, e.g. `{ executionProviders: [...] }`. */
   session?: object | undefined;
 }
+
+interface ProcessOptions {
+  onNonfinite?: "error" | "pass" | undefined;
+}
+
+interface StreamOptions {
+  onNonfinite?: OnNonfinite | undefined;
+}
+
+const PROCESS_OPTIONS: Keys<ProcessOptions> = { onNonfinite: true };
+const STREAM_OPTIONS: Keys<StreamOptions> = { onNonfinite: true };
 
 /** Made by `load`. It keeps nothing between calls. */
 export class Model {
@@ -74,11 +86,14 @@ export class Model {
    * Run the model on a signal of any length.
    *
    * @param audio samples at `samplingRate`, in the unit of the model's input; [left, right] for two ears
-   * @param onNonfinite what to do with NaN or infinity in the audio, or in an output of finite audio
+   * @param options.onNonfinite what to do with NaN or infinity in the audio, or in an output of finite audio
    * @returns outputs by name, as long as the signal: those of one run over the whole signal
-   * @throws InputError where the audio has another shape, is not finite, or is too short for one frame
+   * @throws InputError where the audio has another shape, is not finite, or is too short for one frame, or an option is
+   * unknown
    */
-  async process(audio: Audio, { onNonfinite = "error" }: { onNonfinite?: "error" | "pass" } = {}): Promise<Outputs> {
+  async process(audio: Audio, options: ProcessOptions = {}): Promise<Outputs> {
+    checkOptions("process", options, PROCESS_OPTIONS);
+    const { onNonfinite = "error" } = options;
     checkChoice("onNonfinite", onNonfinite, ["error", "pass"]);
     const { manifest } = this;
     const { port, ears } = audioPort(manifest);
@@ -107,8 +122,12 @@ export class Model {
    * Start a stream: push audio as it comes, get outputs as they are known.
    *
    * Streams of one model have states of their own, and share the opened file.
+   *
+   * @throws InputError for an unknown option
    */
-  async stream({ onNonfinite = "error" }: { onNonfinite?: OnNonfinite } = {}): Promise<Stream> {
+  async stream(options: StreamOptions = {}): Promise<Stream> {
+    checkOptions("stream", options, STREAM_OPTIONS);
+    const { onNonfinite = "error" } = options;
     const { manifest } = this;
     if (!manifest.stream) {
       throw new ArtifactError(`${manifest.name}: has no streaming form; give the model file a [stream] block and build it again`);

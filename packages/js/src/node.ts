@@ -5,8 +5,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Engine } from "./engine.js";
 import { ArtifactError, BackendError, reasonOf } from "./errors.js";
-import { type LoadOptions, type Reader, type Source, fromFiles, fromUrl, openFolder } from "./load.js";
+import { LOAD_OPTIONS, type LoadOptions, type Reader, type Source, fromFiles, fromUrl, openFolder } from "./load.js";
 import type { Model } from "./model.js";
+import { checkOptions } from "./options.js";
 
 export * from "./core.js";
 
@@ -16,8 +17,10 @@ export * from "./core.js";
  * @param source the folder's path, its address (file: or https:), or its files by name
  * @throws ArtifactError where it is no such folder
  * @throws BackendError where onnxruntime-node is not installed
+ * @throws InputError for an unknown option
  */
 export async function load(source: Source, options: LoadOptions = {}): Promise<Model> {
+  checkOptions("load in Node", options, LOAD_OPTIONS);
   return openFolder(readerOf(source), options.engine ?? (await engine()), options);
 }
 

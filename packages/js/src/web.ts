@@ -2,8 +2,9 @@
 
 import type { Engine } from "./engine.js";
 import { BackendError, reasonOf } from "./errors.js";
-import { type LoadOptions, type Source, fromFiles, fromUrl, openFolder } from "./load.js";
+import { LOAD_OPTIONS, type LoadOptions, type Source, fromFiles, fromUrl, openFolder } from "./load.js";
 import type { Model } from "./model.js";
+import { type Keys, checkOptions } from "./options.js";
 
 export * from "./core.js";
 export { type CaptureOptions, type Microphone, type Sink, capture, decodeAudio, microphone } from "./web_audio.js";
@@ -15,14 +16,18 @@ export interface WebOptions extends LoadOptions {
   threads?: number | undefined;
 }
 
+const OPTIONS: Keys<WebOptions> = { ...LOAD_OPTIONS, wasm: true, threads: true };
+
 /**
  * Open a published folder.
  *
  * @param source the folder's address (relative to the page, or in a worker to its script), or its files
  * @throws ArtifactError where it is no such folder
  * @throws BackendError where onnxruntime-web is not installed
+ * @throws InputError for an unknown option
  */
 export async function load(source: Source, options: WebOptions = {}): Promise<Model> {
+  checkOptions("load", options, OPTIONS);
   const here = globalThis.document?.baseURI ?? globalThis.location?.href;
   const read = typeof source === "string" || source instanceof URL ? fromUrl(source, here) : fromFiles(source);
   return openFolder(read, options.engine ?? (await engine(options)), options);

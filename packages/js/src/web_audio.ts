@@ -1,6 +1,7 @@
 /** Sound in a browser, brought to a model's rate and ears. */
 
 import { InputError } from "./errors.js";
+import { type Keys, checkOptions } from "./options.js";
 
 export interface CaptureOptions {
   /** 1: the channels averaged, for one ear; 2: left and right, for two. */
@@ -12,16 +13,24 @@ export interface CaptureOptions {
   worklet?: string | URL | undefined;
 }
 
+const OPTIONS: Keys<CaptureOptions> = { channels: true, worklet: true };
+
 /** Takes what is heard: one array of samples, relative to full scale, for each channel. A port may lead to a worker. */
 export type Sink = ((audio: Float32Array[]) => void) | MessagePort;
 
-/** Hand what an audio node plays to a function or a port, in pieces of 256 samples, without sounding it. */
+/**
+ * Hand what an audio node plays to a function or a port, in pieces of 256 samples, without sounding it.
+ *
+ * @throws InputError for an unknown option
+ */
 export async function capture(
   context: AudioContext,
   node: AudioNode,
   sink: Sink,
-  { channels = 1, worklet }: CaptureOptions = {},
+  options: CaptureOptions = {},
 ): Promise<AudioWorkletNode> {
+  checkOptions("capture", options, OPTIONS);
+  const { channels = 1, worklet } = options;
   await context.audioWorklet.addModule(String(worklet ?? (await workletUrl())));
   const captured = new AudioWorkletNode(context, "amt-export-capture", { processorOptions: { channels } });
   if (typeof sink === "function") {
@@ -43,9 +52,10 @@ export interface Microphone {
 /**
  * Listen to the microphone, without what browsers do to voices, at a sampling rate that the browser resamples to.
  *
- * @throws InputError where the page is not secure; DOMException (NotAllowedError, NotFoundError) from the browser
+ * @throws InputError where the page is not secure, or an option is unknown; DOMException (NotAllowedError, NotFoundError) from the browser
  */
 export async function microphone(samplingRate: number, sink: Sink, options: CaptureOptions = {}): Promise<Microphone> {
+  checkOptions("microphone", options, OPTIONS); // before the user is asked
   if (!navigator.mediaDevices) throw new InputError("the microphone needs a secure page: https, or localhost");
   const stream = await navigator.mediaDevices.getUserMedia({
     audio: { echoCancellation: false, noiseSuppression: false, autoGainControl: false },

@@ -13,6 +13,7 @@ import {
   vectorsFromJson,
   vectorsToJson,
 } from "amt-export";
+import * as web from "amt-export/web";
 
 const read = (path) => new Float32Array(new Uint8Array(readFileSync(path)).buffer);
 
@@ -105,6 +106,23 @@ const tasks = {
         messageOf(() => model.stream({ onNonfinite: "ignore" })),
       ]),
     };
+  },
+
+  /** Every function that takes options, and what it says to wrong ones. */
+  async options({ folder, given }) {
+    const model = await load(folder);
+    const silence = new Float32Array(10);
+    const functions = {
+      load: (options) => load(folder, options),
+      "load in browsers": (options) => web.load({}, options),
+      calibration: (options) => calibration(model.manifest, options),
+      "model.calibration": (options) => model.calibration(options),
+      process: (options) => model.process(silence, options),
+      stream: (options) => model.stream(options),
+      capture: (options) => web.capture(null, null, () => {}, options),
+      microphone: (options) => web.microphone(16000, () => {}, options),
+    };
+    return Promise.all(given.map(([name, options]) => messageOf(() => functions[name](options))));
   },
 
   async verify({ folder }) {

@@ -86,6 +86,9 @@ def add(parts: Commands) -> None:
         "--diotic", action="store_true", help="play files of one channel to both ears of a model"
     )
     parser.add_argument(
+        "--remove-dc", action="store_true", help="subtract the mean of each channel"
+    )
+    parser.add_argument(
         "--hash",
         action="store_true",
         help="name shards after the content of the recordings, which reads them first",
@@ -102,6 +105,7 @@ def run(arguments: Namespace) -> int:
         level=arguments.level,
         full_scale=arguments.full_scale,
         diotic=arguments.diotic,
+        remove_dc=arguments.remove_dc,
     )
     warn_of_diotic(extractor.manifest, diotic=arguments.diotic)
     shards = corpus.Shards(extractor, arguments.output, hash=arguments.hash)
