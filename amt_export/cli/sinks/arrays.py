@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from amt_export.audio.file_names import as_text
 from amt_export.cli.sinks.sink import Account, Outputs, bytes_needed, whole_shapes
 from amt_export.cli.sinks.stale import remove, stale_files
 from amt_export.cli.terminal.files import replacing
@@ -162,7 +163,7 @@ class DiskSink:
             stale = stale_files(self._json.with_suffix(".npy"), paths)
             content = {**self._account.fields(), "time": self._account.span()}
             with self._stack, replacing(self._json) as temporary:
-                write_json(temporary, {**content, "files": [path.name for path in paths]})
+                write_json(temporary, {**content, "files": [as_text(path.name) for path in paths]})
             remove(stale)
             return None
         return self._stack.__exit__(*error)

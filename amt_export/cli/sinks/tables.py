@@ -15,6 +15,7 @@ from typing import Any, Self, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
+from amt_export.audio.file_names import as_text
 from amt_export.cli.sinks.arrays import write_json
 from amt_export.cli.sinks.sink import Account, Outputs
 from amt_export.cli.sinks.stale import remove, stale_files
@@ -199,7 +200,7 @@ class CsvSink(TableSink):
 
     def _finish(self, fields: dict[str, Any]) -> None:
         with replacing(self._path.with_suffix(".json")) as temporary:
-            files = [table.path.name for table in self._layouts]
+            files = [as_text(table.path.name) for table in self._layouts]
             write_json(temporary, {**fields, "time": self._account.span(), "files": files})
 
 
