@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -10,16 +9,15 @@ from operator import itemgetter
 from pathlib import Path
 
 from amt_export.audio.calibration import calibration
-from amt_export.audio.file_names import as_text
 from amt_export.cli.convert import Outcome, Settings, Task
 from amt_export.cli.exit_codes import SOME_BAD
 from amt_export.cli.inputs import Found, find_recordings, result_names
 from amt_export.cli.interruption import when_interrupted
 from amt_export.cli.sinks.files import result_files
 from amt_export.cli.sinks.picture import check_limits
+from amt_export.cli.summary import SUMMARY, write_summary
 from amt_export.cli.terminal.console import Table
 from amt_export.cli.terminal.errors import complain, warn_all
-from amt_export.cli.terminal.files import replacing
 from amt_export.cli.terminal.loudness import loudness_level
 from amt_export.cli.terminal.progress import bar
 from amt_export.cli.terminal.tables import count, decibels, duration, number, output, plain_table
@@ -28,17 +26,9 @@ from amt_export.errors import PublishError
 from amt_export.manifest import Manifest, load_manifest
 from amt_export.plot.columns import columns_for
 from amt_export.runtime.axes import is_timed
-from amt_export.runtime.loudness import LoudnessSummary
-from amt_export.runtime.phon import is_beyond, phon, phon_words
-
-SUMMARY = "summary.csv"
-"""In the output folder: a row for each recording."""
 
 SHOWN = 30
 """Recordings that the table on the terminal has at most; `SUMMARY` has all of them."""
-
-LOUDNESS_COLUMNS = ("loudness_sone", "loudness_phon", "maximum_at_s", "n5_sone", "n10_sone")
-"""Of `SUMMARY`, where the model gives loudness."""
 
 
 def plan(inputs: Sequence[str], out: Path, suffix: str, *, picture: bool) -> list[Task]:
@@ -129,7 +119,7 @@ def run_all(settings: Settings, tasks: Sequence[Task], out: Path, jobs: int) -> 
                 complain(outcome.error, "skipped")
             warn_all(outcome.remarks)
     ordered = [outcomes[task.source] for task in tasks]
-    _write_summary(out / SUMMARY, ordered, out)
+    write_summary(out / SUMMARY, ordered, out)
     code = _say(ordered, time.perf_counter() - started, out)
     if settings.limits is None:
         _say_colours(ordered)
@@ -194,43 +184,6 @@ def _prepare(out: Path, settings: Settings, tasks: Sequence[Task]) -> None:
         raise PublishError(f"{out}: {error.strerror}; give another place") from error
 
 
-def _write_summary(path: Path, outcomes: Sequence[Outcome], out: Path) -> None:
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        loud = any(outcome.loudness is not None for outcome in outcomes)
-        columns = LOUDNESS_COLUMNS if loud else ()
-        first = ("recording", "result", "seconds", "level_db_spl")
-        writer.writerow([*first, *columns, "remarks", "error"])
-        for outcome in outcomes:
-            result = outcome.files[0].relative_to(out) if outcome.files else ""
-            heard = f"{outcome.seconds:.3f}" if not outcome.error else ""
-            level = "" if outcome.level is None else f"{outcome.level:.2f}"
-            loudness = _loudness_cells(outcome.loudness)[: len(columns)]
-            remarks = "; ".join([*_averaged(outcome), *_beyond(outcome.loudness), *outcome.remarks])
-            row = (outcome.source, result, heard, level, *loudness, remarks, outcome.error)
-            writer.writerow([as_text(str(cell)) for cell in row])
-
-
-def _loudness_cells(loud: LoudnessSummary | None) -> tuple[str, ...]:
-    """Return the cells of `LOUDNESS_COLUMNS`."""
-    if loud is None:
-        return ("",) * len(LOUDNESS_COLUMNS)
-    # A column of numbers: what has no loudness level has no number here, and a remark.
-    level = "" if is_beyond(loud.maximum) else f"{phon(loud.maximum):.2f}"
-    maximum = f"{loud.maximum:.6g}", level, f"{loud.seconds:.3f}"
-    return (*maximum, f"{loud.n5:.6g}", f"{loud.n10:.6g}")
-
-
-def _beyond(loud: LoudnessSummary | None) -> list[str]:
-    """Say why a loudness has no loudness level."""
-    return [phon_words(loud.maximum)] if loud is not None and is_beyond(loud.maximum) else []
-
-
-def _averaged(outcome: Outcome) -> list[str]:
-    """Say that channels were averaged, which is no fault and no warning."""
-    return [f"{outcome.averaged} channels averaged"] if outcome.averaged else []
-
-
 def _say(outcomes: Sequence[Outcome], elapsed: float, out: Path) -> int:
     """Print the table and the last lines."""
     console = output()
@@ -262,7 +215,7 @@ def _say_colours(outcomes: Sequence[Outcome]) -> None:
     if len(ranges) > 1:
         low, high = max(ranges, key=itemgetter(1))
         range_ = f"{decibels(low)} {decibels(high)}"
-        output().print(f"each picture has its own colours; for equal ones: --range {range_}")
+        output().print(f"each picture has its own colours; the same for all: --range {range_}")
 
 
 def _table(outcomes: Sequence[Outcome]) -> Table:

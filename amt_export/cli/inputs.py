@@ -53,7 +53,7 @@ def find_recordings(inputs: Sequence[str]) -> list[Found]:
         if not several:
             if path.is_dir():
                 raise AudioError(f"{text}: has no recordings; give a folder of {FORMATS} files")
-            raise AudioError(f"{text}: no file has a name of this pattern")
+            raise AudioError(f"{text}: no file matches this pattern")
         for item in several:
             found.setdefault(item.path.resolve(), item)
     return list(found.values())

@@ -51,7 +51,7 @@ def test_a_file_whose_name_is_a_pattern_is_that_file(folder):
 def test_nothing_found_is_an_error(folder):
     (folder / "empty").mkdir()
     for text in ("day/empty", "day/*.opus"):
-        with pytest.raises(AudioError, match=r"has no recordings|no file has a name of this"):
+        with pytest.raises(AudioError, match=r"has no recordings|no file matches this"):
             find_recordings(["day/b.wav", text])
 
 

@@ -330,3 +330,16 @@ def test_an_interruption_before_the_first_result_says_so(
     assert f"interrupted; 1 of 2 recordings done, the results are in {out}" in (
         capsys.readouterr().err
     )
+
+
+def test_pictures_of_many_recordings_have_a_range_in_common(small, wav, tmp_path, capsys):
+    tone = 0.1 * np.sin(2 * np.pi * 1000 / 16000 * np.arange(8000))
+    paths = [wav(tone, name="loud.wav"), wav(tone / 10, name="soft.wav")]
+    assert run(small, *paths, "-o", tmp_path / "out", "--plot") == 0
+    line = capsys.readouterr().out.splitlines()[-1]
+    low, high = map(float, re.search(r"--range (\S+) (\S+)$", line).groups())
+    assert high == pytest.approx(93.98 - 20, abs=0.5)  # that of the louder one
+    assert high - low == pytest.approx(70, abs=0.11)
+    options = ("--plot", "--range", str(low), str(high))
+    assert run(small, *paths, "-o", tmp_path / "out", *options) == 0
+    assert "colours" not in capsys.readouterr().out

@@ -352,7 +352,8 @@ def test_run_says_the_range_of_colours_as_the_option_takes_it(
         lines = capsys.readouterr().out.splitlines()
         assert lines[-2].startswith(f"wrote {name} (")
         low, high = re.search(r"--range (\S+) (\S+)$", lines[-1]).groups()
-        assert lines[-1].startswith(f"colours from {low} to {high} dB")
+        assert lines[-1].startswith(f"colours {low} to {high} dB")
+        assert len(lines[-1]) <= 80
         assert float(high) == pytest.approx(60, abs=0.5)
         assert float(high) - float(low) == pytest.approx(70, abs=0.11)
     options = ("--plot", "b.png", "--range", low, high)

@@ -104,9 +104,7 @@ def test_no_recordings_are_said_before_where_their_results_go(
 ):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
-    message = (
-        "none*.wav: no file has a name of" if "*" in several[0] else "empty: has no recordings"
-    )
+    message = "none*.wav: no file matches this" if "*" in several[0] else "empty: has no recordings"
     assert message in failed(capsys, "run", "d", *several)
 
 

@@ -268,5 +268,7 @@ def _run_one(settings: Settings, task: Task) -> int:
         console.print(f"wrote {path} ({size(path.stat().st_size)})", soft_wrap=True)
     if outcome.colours is not None and settings.limits is None:
         low, high = map(decibels, outcome.colours)
-        console.print(f"colours from {low} to {high} dB; other pictures: --range {low} {high}")
+        console.print(
+            f"colours {low} to {high} dB; the same for other pictures: --range {low} {high}"
+        )
     return 0
