@@ -63,7 +63,7 @@ def test_a_bad_model_file_is_one_line(old, new, message, tmp_path, capsys):
         (("bench", "smal"), "smal: no such model; did you mean 'small'?"),
         (("bench", "--out", "models"), "models: nothing is published here"),
         (("bench", "--peer", "models"), "models: holds no torch_amt"),
-        (("check", "models"), "expected a folder published by"),
+        (("check", "models"), "models: is no published model"),
         (("info", "samll"), "samll: no such model; did you mean 'small'?"),
         (("check", "samll"), "samll: no such model; did you mean 'small'?"),
         (("lint", "samll"), "samll: no such model; did you mean 'small'?"),
