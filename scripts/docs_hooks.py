@@ -15,15 +15,13 @@ A page says where with a comment on a line of its own:
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable
-from contextlib import redirect_stdout, suppress
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from docs_bibliography import cite
+from docs_commands import help_of_commands
 from docs_facts import facts, machine, models, response
 from docs_lines import keep_together
 from latex2mathml.converter import convert
@@ -67,23 +65,6 @@ def notebook(paths: list[str]) -> str:
         else:
             pieces.append(f"```python\n{body.strip()}\n```")
     return "\n\n".join(pieces)
-
-
-def help_of_commands(_: list[str]) -> str:
-    """What `amt-export COMMAND --help` says, 80 columns wide."""
-    from amt_export.cli.main import main
-
-    os.environ |= {"COLUMNS": "80", "NO_COLOR": "1"}
-    pieces = []
-    folder = ROOT / "amt_export" / "cli" / "commands"
-    names = {path.stem for path in folder.glob("[a-z]*.py")} | {"corpus"}
-    names |= {f"corpus {name}" for name in ("plan", "run", "check")}
-    for command in sorted(names):
-        said = StringIO()
-        with redirect_stdout(said), suppress(SystemExit):
-            main([*command.split(), "--help"])
-        pieces.append(f"## {command}\n\n```text\n{said.getvalue().rstrip()}\n```\n")
-    return "\n".join(pieces)
 
 
 def gallery(_: list[str]) -> str:

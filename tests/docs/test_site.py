@@ -49,7 +49,7 @@ def test_every_command_has_its_help_on_the_page(capsys, monkeypatch):
         main(["--help"])
     commands = re.findall(r"^    ([a-z]+)(?: |$)", capsys.readouterr().out, re.MULTILINE)
     assert {"run", "corpus"} < set(commands)
-    headings = re.findall(r"^## (.+)$", import_module("docs_hooks").help_of_commands([]), re.M)
+    headings = re.findall(r"^## (.+)$", import_module("docs_commands").help_of_commands([]), re.M)
     assert set(headings) == {*commands, "corpus plan", "corpus run", "corpus check"}
 
 

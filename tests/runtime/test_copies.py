@@ -115,6 +115,6 @@ def test_velocity_is_no_recording(folder, tmp_path):
 
 
 def test_process_file_names_its_options(folder):
-    message = "^lvl: no such option; process_file takes level, full_scale, diotic, raw, truncated$"
+    message = "^lvl: no such option; process_file takes level, full_scale, diotic, raw, truncated, remove_dc$"
     with pytest.raises(InputError, match=message):
         runtime.load(folder).process_file("a.wav", lvl=65)

@@ -14,8 +14,7 @@ class LoudnessSpectrum(LoudnessStage):
     """Intensity of 960 components at multiples of 15.625 Hz, every millisecond.
 
     Symmetric Hann windows of 2048 to 64 samples share the middle of each frame; window i gives the bins of
-    its band: I = (2 |X| / 2048)^2 10^0.332 2^i 10^(db_max/10). No FFT: see `SpectrumBands`. Plain sums suffice
-    here; their errors stay far below those of loudness.
+    its band: I = (2 |X| / 2048)^2 10^0.332 2^i 10^(db_max/10). No FFT: see `SpectrumBands`.
 
     Parameters
     ----------
