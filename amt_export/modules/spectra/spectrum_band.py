@@ -17,8 +17,8 @@ class SpectrumBand(nn.Module):
 
     A short window is multiplied with the sum and the difference of a frame's halves, as its cosine
     columns are even and its sine columns odd. A long one is cut into pieces, and a frame is the sum of
-    the products of its pieces. These products are sums of two float32 numbers: a component may be 60 dB
-    below the loudest, and plain sums of so many samples make it wrong by up to 1e-3 dB.
+    the products of its pieces. With `split` these products are sums of two float32 numbers: a component may
+    be 60 dB below the loudest, and plain sums of so many samples make it wrong by up to 1e-3 dB.
     """
 
     even: Tensor
@@ -26,8 +26,9 @@ class SpectrumBand(nn.Module):
     columns: Tensor
     rest: Tensor
 
-    def __init__(self, hop_blocks: int) -> None:
+    def __init__(self, hop_blocks: int, split: bool = True) -> None:
         super().__init__()
+        self.split = split
         self.hop_blocks = hop_blocks
         self.level = 0  # half of a short window is BLOCK << level samples
         self.pieces = 0  # of a long window, else 0
@@ -56,7 +57,8 @@ class SpectrumBand(nn.Module):
         if is_long(length):
             self.pieces = length // STRETCH
             columns = in_pieces(columns, basis)
-            columns, rest = split_matrix(columns, like.dtype)
+            if self.split:
+                columns, rest = split_matrix(columns, like.dtype)
         else:
             self.level = (length // BLOCK // 2).bit_length() - 1
             (even, odd_rest), (even_rest, odd) = folded(cosine), folded(sine)
@@ -83,13 +85,15 @@ class SpectrumBand(nn.Module):
         ahead, behind : list of Tensor [shape=(B, positions, BLOCK << i)]
             The samples that start with each block, and the same read backwards.
         slow, slow_rest : Tensor [shape=(B, positions, r)]
-            STRETCH samples in terms of `stretch_basis`, as the sum of the two.
+            STRETCH samples in terms of `stretch_basis`, with `split` as the sum of the two.
         frames : int
 
         Returns
         -------
         Tensor [shape=(B, S, b)]
         """
+        if self.pieces > 0 and not self.split:
+            return self.power(self.joined(slow @ self.columns, frames))
         if self.pieces > 0:
             head, rest = split_rows(slow)
             main, small = split_product(head, rest + slow_rest, self.columns, self.rest)

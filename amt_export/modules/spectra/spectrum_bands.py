@@ -23,16 +23,19 @@ class SpectrumBands(nn.Module):
         Number of windows.
     hop_blocks : int
         Blocks of 32 samples from frame to frame.
+    split : bool
+        Make the products of long windows of sums of two numbers, see `SpectrumBand`.
     """
 
     basis: Tensor
     rest: Tensor
 
-    def __init__(self, windows: int, hop_blocks: int) -> None:
+    def __init__(self, windows: int, hop_blocks: int, split: bool = True) -> None:
         super().__init__()
+        self.split = split
         self.block = BLOCK
         self.doublings = (STRETCH // BLOCK).bit_length() - 1
-        self.bands = nn.ModuleList(SpectrumBand(hop_blocks) for _ in range(windows))
+        self.bands = nn.ModuleList(SpectrumBand(hop_blocks, split) for _ in range(windows))
 
     def set_columns(self, columns: List[Tuple[Tensor, Tensor]], like: Tensor) -> None:
         """Cast once and keep.
@@ -45,7 +48,7 @@ class SpectrumBands(nn.Module):
             Gives dtype and device.
         """
         basis = stretch_basis([table for pair in columns for table in pair if is_long(len(table))])
-        head, rest = split_matrix(basis, like.dtype)
+        head, rest = split_matrix(basis, like.dtype) if self.split else (basis, basis[:1])
         self.register_buffer("basis", head.to(like), persistent=False)
         self.register_buffer("rest", rest.to(like), persistent=False)
         for band, (cosine, sine) in zip(self.bands, columns, strict=True):
@@ -74,8 +77,12 @@ class SpectrumBands(nn.Module):
             ahead.append(torch.cat([ahead[i][:, :-one], ahead[i][:, one:]], dim=2))
             if i + 1 < self.doublings:
                 behind.append(torch.cat([behind[i][:, one:], behind[i][:, :-one]], dim=2))
-        head, rest = split_rows(ahead[self.doublings])
-        slow, slow_rest = split_product(head, rest, self.basis, self.rest)
+        if self.split:
+            head, rest = split_rows(ahead[self.doublings])
+            slow, slow_rest = split_product(head, rest, self.basis, self.rest)
+        else:
+            slow = ahead[self.doublings] @ self.basis
+            slow_rest = slow
         intensities: List[Tensor] = []
         for band in self.bands:
             intensity = band(ahead, behind, slow, slow_rest, frames)
