@@ -15,7 +15,7 @@ class LoudnessSpectrum(LoudnessStage):
 
     Symmetric Hann windows of 2048 to 64 samples share the middle of each frame; window i gives the bins of
     its band: I = (2 |X| / 2048)^2 10^0.332 2^i 10^(db_max/10). No FFT: see `SpectrumBands`. Plain sums
-    suffice here: split ones take a seventh longer in a stream, and the largest error of 40 signals stays the same.
+    suffice here: split ones take a seventh longer in a stream, and the largest error of 40 signals is the same.
 
     Parameters
     ----------
