@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 import venv
-from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,10 +57,13 @@ class Environment:
         WheelError
             If it ends with another exit code.
         """
+        variables = self.variables()
+        if any("pip install" in word for word in command):
+            variables.pop("PYTHONWARNINGS", None)  # pip's warnings are not ours
         done = subprocess.run(
             command,
             cwd=self.home,
-            env=self.variables(),
+            env=variables,
             capture_output=True,
             text=True,
             check=False,
@@ -71,7 +73,7 @@ class Environment:
             raise WheelError(f"{shown}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
         return done.stdout + done.stderr
 
-    def variables(self) -> Mapping[str, str]:
+    def variables(self) -> dict[str, str]:
         """Variables of the process: this environment first, and pip finds the wheels."""
         inherited = {
             key: value
