@@ -32,6 +32,10 @@ def main_lobe(taps: Tensor, share: float) -> MainLobe:
     share : float
         The main lobe goes from the first to the last tap above this share of the largest one.
 
+    Returns
+    -------
+    MainLobe
+
     Examples
     --------
     >>> import torch

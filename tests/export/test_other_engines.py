@@ -15,6 +15,7 @@ from amt_export.export import capture
 from amt_export.export.coreml import export_coreml
 from amt_export.export.onnx import export_onnx
 from amt_export.lint import errors_of, lint
+from amt_export.modules import Moore2016Spectrum
 from amt_export.modules.excitation.component_lines import lines_on_channel
 from support.filters import noise
 
@@ -139,6 +140,18 @@ def test_an_onnx_graph_does_not_read_its_own_outputs(tmp_path):
     np.testing.assert_allclose(total, (x * 2.0).sum(-1).numpy(), rtol=1e-6)
     read = {name for node in onnx.load(path).graph.node for name in node.input}
     assert read.isdisjoint({"level", "sum"})
+
+
+def test_the_spectrum_casts_nothing_to_float32(tmp_path):
+    """The converter to float16 leaves such a Cast as it is; here it would be from the numbers of components."""
+    module, path = Moore2016Spectrum(), tmp_path / "a.onnx"
+    names = tuple(port.name for port in module.output_ports)
+    export_onnx(capture(module, (torch.zeros(1, 2, 2112),), ("audio",), names), path, {})
+    casts = [node for node in onnx.load(path).graph.node if node.op_type == "Cast"]
+    assert casts
+    assert onnx.TensorProto.FLOAT not in [
+        helper.get_attribute_value(node.attribute[0]) for node in casts
+    ]
 
 
 class Lines(nn.Module):
