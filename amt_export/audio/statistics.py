@@ -27,8 +27,8 @@ NOTHING = 60.0
 
 
 AUDIBLE = 0.1
-"""Share of the sound's RMS from which a DC offset is worth a warning. An offset 20 dB below speech, in noise that
-is 30 dB below it, raises the levels in the pauses by 1 dB in CASP without outer hair cells."""
+"""Share of the sound's RMS from which a DC offset is worth a warning. An offset 20 dB below speech, in noise
+that is 30 dB below it, raises the levels in the pauses by 1 dB in CASP without outer hair cells."""
 
 
 class Moments:
