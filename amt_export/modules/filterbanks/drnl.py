@@ -11,13 +11,15 @@ from amt_export.modules.base import unrounded
 from amt_export.modules.filterbanks.compression import quarter_power_stick
 from amt_export.modules.filterbanks.drnl_parameters import DRNLParameters
 from amt_export.modules.reference import DOCUMENTED
-from amt_export.numerics.blocks import from_blocks, to_blocks, trim
+from amt_export.numerics.blocks import to_blocks, trim
 from amt_export.numerics.double_float import shared_product
 from amt_export.recurrence.block_length import BLOCK, stream_blocks, whole_blocks
 from amt_export.recurrence.linear_filter import (
     LinearFilter,
+    PartialOutput,
     differentiable_tables,
     filter_parts,
+    output,
     sum_outputs,
 )
 from amt_export.recurrence.memory import settling_time
@@ -156,10 +158,10 @@ class DRNLFilterbank(DRNLParameters):
         """Filter one block; see `AuditoryModule.step`."""
         blocks = to_blocks(audio.unsqueeze(1), self.block)
         linear, before, behind = self.tables(blocks.shape[2])
-        # The compression lifts the noise of these sums in channels far from a loud tone.
+        # The compression lifts what rounding leaves of a loud tone in the states of distant channels.
         inputs = shared_product(blocks, before.input_to_state)
         inner, before_state = prefix_scan(inputs, states[1], before)
-        resonant = from_blocks(blocks @ before.impulse + inner @ before.state_to_output)
+        resonant = output(PartialOutput(blocks @ before.impulse, inner, before_state), before)
         compressed = quarter_power_stick(resonant) if self.knee_units else self.compressed(resonant)
         linear_path = filter_parts(blocks, linear, states[0])
         nonlinear_path = filter_parts(to_blocks(compressed, self.block), behind, states[2])
