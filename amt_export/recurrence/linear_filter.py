@@ -105,7 +105,8 @@ class LinearFilter(nn.Module):
     like : Tensor
         Gives dtype and device of the computation.
     blocks : int, optional
-        Blocks that are filtered at once, where that is known.
+        Blocks that are filtered at once, where that is known. Fewer blocks may be given, more are refused:
+        the tables do not reach back to the first ones. 0 for any number.
 
     Examples
     --------
@@ -128,15 +129,18 @@ class LinearFilter(nn.Module):
         self.block = block
         self.size = system.b.shape[1]
         with torch.no_grad():
-            designed = design_tables(system, block, choose_radices(blocks, memory))
+            designed = design_tables(system, block, choose_radices(blocks, memory), blocks)
             packed = pack_tables(cast_tables(designed, like.dtype))
         self.rows, self.columns = packed.rows, packed.columns
+        self.most_blocks = blocks
         self.register_buffer("values", packed.values.to(like.device), persistent=False)
         self.register_buffer("indices", packed.indices.to(like.device), persistent=False)
 
     def tables(self) -> Tables:
         """The tables, laid out."""
-        return unpack_tables(PackedTables(self.values, self.indices, self.rows, self.columns))
+        return unpack_tables(
+            PackedTables(self.values, self.indices, self.rows, self.columns, self.most_blocks)
+        )
 
     def forward(self, blocks: Tensor, state: Tensor) -> Tuple[Tensor, Tensor]:
         """Filter blocks; see `filter_blocks`."""
@@ -176,4 +180,4 @@ def differentiable_tables(
         In the dtype of `like`, with a gradient.
     """
     radices: List[int] = choose_radices(blocks, memory)
-    return cast_tables(design_tables(system, block, radices), like.dtype)
+    return cast_tables(design_tables(system, block, radices, blocks), like.dtype)

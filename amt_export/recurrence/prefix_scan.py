@@ -75,10 +75,20 @@ def prefix_scan(inputs: Tensor, start: Tensor, tables: Tables) -> Tuple[Tensor, 
     -------
     states : Tensor [shape=(B, F, K, s)]
     next_state : Tensor [shape=(B, F, 1, s)]
+
+    Raises
+    ------
+    ValueError
+        For more blocks than the tables were designed for: the last states would miss the first inputs.
     """
     count = inputs.shape[2]
     if count == 0:
         return inputs, start
+    if tables.most_blocks > 0 and count > tables.most_blocks:
+        raise ValueError(
+            f"input of {count} blocks of {tables.impulse.shape[1]} samples; this filter was built "
+            f"for at most {tables.most_blocks}: build or freeze it for longer inputs, or for any length"
+        )
     counts: List[int] = []
     inside: List[Tensor] = []
     totals = inputs

@@ -43,6 +43,7 @@ class Tables(NamedTuple):
     transition : (F, s, s), A^L
     top : (F, r s, s), from the last r of the largest groups to the state behind them
     levels : list of Level, from single blocks upwards
+    most_blocks : blocks that the levels were chosen for, which is the most they may be given; 0 for any number
     """
 
     impulse: Tensor
@@ -51,9 +52,12 @@ class Tables(NamedTuple):
     transition: Tensor
     top: Tensor
     levels: List[Level]
+    most_blocks: int
 
 
-def design_tables(system: StateSpace, block: int, radices: List[int]) -> Tables:
+def design_tables(
+    system: StateSpace, block: int, radices: List[int], most_blocks: int = 0
+) -> Tables:
     """Tables of a float64 system; differentiable.
 
     Parameters
@@ -63,6 +67,8 @@ def design_tables(system: StateSpace, block: int, radices: List[int]) -> Tables:
         L.
     radices : list of int
         Members of a group on each level; the last one is r of `Tables.top`. See `choose_radices`.
+    most_blocks : int
+        The count that `choose_radices` was given.
     """
     observed, reached, step = krylov_products(system, block)
     transition = step.transpose(-1, -2)
@@ -80,6 +86,7 @@ def design_tables(system: StateSpace, block: int, radices: List[int]) -> Tables:
         transition,
         _total(_powers(step, radices[-1]), radices[-1]),
         levels,
+        most_blocks,
     )
 
 
@@ -187,6 +194,7 @@ def cast_tables(tables: Tables, dtype: torch.dtype) -> Tables:
         cast_table(tables.transition, dtype),
         cast_table(tables.top, dtype),
         levels,
+        tables.most_blocks,
     )
 
 
@@ -212,12 +220,14 @@ class PackedTables(NamedTuple):
     values : (F, n), in the order of their first use
     indices : (m,), int32, into `values`, all tables one after the other
     rows, columns : sizes of each table
+    most_blocks : see `Tables`
     """
 
     values: Tensor
     indices: Tensor
     rows: List[int]
     columns: List[int]
+    most_blocks: int
 
 
 def pack_tables(tables: Tables) -> PackedTables:
@@ -230,6 +240,7 @@ def pack_tables(tables: Tables) -> PackedTables:
         indices.to(torch.int32),
         [table.shape[1] for table in flat],
         [table.shape[2] for table in flat],
+        tables.most_blocks,
     )
 
 
@@ -244,7 +255,7 @@ def unpack_tables(packed: PackedTables) -> Tables:
     levels: List[Level] = []
     for i in range(5, len(flat), 3):
         levels.append(Level(flat[i], flat[i + 1], flat[i + 2]))
-    return Tables(flat[0], flat[1], flat[2], flat[3], flat[4], levels)
+    return Tables(flat[0], flat[1], flat[2], flat[3], flat[4], levels, packed.most_blocks)
 
 
 def _in_a_row(tables: Tables) -> List[Tensor]:

@@ -136,6 +136,22 @@ def test_other_dtypes_are_refused_by_the_constructor(name, dtype):
         getattr(modules, name)(**{**KEYWORDS.get(name, {}), "dtype": dtype})
 
 
+IN_TIME = [n for n in NAMES if getattr(modules, n).input_ports[0].axes[-1] == "time"]
+
+
+@pytest.mark.parametrize("name", IN_TIME)
+def test_a_module_frozen_for_a_short_input_answers_for_a_long_one_or_refuses_it(name):
+    module = made(name)
+    frozen = module.freeze(inputs(name)[0].shape[-1] // 5)
+    try:
+        found = outputs(frozen, name)
+    except ValueError as error:
+        assert "this filter was built for at most" in str(error)
+    else:
+        for answer, expected in zip(found, outputs(module, name), strict=True):
+            torch.testing.assert_close(answer, expected, rtol=1e-5, atol=1e-5 * float(expected.abs().max()))
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_the_meta_device_has_shapes_only(name):
     module = made(name)

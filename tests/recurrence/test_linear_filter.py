@@ -115,6 +115,20 @@ def test_a_bank_of_fixed_filters_is_the_recursion(block, count, known, radius, o
     assert relative(both, torch.from_numpy(expected)[None]) < 1e-9
 
 
+@pytest.mark.parametrize("script", [False, True])
+def test_more_blocks_than_a_bank_was_built_for_are_refused(script):
+    """Its tables do not reach back to the first of them."""
+    bank = LinearFilter(system_of([0.999 + 0.0j], 1, None), 32, torch.zeros(1), 2)
+    blocks = to_blocks(noise(1, 1, 96).float(), 32)
+    start = bank.initial_state(1)
+    run_bank = torch.jit.script(bank) if script else bank
+    assert run_bank(blocks[:, :, :2], start)[0].shape == (1, 1, 64)
+    assert run_bank(blocks[:, :, :1], start)[0].shape == (1, 1, 32)
+    refusal = "3 blocks of 32 samples; this filter was built for at most 2: .* for any length"
+    with pytest.raises(torch.jit.Error if script else ValueError, match=refusal):
+        run_bank(blocks, start)
+
+
 def test_float32_leaves_rounding_only():
     """A tone far outside the band of a narrow filter: the hardest case, 1e-7 of the input is left."""
     pole = 0.98 * np.exp(-0.05j)
