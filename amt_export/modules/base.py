@@ -1,7 +1,6 @@
 """What every module has: named inputs and outputs, a frozen form, a stream, and a description of its frames."""
 
 import copy
-from collections.abc import Sequence
 from typing import Any, ClassVar, List, Self, Tuple
 
 import torch
@@ -155,13 +154,6 @@ class AuditoryModule(DesignedModule):
             As forward takes them, with a batch dimension and in the module's dtype.
         """
         return None
-
-    def expected_rounding(self, tones: Sequence[float]) -> float:  # noqa: ARG002
-        """Largest relative difference that float32 leaves on tones in Hz, as an estimate.
-
-        0 where the default tolerance of parity is enough for every model.
-        """
-        return 0.0
 
     def centre_frequencies(self) -> list[float] | None:
         """Centre frequency of each channel or component in Hz, for the manifest."""

@@ -1,28 +1,18 @@
 """What both forms of the DRNL share: checks, published parameters, filters."""
 
-from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from amt_export.design.drnl import MODELS, SUBJECTS, drnl_parameters, resonance
-from amt_export.design.ears import both_ears_gain
-from amt_export.design.rounding import (
-    AMPLITUDE,
-    LEFT,
-    ONCE,
-    noise_gain,
-    tone_error,
-    tone_gain,
-)
 from amt_export.manifest.ports import Port
 from amt_export.modules.base import unrounded
 from amt_export.modules.filterbanks.audio_filter import AudioFilter
 from amt_export.modules.filterbanks.centre_frequencies import checked_rate, evenly_spaced
-from amt_export.modules.filterbanks.compression import SMALLEST, broken_stick, knee_velocity
+from amt_export.modules.filterbanks.compression import broken_stick, knee_velocity
 from amt_export.modules.reference import AMT, DOCUMENTED, checked_reference
-from amt_export.recurrence.state_space import StateSpace, amplified, series
+from amt_export.recurrence.state_space import StateSpace, amplified
 
 
 class DRNLParameters(AudioFilter):
@@ -134,29 +124,6 @@ class DRNLParameters(AudioFilter):
             a, b, exponent = self.compression()
         shape = [-1] + [1] * (resonant.dim() - 2)
         return broken_stick(resonant, a.reshape(shape), b.reshape(shape), exponent.reshape(shape))
-
-    @torch.no_grad()
-    def expected_rounding(self, tones: Sequence[float]) -> float:
-        """See `design.rounding`: more than usual where no channel is near a tone."""
-        fs = float(self.fs)
-        linear, before = self.linear_path(), self.nonlinear_filter(0)
-        behind = self.nonlinear_filter(self.lp_nlin)
-        a, b, exponent = (value.double().cpu() for value in self.compression())
-        found = [0.0]
-        for frequency in (tone for tone in tones if tone < 0.5 * fs):
-            amplitude = AMPLITUDE * both_ears_gain(frequency, fs)
-            resonant = tone_gain(before, frequency, fs) * amplitude
-            gain = torch.minimum(a, b * torch.clamp(resonant, min=SMALLEST) ** exponent)
-            peak = tone_gain(linear, frequency, fs) * amplitude
-            peak = peak + tone_gain(behind, frequency, fs) * gain * resonant
-            left = noise_gain(linear) * amplitude + noise_gain(behind) * gain * resonant
-            # What rounding leaves before the compression is compressed, where it is more than the tone there,
-            # and goes through the filter behind it too.
-            before_knee = LEFT * noise_gain(before) * amplitude
-            kept = torch.minimum(a, b * torch.maximum(resonant, before_knee) ** exponent)
-            left = left + ONCE * kept * noise_gain(series(before, behind)) * amplitude
-            found.append(tone_error(LEFT * left, peak))
-        return max(found)
 
     def centre_frequencies(self) -> list[float]:
         """In Hz."""

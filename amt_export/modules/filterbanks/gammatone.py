@@ -1,6 +1,5 @@
 """All-pole gammatone filterbank."""
 
-from collections.abc import Sequence
 from typing import ClassVar, Final, List, Tuple
 
 import torch
@@ -8,7 +7,6 @@ from torch import Tensor
 
 from amt_export.design.gammatone import default_betamul, gammatone_bandwidth, gammatone_pole
 from amt_export.design.polynomial import cascade_basis, expanded, from_coefficients
-from amt_export.design.rounding import LEFT, noise_gain, tone_error, tone_gain
 from amt_export.manifest.ports import Port, State
 from amt_export.modules.base import unrounded
 from amt_export.modules.filterbanks.audio_filter import AudioFilter
@@ -203,14 +201,6 @@ class GammatoneFilterbank(AudioFilter):
     def warm_up(self) -> int:
         """Samples of memory."""
         return settling_time(self.system(), TAIL)
-
-    @torch.no_grad()
-    def expected_rounding(self, tones: Sequence[float]) -> float:
-        """See `design.rounding`: more than usual where no channel is near a tone."""
-        system, fs = self.system(), float(self.fs)
-        left = LEFT * noise_gain(system)
-        heard = [tone for tone in tones if tone < 0.5 * fs]
-        return max((tone_error(left, tone_gain(system, f, fs)) for f in heard), default=0.0)
 
     def extra_repr(self) -> str:
         """Key parameters, as torch prints them."""

@@ -1,6 +1,5 @@
 """The peripheral front end of CASP as one graph: outer ear, middle ear, basilar membrane."""
 
-from collections.abc import Sequence
 from typing import ClassVar, List, Self, Tuple
 
 import torch
@@ -141,10 +140,6 @@ class CASPFrontEnd(AuditoryModule):
     def centre_frequencies(self) -> list[float]:
         """In Hz."""
         return self.drnl.centre_frequencies()
-
-    def expected_rounding(self, tones: Sequence[float]) -> float:
-        """As `DRNLFilterbank`."""
-        return self.drnl.expected_rounding(tones)
 
     def warm_up(self) -> int:
         """Samples of memory of all parts in a row."""

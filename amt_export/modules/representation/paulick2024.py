@@ -266,10 +266,6 @@ class Paulick2024(CASPFrontEnd):
         before = sum(part.warm_up() for part in parts)
         return super().warm_up() + before + FACTOR * self.modulation.warm_up()
 
-    def expected_rounding(self, tones: object) -> float:  # noqa: ARG002
-        """Nothing: tolerances are relative to the peak of the whole output."""
-        return 0.0
-
     def extra_repr(self) -> str:
         """Key parameters, as torch prints them."""
         return f"fs={self.fs:g}, reference={self.reference!r}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -77,20 +77,6 @@ def _spoken(samples: int, fs: float) -> Array:
     speech = _speech()
     position = np.arange(samples) / fs * SPEECH_RATE % (speech.size - 1)
     return np.interp(position, np.arange(speech.size), speech)
-
-
-def tones(samples: int, fs: float, heard: int, centres: Iterable[float] = ()) -> list[float]:
-    """Frequencies in Hz of what is as narrow as a tone in the first `heard` of so many samples of the suite.
-
-    Those of the two tones, and one for the sweep: the last of the `centres` in Hz that it has passed by then,
-    which makes the peak of the bank, or what it has reached where it has passed none. None if it has passed all
-    of them: each channel has a peak of its own then.
-    """
-    reached, wanted = LOWEST * (0.45 * fs / LOWEST) ** (heard / samples), list(centres)
-    passed = [centre for centre in wanted if centre <= reached]
-    if wanted and len(passed) == len(wanted):
-        return [1000.0, 4000.0]
-    return [1000.0, 4000.0, max(passed, default=reached)]
 
 
 def suite(samples: int, fs: float) -> dict[str, Array]:
