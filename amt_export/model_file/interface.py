@@ -10,8 +10,11 @@ from typing import Any, Literal, Union, get_args, get_origin
 from amt_export.model_file.limits import too_large
 from amt_export.model_file.section import Section, is_number
 
-# [export] precision and checkpoints set these, not [parameters].
-_NOT_PARAMETERS = ("dtype", "learnable")
+# Arguments of a constructor that are no parameters, and what sets them.
+_NOT_PARAMETERS = {
+    "dtype": "not a parameter; [export] precision sets it",
+    "learnable": "not a parameter; published models hold fixed values, and --checkpoint gives trained ones",
+}
 
 
 def constructor_keywords(section: Section, module: type[Any]) -> dict[str, object]:
@@ -38,8 +41,8 @@ def constructor_keywords(section: Section, module: type[Any]) -> dict[str, objec
         for name, parameter in _signature(module).items()
         if name not in _NOT_PARAMETERS
     }
-    for name in section.table.keys() & set(_NOT_PARAMETERS):
-        raise section.error(name, "not set here; dtype belongs to [export]")
+    for name in section.table.keys() & _NOT_PARAMETERS.keys():
+        raise section.error(name, _NOT_PARAMETERS[name])
     has_range = "fc" in keywords
     section.only([*keywords, "fc_range"] if has_range else keywords)
 

@@ -19,16 +19,31 @@ MODEL_FILE_BYTES = 2**20
 PARITIES = ("parity", "parity_db", "parity_mu")
 SECTIONS = ("model", "parameters", "inputs", "levels", "export", "stream", *PARITIES)
 
+
+def _reference(documented: str, torch_amt: str) -> str:
+    """The advice for a key whose values were renamed to those of `reference`."""
+    return (
+        f'write [parameters] reference = "documented" for "{documented}", '
+        f'reference = "torch_amt" for "{torch_amt}"'
+    )
+
+
 # Keys of earlier versions, and what says the same today.
 REMOVED = {
     "parameters": {
         "terms": 'filters have one arithmetic now; [export] precision = "float64" computes in double',
-        "merge": 'write reference = "documented" for "aligned", reference = "torch_amt" for "torch_amt"',
-        "summation": 'write reference = "documented" for "power", reference = "torch_amt" for "natural"',
     },
     "export": {"dtype": 'write precision = "float32" or "float64"; inputs and outputs are float32'},
     "parity": {"reference": "write float64, the precision that it is compared with"},
     "parity_db": {"reference": "write float64, the precision that it is compared with"},
+}
+# Keys that some modules had, by themselves or for one of their parts.
+MERGE = {"merge": _reference("aligned", "torch_amt")}
+SUMMATION = {"summation": _reference("power", "natural")}
+REMOVED_OF_MODULES = {
+    "MultiResolutionFFT": MERGE,
+    "ExcitationPattern": SUMMATION,
+    "Glasberg2002FrontEnd": MERGE | SUMMATION,
 }
 
 
@@ -81,10 +96,9 @@ def read_outline(path: Path) -> Outline:
     """
     document = Section(path, "", _parse(path))
     document.only(SECTIONS)
-    _refuse_removed(document)
-
     model = document.section("model", required=True)
     model.only(("name", "module", "description"))
+    _refuse_removed(document, str(model.table.get("module")))
     if model.text("name") != path.stem:
         raise model.error("name", f"must be the name of the file, {path.stem!r}")
     if not is_safe_name(path.stem):
@@ -117,9 +131,14 @@ def read_outline(path: Path) -> Outline:
     )
 
 
-def _refuse_removed(document: Section) -> None:
-    for name, keys in REMOVED.items():
-        section = document.section(name)
+def _refuse_removed(document: Section, module: str) -> None:
+    """Refuse keys of earlier versions, also in the tables of a front end's parts."""
+    of_module = REMOVED_OF_MODULES.get(module, {})
+    parameters = document.section("parameters")
+    parts = [key for key, value in parameters.table.items() if isinstance(value, dict)]
+    places = [(document.section(name), keys) for name, keys in REMOVED.items()]
+    places += [(parameters, of_module), *((parameters.section(key), of_module) for key in parts)]
+    for section, keys in places:
         for key in section.table.keys() & keys.keys():
             raise section.error(key, f"no longer a key; {keys[key]}")
 

@@ -80,7 +80,7 @@ class Section:
         table = self.table.get(name, {})
         if not isinstance(table, dict):
             raise self.error(name, "must be a table")
-        return Section(self.file, name, table)
+        return Section(self.file, f"{self.name}.{name}" if self.name else name, table)
 
     def text(self, key: str, default: str | None = None) -> str:
         """Return a non-empty string, in one line."""
