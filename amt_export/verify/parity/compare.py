@@ -13,9 +13,10 @@ from amt_export.manifest import BEYOND, ParityRow
 from amt_export.manifest.ports import Port
 from amt_export.verify.parity.metric import Array, by_channel
 
-# Largest share of the frames of noise that may be left out. In the suite it is 2 %: noise at 20 dB SPL has
-# components at the absolute threshold, louder noise has none.
-MOST_LEFT_OUT = 0.2
+# Largest share of the frames of one noise that may be left out. In the suite it is 16 to 19 % at 1e-8 Pa, 3 to
+# 7 % at 20 dB SPL, and 0 for louder noise. A few frames may be left out of short signals, whose shares vary:
+# 6 of 20 at 1e-8 Pa.
+MOST_LEFT_OUT, FEW_FRAMES = 0.25, 2
 
 # Behind a difference, by its kind. Model units are the only absolute ones so far.
 UNITS = {"db": " dB", "absolute": " MU"}
@@ -138,16 +139,18 @@ def check_left_out(name: str, cases: Iterable[Case]) -> None:
     Raises
     ------
     ParityError
-        If more than `MOST_LEFT_OUT` of the frames of all noise signals are left out.
+        If more than `MOST_LEFT_OUT` of the frames of a noise signal are left out.
     """
-    masks = [c.left_out for c in cases if c.left_out is not None and c.signal.startswith("noise")]
-    left_out = sum(int(mask.sum()) for mask in masks)
-    frames = sum(mask.size for mask in masks)
-    if left_out > max(1.0, MOST_LEFT_OUT * frames):
-        raise ParityError(
-            f"{name}: {left_out} of {frames} frames of noise have a component within 0.01 dB of the "
-            f"relevance threshold and cannot be compared; {MOST_LEFT_OUT:.0%} may. Choose another threshold"
-        )
+    for case in cases:
+        if case.left_out is None or "noise" not in case.signal:
+            continue
+        left_out, frames = int(case.left_out.sum()), case.left_out.size
+        most = int(MOST_LEFT_OUT * frames) + FEW_FRAMES
+        if left_out > most:
+            raise ParityError(
+                f"{name}: {left_out} of {frames} frames of {case.signal} have a component within 0.01 dB "
+                f"of the relevance threshold and cannot be compared; {most} may. Choose another threshold"
+            )
 
 
 def rows_of(

@@ -87,15 +87,17 @@ def test_modules_without_a_threshold_leave_nothing_out():
     assert (worst.left_out, worst.frames) == (0, 0)
 
 
-def test_a_fifth_of_the_frames_of_noise_may_be_left_out():
-    def noises(count):
-        mask = np.arange(100)[None] < count
-        return [Case("noise_20dB", {}, {}, mask), Case("speech", {}, {}, np.ones((1, 100), bool))]
+def with_left_out(signal: str, count: int, frames: int = 100) -> Case:
+    return Case(signal, {}, {}, np.arange(frames)[None] < count)
 
-    check_left_out("m", noises(20))
-    check_left_out("m", [Case("noise_20dB", {}, {}, np.ones((1, 1), bool))])
-    with pytest.raises(ParityError, match="m: 21 of 100 frames of noise") as error:
-        check_left_out("m", noises(21))
+
+@pytest.mark.parametrize("signal", ["noise_20dB", "tiny_noise"])
+def test_a_quarter_of_the_frames_of_each_noise_may_be_left_out(signal):
+    others = [with_left_out("noise_94dB", 0, 1000), with_left_out("speech", 100)]
+    check_left_out("m", [*others, with_left_out(signal, 25)])
+    check_left_out("m", [with_left_out(signal, 1, 1)])
+    with pytest.raises(ParityError, match=f"m: 28 of 100 frames of {signal}") as error:
+        check_left_out("m", [*others, with_left_out(signal, 28)])
     assert "\n" not in str(error.value)
 
 
