@@ -41,7 +41,11 @@ BAD = [
     ("fs = 16000", "fs = 16000\nwindow_lengths = 64", "must be a list of numbers"),
     ("fs = 16000", "fs = 16000\noptions = [1]", "must be a table"),
     ("fs = 16000", 'fs = 16000\ndtype = "float64"', r"dtype .*\[export\] precision sets it"),
-    ("fs = 16000", "fs = 16000\nlearnable = true", "learnable = true: not a parameter; .*--checkpoint"),
+    (
+        "fs = 16000",
+        "fs = 16000\nlearnable = true",
+        "learnable = true: not a parameter; .*--checkpoint",
+    ),
     ("fs = 16000", "fs = 16000\nfc = [500.0]", "either fc or fc_range"),
     ("fc_range = [100, 8000.0]", "", r"fc: this key is missing \(or fc_range"),
     ("[100, 8000.0]", "[100]", "must be two numbers"),
@@ -106,7 +110,9 @@ def test_a_bad_file_is_refused_in_one_line(load, old, new, named):
     assert "\n" not in message
 
 
-REFERENCE = r"\] {} = .*: no longer a key; write \[parameters\] reference = \"documented\" for \"{}\""
+REFERENCE = (
+    r"\] {} = .*: no longer a key; write \[parameters\] reference = \"documented\" for \"{}\""
+)
 
 
 @pytest.mark.parametrize(
