@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -35,27 +34,6 @@ def test_no_block_has_no_state():
     found, last = prefix_scan(torch.zeros(1, 1, 0, 4), torch.ones(1, 1, 1, 4), tables)
     assert found.shape == (1, 1, 0, 4)
     assert torch.equal(last, torch.ones(1, 1, 1, 4))
-
-
-@given(count=st.integers(1, 20000), memory=st.integers(1, 30000))
-@settings(max_examples=200, deadline=None)
-def test_groups_hold_all_blocks_or_all_that_is_remembered(count, memory):
-    radices = choose_radices(count, memory)
-    assert all(2 <= radix <= 8 for radix in radices[:-1])
-    assert 1 <= radices[-1] <= 9
-    held = int(np.prod(radices))
-    assert held >= min(count, memory)
-
-
-@pytest.mark.parametrize("count", [8, 16, 400, 500, 700, 980, 1000])
-def test_nothing_is_padded_at_the_lengths_of_the_published_models(count):
-    *radices, top = choose_radices(count, 2**40)
-    assert np.prod(radices) * (top - 1) == count
-
-
-def test_any_number_of_blocks_needs_a_memory_only():
-    radices = choose_radices(0, 1000)
-    assert np.prod(radices) >= 1000
 
 
 def test_sliding_windows():

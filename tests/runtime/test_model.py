@@ -27,6 +27,8 @@ from support.runtime import (
     rewrite,
 )
 
+CUDA = "CUDAExecutionProvider"
+
 
 def test_call_by_position_and_by_name(fir_model):
     audio = noise(1, LENGTH)
@@ -197,26 +199,41 @@ def test_core_ml_needs_macos(tmp_path, monkeypatch):
         runtime.load(folder, "coreml")
 
 
-def test_cuda_multiplies_exactly_unless_asked_otherwise():
-    from amt_export.runtime.backends import _exact
+@pytest.mark.parametrize(
+    ("given", "asked"),
+    [
+        (CUDA, (CUDA, {"use_tf32": "0"})),
+        ((CUDA, {"device_id": 1}), (CUDA, {"use_tf32": "0", "device_id": 1})),
+        ((CUDA, {"use_tf32": "1"}), (CUDA, {"use_tf32": "1"})),
+        ("CPUExecutionProvider", ("CPUExecutionProvider", {})),
+    ],
+)
+def test_cuda_multiplies_exactly_unless_asked_otherwise(tmp_path, monkeypatch, given, asked):
+    """What ONNX Runtime is asked for; no GPU is needed to see it."""
+    import onnxruntime
 
-    cuda = "CUDAExecutionProvider"
-    assert _exact(cuda) == (cuda, {"use_tf32": "0"})
-    assert _exact((cuda, {"device_id": 1})) == (cuda, {"use_tf32": "0", "device_id": 1})
-    assert _exact((cuda, {"use_tf32": "1"})) == (cuda, {"use_tf32": "1"})
-    assert _exact("CPUExecutionProvider") == ("CPUExecutionProvider", {})
+    requests = []
+
+    def session(_path, _options, providers):
+        requests.extend(providers)
+        raise RuntimeError("no such device here")
+
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [asked[0]])
+    monkeypatch.setattr(onnxruntime, "InferenceSession", session)
+    with pytest.raises(ArtifactError, match="no such device here"):
+        runtime.load(publish_fir(tmp_path), providers=[given])
+    assert requests == [asked]
 
 
 def test_a_provider_that_does_not_start(tmp_path, monkeypatch):
     import onnxruntime
 
-    cuda = "CUDAExecutionProvider"
-    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [cuda])
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CUDA])
     with (
         pytest.warns(UserWarning, match="not in available provider names"),
         pytest.raises(BackendError, match="does not start on this machine"),
     ):
-        runtime.load(publish_fir(tmp_path), providers=[cuda])
+        runtime.load(publish_fir(tmp_path), providers=[CUDA])
 
 
 @pytest.mark.filterwarnings("ignore:.torch.jit.* is deprecated:DeprecationWarning")

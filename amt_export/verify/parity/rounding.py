@@ -18,8 +18,8 @@ from amt_export.verify.parity.compare import Case, failing, measure
 
 # 3e-5 dB: less than any rounding that is looked for, and enough to change the last bits of every sample.
 LOUDER = 1.0 + 2.0**-18
-# Multiple of the difference that `LOUDER` makes by which float32 may differ from float64. Of 150 random gammatone
-# filterbanks, DRNLs and CASP front ends of one to eight channels the worst needed 1.44, half of them 0.6.
+# Multiple of the difference that `LOUDER` makes by which float32 may differ from float64. Of 150 random
+# gammatone filterbanks, DRNLs and CASP front ends of one to eight channels the worst needed 1.44, half 0.6.
 OF_LOUDER = 2.5
 # Multiple of eager torch's difference from float64 by which a file may differ from eager torch: it adds up the
 # same numbers in another order. In ONNX Runtime and Core ML the worst of 50 files of such banks needed 1.33.

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from amt_export.export import capture
-from amt_export.verify.divergence.search import _chunks, relative
+from amt_export.verify.divergence.search import relative
 from amt_export.verify.divergence.torch_values import TorchValues
 
 
@@ -52,8 +52,3 @@ def test_relative_differences():
     assert relative(np.array([math.inf, 1.0]), np.array([math.inf, 1.0])) == 0.0
     assert relative(np.array([True, False]), np.array([True, True])) == 1.0
     assert relative(np.zeros((1, 0)), np.zeros((1, 0))) == 0.0
-
-
-def test_chunks_fit():
-    sizes = {"a": 5_000_000, "b": 2_000_000, "c": 2_000_000, "d": 50_000_000, "e": 1}
-    assert list(_chunks(sizes)) == [{"a", "b"}, {"c"}, {"d"}, {"e"}]
