@@ -8,6 +8,8 @@ from amt_export.manifest.json_records import OMITTED
 
 BEYOND = 1e300
 """Stands for infinity, which JSON has no number for. It is beyond every tolerance."""
+BATCHES = (1, 3)
+"""Batches in which a file with a free one is compared, beside that of the model file."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from importlib.resources import files
 from urllib.parse import quote
 
 from amt_export.manifest import Manifest, Port
+from amt_export.manifest.parity_row import BATCHES
 from amt_export.manifest.phrases import count
 from amt_export.manifest.ports import FRAME_LEVELS
 from amt_export.report.about import LEVELS, about
@@ -156,6 +157,12 @@ def _limits(manifest: Manifest) -> list[str]:
         rows = count(manifest.inputs[0].shape[0] or 1, "signal")
         longer = " `Model.process` takes any length." if _timing(manifest) else ""
         found.append(f"The files take arrays of exactly these shapes: {rows} at a time.{longer}")
+    else:
+        batches = " and ".join(map(str, BATCHES))
+        found.append(
+            "The files take any number of signals at a time, except Core ML. "
+            f"Parity was measured with {batches}."
+        )
     return found
 
 

@@ -57,6 +57,10 @@ def test_rows_of_a_batch_are_those_alone(published):
     np.testing.assert_allclose(joined, together, atol=1e-6 * np.abs(alone).max())
 
 
+def test_the_card_says_which_batches_were_compared(published):
+    assert "Parity was measured with 1 and 3." in (published / "README.md").read_text()
+
+
 def test_lint_knows_what_the_manifest_says(published):
     assert not errors_of(lint(published))
 

@@ -145,6 +145,8 @@ class MultiResolutionFFT(CentredModule):
             band.register_buffer("weight", weight, persistent=False)
             band.samples = self.samples
             tables += [table, table]  # for Re^2 and Im^2
+        # Most of it is zeros, which Core ML files store (1 MB). Gathering the two bins of each frequency instead
+        # takes ONNX Runtime three times as long as this product (580 and 180 us for 32 frames).
         reading = torch.cat(tables).to(like.dtype)
         self.register_buffer("reading", reading, persistent=False)
         bins = torch.arange(self.longest // 2 + 1, dtype=torch.float64, device=like.device)

@@ -10,6 +10,7 @@ from torch import nn
 
 from amt_export.export import FORMATS
 from amt_export.manifest import Manifest, ParityRow
+from amt_export.manifest.parity_row import BATCHES
 from amt_export.manifest.ports import courses
 from amt_export.model_file import ModelSpec
 from amt_export.modules.base import AuditoryModule
@@ -25,8 +26,6 @@ from amt_export.verify.parity.vectors import VECTORS, save_vectors
 
 # Formats that run the kernels of eager torch and round alike.
 SAME_KERNELS = ("torchscript", "exported_program")
-# Batches that a free one is tried with.
-BATCHES = (1, 3)
 
 Progress = Callable[[str, float], None]
 
