@@ -37,12 +37,18 @@ SPEECH = ROOT / "tests" / "data" / "speech_22k.wav"
 SPEECH_LEVEL = 65.0  # dB SPL: somebody talking at a metre
 MOST_AT_ONCE = 4  # more than that only wait for memory
 EACH = 5 << 30  # bytes; a process that builds the largest models keeps up to 4.4 GB
+# Of 1 to 4 minutes each: begun last, one of them would run alone while the other processors wait.
 SLOW = (
+    "paulick2024_44k",
+    "paulick2024_44k_float64",
+    "paulick2024_hix_44k",
+    "dau1997_44k",
     "moore2016_loudness_32k",
     "moore2016_loudness_diffuse_32k",
     "moore2016_loudness_eardrum_32k",
     "moore2016_excitation_32k",
     "moore2016_frontend_32k",
+    "dau1997_16k",
     "moore2016_spectrum_32k",
 )
 stopped: list[Event] = []

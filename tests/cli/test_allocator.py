@@ -34,6 +34,19 @@ def test_what_was_imported_is_not_searched_for_garbage():
     assert gc.get_freeze_count() > len(sys.modules)
 
 
+def test_garbage_is_searched_for_less_often():
+    usual = gc.get_threshold()
+    try:
+        gc.set_threshold(700)
+        long_work.prepare_for_long_work()
+        gc.collect()
+        before = gc.get_stats()[0]["collections"]
+        kept = [[] for _ in range(10_000)]  # noqa: F841
+        assert gc.get_stats()[0]["collections"] == before
+    finally:
+        gc.set_threshold(*usual)
+
+
 def test_another_c_library_is_left_alone(monkeypatch):
     monkeypatch.setattr(long_work.ctypes, "CDLL", lambda _name: object())
     long_work.prepare_for_long_work()

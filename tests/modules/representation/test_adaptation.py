@@ -72,6 +72,13 @@ def test_sweeps_contract(minlvl, tau):
     assert max(contraction(loops, envelopes)) <= LIMIT
 
 
+def test_loops_that_are_not_solved_yet_get_more_sweeps(monkeypatch):
+    loops = AdaptationLoops(16000, dtype=torch.float64)
+    found = contraction(loops, onset_inputs(loops))
+    monkeypatch.setattr("amt_export.verify.contraction.FEW", 3)
+    assert contraction(loops, onset_inputs(loops)) == pytest.approx(found, rel=1e-6)
+
+
 def test_a_model_that_does_not_contract_is_refused(monkeypatch):
     model = Dau1997(16000, flow=950.0, fhigh=1050.0, dtype=torch.float64)
     check_contraction(model, "models/dau.toml")
