@@ -22,7 +22,7 @@ NEGLIGIBLE = 1e-10
 # The solution is found when a sweep changes nothing above this. The error left is then as small, and cannot be
 # seen in a share: it is a thousandth of what is negligible.
 STANDSTILL = 1e-13
-# Sweeps that are tried: most loops are solved after the fewer ones, and the more ones leave nothing at the limit.
+# Sweeps that are tried: most loops are solved after the few, and the many leave nothing even at the limit.
 FEW, MANY = 20, 60
 SECONDS = 0.25
 # Above the minimum level in dB, where a level of 1 is at most.
@@ -73,7 +73,7 @@ def contraction(loops: AdaptationLoops, inputs: Tensor) -> list[float]:
 def _solution(
     loop: AdaptationLoop, u: Tensor, state: Tensor, samples: int
 ) -> tuple[list[Tensor], Tensor]:
-    """Logarithms of all guesses of the state, the last one of which is the solution, and what the loop gives."""
+    """Logarithms of all guesses of the state, which end with the solution, and the output of the loop."""
     for sweeps in (FEW, MANY):
         guesses, y = loop.guesses(u, state, sweeps)
         logs = [from_blocks(guess)[:, :, :samples].log() for guess in guesses]
