@@ -10,7 +10,7 @@ TRIM_THRESHOLD, MMAP_MAX = -1, -4
 NEVER, NONE = -1, 0
 
 
-def prepare_for_long_work() -> None:
+def tune_memory_management() -> None:
     """Keep memory that was used once, and leave out of garbage collections what is there already.
 
     Arrays of some megabytes come and go by the thousand. By default glibc gives them back to the

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from amt_export.cli.exit_codes import USAGE_ERROR
-from amt_export.cli.terminal.errors import complain
+from amt_export.cli.terminal.errors import print_error
 from amt_export.runtime.lookup import ARTIFACTS
 
 Commands = Any
@@ -36,7 +36,7 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> tuple[argparse.Namespace, list[str]]:
-        """Parse, and complain about what is left as long as it is known which command has no such option."""
+        """Parse, and report what is left as long as it is known which command has no such option."""
         parsed, left = super().parse_known_args(args, namespace)
         if left and self._subparsers is None:
             self.error(self._unrecognized(left))
@@ -58,7 +58,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print one line and exit."""
-        complain(f"{message} (see {self.prog} --help)")
+        print_error(f"{message} (see {self.prog} --help)")
         raise SystemExit(USAGE_ERROR)
 
 

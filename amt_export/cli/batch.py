@@ -17,7 +17,7 @@ from amt_export.cli.sinks.files import result_files
 from amt_export.cli.sinks.picture import check_limits
 from amt_export.cli.summary import SUMMARY, write_summary
 from amt_export.cli.terminal.console import Table
-from amt_export.cli.terminal.errors import complain, warn_all
+from amt_export.cli.terminal.errors import print_error, warn_all
 from amt_export.cli.terminal.loudness import loudness_level
 from amt_export.cli.terminal.progress import bar
 from amt_export.cli.terminal.tables import count, decibels, duration, number, output, plain_table
@@ -116,7 +116,7 @@ def run_all(settings: Settings, tasks: Sequence[Task], out: Path, jobs: int) -> 
         for outcome in done:
             outcomes[outcome.source] = outcome
             if outcome.error:
-                complain(outcome.error, "skipped")
+                print_error(outcome.error, "skipped")
             warn_all(outcome.remarks)
     ordered = [outcomes[task.source] for task in tasks]
     write_summary(out / SUMMARY, ordered, out)

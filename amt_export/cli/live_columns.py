@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from amt_export.cli.terminal.scale import DecibelScale, LinearScale, Scale
 from amt_export.errors import InputError
 from amt_export.manifest import Manifest, Port
-from amt_export.plot.level_columns import DENSITIES, DRAWN, FLOOR, P0, WAVES, Meter
+from amt_export.plot.level_columns import DENSITIES, DRAWN, FLOOR, P0, WAVES, ColumnMeans
 from amt_export.plot.loudness import SPECIFIC
 from amt_export.runtime.loudness import LoudnessOutputs, both_ears, loudness_outputs
 from amt_export.runtime.phon import phon
@@ -53,7 +53,7 @@ class Levels:
     """Levels of every channel in dB."""
 
     def __init__(self, manifest: Manifest, port: Port) -> None:
-        self._port, self._meter = port, Meter(port, 1)
+        self._port, self._meter = port, ColumnMeans(port, 1)
         self.name = port.name.replace("_", " ")
         self.frequencies = np.asarray(manifest.centre_frequencies, np.float64)
         self.scale: Scale | None = DecibelScale()
@@ -72,7 +72,7 @@ class Levels:
 
     def widen(self, width: int) -> None:
         """See `Columns`."""
-        self._meter = Meter(self._port, width)
+        self._meter = ColumnMeans(self._port, width)
 
     def add(self, outputs: Outputs) -> Array:
         """See `Columns`."""
@@ -90,7 +90,7 @@ class Specific:
 
     def __init__(self, manifest: Manifest, port: Port) -> None:
         self._port = replace(port, axes=("batch", "frame", "channel"))
-        self._meter = Meter(self._port, 1)
+        self._meter = ColumnMeans(self._port, 1)
         self.name, self.unit = f"{port.name} loudness", "sone/Cam"
         self.frequencies = np.asarray(manifest.centre_frequencies, np.float64)
         self.scale: Scale | None = LinearScale()
@@ -103,7 +103,7 @@ class Specific:
 
     def widen(self, width: int) -> None:
         """See `Columns`."""
-        self._meter = Meter(self._port, width)
+        self._meter = ColumnMeans(self._port, width)
 
     def add(self, outputs: Outputs) -> Array:
         """See `Columns`."""
@@ -115,7 +115,7 @@ class Level:
 
     def __init__(self, outputs: LoudnessOutputs) -> None:
         port = replace(outputs.short_term, axes=("batch", "frame", "channel"))
-        self._name, self._port, self._meter = port.name, port, Meter(port, 1)
+        self._name, self._port, self._meter = port.name, port, ColumnMeans(port, 1)
         self.name, self.unit = f"{port.name.replace('_', '-')} loudness level", "phon"
         self.frequencies = np.zeros(1)
         self.scale: Scale | None = None
@@ -128,7 +128,7 @@ class Level:
 
     def widen(self, width: int) -> None:
         """See `Columns`."""
-        self._meter = Meter(self._port, width)
+        self._meter = ColumnMeans(self._port, width)
 
     def add(self, outputs: Outputs) -> Array:
         """See `Columns`."""

@@ -6,7 +6,7 @@ from argparse import ArgumentParser
 
 from amt_export.audio.reader import AudioReader
 from amt_export.cli.arguments import decibel, one_of
-from amt_export.cli.terminal.errors import complain
+from amt_export.cli.terminal.errors import print_error
 from amt_export.manifest import Manifest
 from amt_export.runtime.backends import OPENERS
 
@@ -49,7 +49,7 @@ def add_calibration(
 def warn_of_diotic(manifest: Manifest, *, diotic: bool) -> None:
     """Warn that ``--diotic`` has no effect on a model of one ear."""
     if diotic and "ear" not in manifest.inputs[0].axes:
-        complain(f"--diotic has no effect, as {manifest.name} has one ear", "warning")
+        print_error(f"--diotic has no effect, as {manifest.name} has one ear", "warning")
 
 
 def remark_diotic(recording: AudioReader, *, diotic: bool) -> None:

@@ -10,7 +10,7 @@ from amt_export.errors import MissingDependencyError
 
 
 @dataclass(frozen=True)
-class Absent:
+class UnavailableCommand:
     """Stands where the command would; says what is missing when it is called.
 
     Parameters

@@ -79,7 +79,7 @@ class Port:
         return sized(self.shape, batch)
 
 
-def courses(ports: Iterable[Port]) -> tuple[Port, ...]:
+def stream_outputs(ports: Iterable[Port]) -> tuple[Port, ...]:
     """Return the outputs of a stream: all except those that are reduced from another one."""
     return tuple(port for port in ports if port.reduced_from is None)
 

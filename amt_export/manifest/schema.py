@@ -29,7 +29,7 @@ from amt_export.manifest.ports import Port as Port
 from amt_export.manifest.ports import sized
 from amt_export.manifest.safe_files import MANIFEST_BYTES, read_file
 from amt_export.manifest.schema1 import converted
-from amt_export.manifest.validation import implausible
+from amt_export.manifest.validation import invalid_value
 
 SCHEMA = 2
 METADATA_KEY = "amt_export.manifest"
@@ -215,7 +215,7 @@ class Manifest:
             manifest = cast(Manifest, decode(content, cls))
         except MismatchError as error:
             raise ArtifactError(f"{source}: {error}; build the model again") from error
-        if problem := implausible(manifest):
+        if problem := invalid_value(manifest):
             raise ArtifactError(f"{source}: {problem}; build the model again")
         return manifest
 

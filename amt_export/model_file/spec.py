@@ -10,9 +10,9 @@ from typing import Any
 from amt_export.errors import SpecError
 from amt_export.model_file.interface import constructor_keywords, input_shapes
 from amt_export.model_file.limits import too_many
+from amt_export.model_file.lookup import find_model_file
 from amt_export.model_file.outline import FORMATS as FORMATS
 from amt_export.model_file.outline import Batch, Precision, read_outline
-from amt_export.model_file.places import find_model_file
 from amt_export.model_file.section import Section
 
 # Largest relative difference of linear outputs. torch's own formats run the same kernels; other runtimes add in

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from amt_export.manifest.ports import courses
+from amt_export.manifest.ports import stream_outputs
 from amt_export.modules.base import AuditoryModule
 from amt_export.modules.representation.stage import ChannelStage
 
@@ -77,7 +77,7 @@ class StreamForm(nn.Module):
         self.meanings = tuple(state.meaning for state in module.states)
         names = [f"state_{state.name}" for state in module.states]
         self.input_names = (module.input_ports[0].name, *names)
-        self.ports = courses(module.output_ports)
+        self.ports = stream_outputs(module.output_ports)
         self.output_names = (
             *(port.name for port in self.ports),
             *(f"next_{name}" for name in names),

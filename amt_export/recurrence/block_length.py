@@ -11,7 +11,7 @@ BLOCK, LONG = 32, 48
 # Columns that matrix products work on at once (AVX-512, or two registers of AVX2).
 LANES = 16
 # A stream may have to take longer blocks than that, since they divide its own.
-LONGEST = 256
+LONGEST_BLOCK = 256
 
 
 class Blocks(NamedTuple):
@@ -67,9 +67,9 @@ def stream_blocks(samples: int) -> Blocks:
     """
     if samples <= 2 * BLOCK:
         return Blocks(samples, 1)
-    for length in range(BLOCK, LONGEST + 1):
+    for length in range(BLOCK, LONGEST_BLOCK + 1):
         if samples % length == 0:
             return Blocks(length, samples // length)
     raise ValueError(
-        f"no divisor from {BLOCK} to {LONGEST}; take a multiple of {BLOCK}, or at most {2 * BLOCK}"
+        f"no divisor from {BLOCK} to {LONGEST_BLOCK}; take a multiple of {BLOCK}, or at most {2 * BLOCK}"
     )

@@ -8,7 +8,7 @@ from torch import Tensor
 from amt_export.recurrence.state_space import StateSpace
 
 # No filter of hearing has a memory of more than 2^26 steps: 23 minutes of samples at 48 kHz.
-LONGEST = 26
+LONGEST_BITS = 26
 
 
 def memory_steps(system: StateSpace, block: int, tolerance: float) -> int:
@@ -54,10 +54,10 @@ def settling_time(system: StateSpace, tail: float) -> int:
 def _steps(step: Tensor, state: Tensor, limit: Tensor) -> int:
     """The smallest n >= 1 with |step^n state| <= limit in all channels, found bit by bit."""
     powers = [step]
-    for _ in range(LONGEST - 1):
+    for _ in range(LONGEST_BITS - 1):
         powers.append(powers[-1] @ powers[-1])
     count = 0
-    for bit in reversed(range(LONGEST)):
+    for bit in reversed(range(LONGEST_BITS)):
         later = powers[bit] @ state
         if bool((torch.linalg.vector_norm(later, dim=(1, 2)) > limit).any()):
             state = later

@@ -199,7 +199,7 @@ def series(first: StateSpace, second: StateSpace) -> StateSpace:
     return StateSpace(a, b, c, first.d * second.d)
 
 
-def amplified(system: StateSpace, gain: Tensor) -> StateSpace:
+def scale_output(system: StateSpace, gain: Tensor) -> StateSpace:
     """A system whose output is multiplied with a gain.
 
     Parameters
@@ -210,7 +210,7 @@ def amplified(system: StateSpace, gain: Tensor) -> StateSpace:
     return StateSpace(system.A, system.b, system.c * gain[:, None], system.d * gain)
 
 
-def driven(system: StateSpace, gain: Tensor) -> StateSpace:
+def scale_input(system: StateSpace, gain: Tensor) -> StateSpace:
     """A system whose input is multiplied with a gain; its states grow by it.
 
     Parameters

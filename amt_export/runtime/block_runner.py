@@ -12,7 +12,7 @@ from amt_export.errors import StreamError
 from amt_export.manifest import Manifest, StreamInfo
 from amt_export.runtime.axes import cut, time_axis
 from amt_export.runtime.backends import Backend
-from amt_export.runtime.finite import CALIBRATED, is_finite, restart_spoilt
+from amt_export.runtime.finite import CALIBRATED, is_finite, reset_nonfinite
 
 Array = NDArray[Any]
 
@@ -104,4 +104,4 @@ class BlockRunner:
             raise StreamError(self.broken).for_command_line(f"{cause}; {CALIBRATED}")
         self.resets += 1
         warnings.warn(f"{where}; the stream restarts from silence", RuntimeWarning, stacklevel=4)
-        restart_spoilt(self.states, self._info.states)
+        reset_nonfinite(self.states, self._info.states)

@@ -23,7 +23,7 @@ from amt_export.runtime.joining import (
     join_windows,
     mended_end,
     needs_stream,
-    reduce_courses,
+    reduce_outputs,
 )
 from amt_export.runtime.stream import Stream
 from amt_export.runtime.stream_state import mirrored
@@ -272,7 +272,7 @@ class Model:
             outputs = join_windows(self._backend, self._manifest, rows)
             if end_matters(self._manifest) and rows.shape[-1] != port.sized()[-1]:
                 self._mend_end(outputs, rows)
-        outputs = reduce_courses(outputs, self._manifest)
+        outputs = reduce_outputs(outputs, self._manifest)
         if strict:
             check_outputs(outputs, {output.name: output.axes for output in self._manifest.outputs})
         timed = {

@@ -91,7 +91,7 @@ def test_the_interpreter_says_that_it_was_it(published, capsys):
         ("type", "the program declares int32"),
     ],
 )
-def test_check_refuses_a_spoiled_package(how, message, published, proven, tmp_path, capsys):
+def test_check_refuses_a_damaged_package(how, message, published, proven, tmp_path, capsys):
     folder = Path(shutil.copytree(published, tmp_path / "small"))
     package = folder / "small.mlpackage"
     path = weight_file(package)

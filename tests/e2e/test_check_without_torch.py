@@ -9,7 +9,7 @@ from pathlib import Path
 
 from amt_export.errors import MissingDependencyError
 from support.filters import ROOT
-from support.folders import sign, spoil_channel
+from support.folders import scale_channel, sign
 
 HEAVY = ("torch", "onnx", "onnxscript", "coremltools", "scipy", "rich", "matplotlib", "soundfile")
 
@@ -49,7 +49,7 @@ def test_numpy_and_onnxruntime_are_enough(published, tmp_path):
 
 def test_a_wrong_number_is_found_without_torch(writable, tmp_path):
     folder = writable("gammatone")
-    spoil_channel(folder / "gammatone.onnx", 1, 1.0001)
+    scale_channel(folder / "gammatone.onnx", 1, 1.0001)
     sign(folder)
     done = check_without(tmp_path, folder, *HEAVY)
     assert done.returncode == 1

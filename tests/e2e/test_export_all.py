@@ -113,7 +113,7 @@ def test_a_process_that_has_not_heard_ctrl_c_builds_nothing_either(script):
     """One that was still starting, when the pool had handed it a model already."""
     found = found_in(script)
     event = multiprocessing.get_context("spawn").Event()
-    found["prepare"].__globals__["prepare_for_long_work"] = lambda: (
+    found["prepare"].__globals__["tune_memory_management"] = lambda: (
         None
     )  # the tests go on after this
     found["prepare"](event)

@@ -284,11 +284,11 @@ def test_models_agree_with_their_vectors_and_damage_is_seen(node, name):
         assert len(verdict["signals"]) == 4
         # Zero of everything would be a comparison of nothing.
         assert any(finding["difference"] > 0 for finding in verdict["findings"])
-    assert not found["spoilt"]
+    assert not found["damaged"]
 
 
 def test_other_files_are_refused_in_one_line(node):
-    found = node(task="refused", folder=app_model(SAMPLES), spoilt=f"{SAMPLES}.stream.onnx")
+    found = node(task="refused", folder=app_model(SAMPLES), damaged=f"{SAMPLES}.stream.onnx")
     assert found["good"] is None
     assert "is not the file that was published" in found["altered"]
     assert "/no/such/folder/manifest.json: cannot be read" in found["none"]

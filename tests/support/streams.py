@@ -199,11 +199,11 @@ def close(found, expected) -> None:
 class TooLoud:
     """A backend whose answer is infinite where the audio is too large, in its output or its state."""
 
-    def __init__(self, inner, spoilt):
-        self.inner, self.spoilt = inner, spoilt
+    def __init__(self, inner, nonfinite):
+        self.inner, self.nonfinite = inner, nonfinite
 
     def run(self, inputs):
         answer = dict(self.inner.run(inputs))
         if np.abs(inputs["audio"]).max() > 1e30:
-            answer[self.spoilt] = answer[self.spoilt] * np.float32(np.inf)
+            answer[self.nonfinite] = answer[self.nonfinite] * np.float32(np.inf)
         return answer

@@ -12,7 +12,7 @@ from amt_export.cli.benchmark import Measured, Missing, audio_seconds, measure_f
 from amt_export.cli.peer import NAME, find_peer
 from amt_export.cli.streams import streams_table
 from amt_export.cli.terminal.console import Table
-from amt_export.cli.terminal.errors import complain
+from amt_export.cli.terminal.errors import print_error
 from amt_export.cli.terminal.tables import (
     count,
     difference,
@@ -25,7 +25,7 @@ from amt_export.cli.terminal.tables import (
 from amt_export.cli.timing import Contender
 from amt_export.errors import ArtifactError
 from amt_export.manifest import FileEntry, Manifest, ParityRow
-from amt_export.runtime.lookup import find_model, places, published_names
+from amt_export.runtime.lookup import find_model, model_folders, published_names
 
 DESCRIPTION = """\
 Measure published artifacts: each one runs on a test signal of its own folder,
@@ -99,7 +99,7 @@ def run(arguments: Namespace) -> int:
         if not arguments.json:
             _print(found)
     for line in missing.lines():  # once, not for every model
-        complain(line, "warning")
+        print_error(line, "warning")
     if arguments.json:
         print(json_text(tuple(measured)))  # noqa: T201
     else:
@@ -112,7 +112,7 @@ def run(arguments: Namespace) -> int:
 def _folders(arguments: Namespace) -> list[Path]:
     out: Path = arguments.out
     if not arguments.models:
-        for place in places(out):
+        for place in model_folders(out):
             if names := published_names(place):
                 return [place / name for name in names]
         raise ArtifactError(f"{out}: nothing is published here; amt-export build")

@@ -9,9 +9,9 @@ from argparse import Namespace
 from contextlib import redirect_stderr
 from pathlib import Path
 
-from amt_export.cli.allocator import prepare_for_long_work
+from amt_export.cli.allocator import tune_memory_management
 from amt_export.cli.arguments import Commands, Parser, add_quiet, one_of, positive
-from amt_export.cli.terminal.errors import complain
+from amt_export.cli.terminal.errors import print_error
 from amt_export.cli.terminal.progress import bar
 from amt_export.cli.terminal.tables import (
     count,
@@ -26,7 +26,7 @@ from amt_export.cli.terminal.tables import (
 from amt_export.errors import AmtExportError, MissingDependencyError, ParityError, require
 from amt_export.manifest import Manifest
 from amt_export.model_file import FORMATS, ModelSpec, load_spec, model_files
-from amt_export.model_file.places import OWN
+from amt_export.model_file.lookup import OWN
 
 DESCRIPTION = """\
 Export models, compare every artifact with torch, publish DIR/<name>/.
@@ -132,7 +132,7 @@ def run(arguments: Namespace, parser: Parser) -> int:
     formats = {spec.name: _formats(spec, arguments.formats) for spec in specs}
     if left_out := _without_coreml(formats, asked=bool(arguments.formats)):
         output().print(left_out, soft_wrap=True)
-    prepare_for_long_work()
+    tune_memory_management()
     published: list[Manifest] = []
     for spec in specs:
         try:
@@ -140,7 +140,7 @@ def run(arguments: Namespace, parser: Parser) -> int:
         except AmtExportError as error:
             if isinstance(error, ParityError):
                 output().print(parity_table(spec.name, error.rows))
-            complain(error)
+            print_error(error)
     return _summary(published, [spec.name for spec in specs], arguments.out)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from amt_export.cli.arguments import Commands, add_json, add_quiet
-from amt_export.cli.terminal.errors import complain
+from amt_export.cli.terminal.errors import print_error
 from amt_export.cli.terminal.progress import bar
 from amt_export.cli.terminal.tables import (
     count,
@@ -110,7 +110,7 @@ def run(arguments: Namespace) -> int:
         found = _check(model, arguments.vectors_only)
         checked.append(found)
         if found.error:
-            complain(found.error)
+            print_error(found.error)
         if not arguments.json:
             _print(found)
     failed = sum(bool(found.error) for found in checked)

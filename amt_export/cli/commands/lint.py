@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from amt_export.cli.arguments import Commands, add_quiet
 from amt_export.cli.terminal.console import Table, Text
-from amt_export.cli.terminal.errors import complain
+from amt_export.cli.terminal.errors import print_error
 from amt_export.cli.terminal.progress import bar
 from amt_export.cli.terminal.tables import count, output, plain_table
 from amt_export.errors import AmtExportError
@@ -82,7 +82,7 @@ def run(arguments: Namespace) -> int:
             with bar(path.name):
                 found = lint(path)
         except AmtExportError as error:
-            complain(error)
+            print_error(error)
             unreadable += 1
             continue
         for table in _tables(path, found):

@@ -6,10 +6,10 @@ from argparse import Namespace
 from pathlib import Path
 
 from amt_export.cli.arguments import Commands, add_quiet, file_ending_in
-from amt_export.cli.terminal.errors import complain
+from amt_export.cli.terminal.errors import print_error
 from amt_export.cli.terminal.tables import count, output, size
 from amt_export.errors import AmtExportError, ArtifactError, PublishError
-from amt_export.runtime.lookup import ARTIFACTS, MODELS_PACKAGE, installed_models, places
+from amt_export.runtime.lookup import ARTIFACTS, MODELS_PACKAGE, installed_models, model_folders
 
 DESCRIPTION = """\
 Write one page about all published models: sizes, the worst difference of each
@@ -67,13 +67,13 @@ def run(arguments: Namespace) -> int:
     # Imported here, because it brings all of verification with it.
     from amt_export.report import published_folders, read_published, write_page
 
-    out = arguments.folder or next((p for p in places() if published_folders(p)), ARTIFACTS)
+    out = arguments.folder or next((p for p in model_folders() if published_folders(p)), ARTIFACTS)
     models, damaged = [], 0
     for folder in published_folders(out):
         try:
             models.append(read_published(folder))
         except AmtExportError as error:
-            complain(error)
+            print_error(error)
             damaged += 1
     if not models:
         raise ArtifactError(f"{out}: holds no published models; run amt-export build")

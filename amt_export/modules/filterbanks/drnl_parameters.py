@@ -22,7 +22,7 @@ from amt_export.modules.filterbanks.audio_filter import AudioFilter
 from amt_export.modules.filterbanks.centre_frequencies import checked_rate, evenly_spaced
 from amt_export.modules.filterbanks.compression import SMALLEST, broken_stick, knee_velocity
 from amt_export.modules.reference import AMT, DOCUMENTED, checked_reference
-from amt_export.recurrence.state_space import StateSpace, amplified, series
+from amt_export.recurrence.state_space import StateSpace, scale_output, series
 
 
 class DRNLParameters(AudioFilter):
@@ -92,7 +92,7 @@ class DRNLParameters(AudioFilter):
             float(self.fs),
             self.classic,
         )
-        return amplified(system, unrounded(self.g, self._designed["g"]))
+        return scale_output(system, unrounded(self.g, self._designed["g"]))
 
     def nonlinear_filter(self, lowpasses: int) -> StateSpace:
         """The gammatone of the nonlinear path, which stands on both sides of the compression."""
@@ -140,7 +140,7 @@ class DRNLParameters(AudioFilter):
         """See `design.rounding`: more than usual where no channel is near a tone."""
         fs = float(self.fs)
         linear, before = self.linear_path(), self.nonlinear_filter(0)
-        behind = self.nonlinear_filter(self.lp_nlin)
+        after = self.nonlinear_filter(self.lp_nlin)
         a, b, exponent = (value.double().cpu() for value in self.compression())
         found = [0.0]
         for frequency in (tone for tone in tones if tone < 0.5 * fs):
@@ -148,13 +148,13 @@ class DRNLParameters(AudioFilter):
             resonant = tone_gain(before, frequency, fs) * amplitude
             gain = torch.minimum(a, b * torch.clamp(resonant, min=SMALLEST) ** exponent)
             peak = tone_gain(linear, frequency, fs) * amplitude
-            peak = peak + tone_gain(behind, frequency, fs) * gain * resonant
-            left = noise_gain(linear) * amplitude + noise_gain(behind) * gain * resonant
+            peak = peak + tone_gain(after, frequency, fs) * gain * resonant
+            left = noise_gain(linear) * amplitude + noise_gain(after) * gain * resonant
             # What rounding leaves before the compression is compressed, where it is more than the tone there,
-            # and goes through the filter behind it too.
+            # and goes through the filter after it too.
             before_knee = LEFT * noise_gain(before) * amplitude
             kept = torch.minimum(a, b * torch.maximum(resonant, before_knee) ** exponent)
-            left = left + ONCE * kept * noise_gain(series(before, behind)) * amplitude
+            left = left + ONCE * kept * noise_gain(series(before, after)) * amplitude
             found.append(tone_error(LEFT * left, peak))
         return max(found)
 

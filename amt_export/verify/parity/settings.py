@@ -38,7 +38,7 @@ OPTIONS: dict[str, dict[str, str]] = {
 
 
 @dataclass(frozen=True)
-class Setup:
+class OrtSettings:
     """How ONNX Runtime opens a file: level of optimization, and threads (0: as many as it likes)."""
 
     optimization: str
@@ -60,12 +60,12 @@ class Setup:
         }
 
 
-DEFAULT = Setup("all", 0)
+DEFAULT = OrtSettings("all", 0)
 OTHERS = tuple(
-    setup
+    settings
     for level in ("all", "basic", "disabled")
     for threads in (0, 1)
-    if (setup := Setup(level, threads)) != DEFAULT
+    if (settings := OrtSettings(level, threads)) != DEFAULT
 )
 
 

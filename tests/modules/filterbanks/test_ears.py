@@ -64,10 +64,10 @@ def test_shapes_dtypes_and_rows(ear):
     assert module(audio[0]).shape == (200,)
     assert torch.equal(module(audio[0]), module(audio[:1])[0])
     audio[1, 100] = math.nan
-    spoilt = module(audio)
-    assert torch.equal(spoilt[[0, 2]], together[[0, 2]])
-    assert not torch.isfinite(spoilt[1, 100 : 100 + module.warm_up() + 1]).any()
-    assert torch.isfinite(spoilt[1, :36]).all()
+    nonfinite = module(audio)
+    assert torch.equal(nonfinite[[0, 2]], together[[0, 2]])
+    assert not torch.isfinite(nonfinite[1, 100 : 100 + module.warm_up() + 1]).any()
+    assert torch.isfinite(nonfinite[1, :36]).all()
     with pytest.raises(TypeError, match="complex"):
         module(audio.to(torch.complex64))
     with pytest.raises(ValueError, match="3 dimensions"):

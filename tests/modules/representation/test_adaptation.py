@@ -136,6 +136,6 @@ def test_not_finite_stays_in_its_row(wrong):
     signal = torch.rand(2, 3, 500)
     clean = loops(signal)
     signal[1, 1, 200] = wrong
-    spoilt = loops(signal)
-    assert torch.equal(spoilt[0], clean[0])
-    assert not torch.isfinite(spoilt[1, 1, 200:]).any()
+    nonfinite = loops(signal)
+    assert torch.equal(nonfinite[0], clean[0])
+    assert not torch.isfinite(nonfinite[1, 1, 200:]).any()

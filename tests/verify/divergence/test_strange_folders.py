@@ -16,7 +16,7 @@ from support.folders import sign
 
 @pytest.fixture
 def short(published_short, tmp_path) -> Path:
-    """A copy of a published folder that a test may spoil."""
+    """A copy of a published folder that a test may change."""
     return Path(shutil.copytree(published_short("gammatone"), tmp_path / "gammatone"))
 
 

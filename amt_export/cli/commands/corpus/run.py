@@ -17,7 +17,7 @@ from amt_export.cli.commands.corpus.progress import Done
 from amt_export.cli.exit_codes import SOME_BAD
 from amt_export.cli.interruption import stop_if_interrupted, when_interrupted
 from amt_export.cli.recording_options import add_calibration, warn_of_diotic
-from amt_export.cli.terminal.errors import complain
+from amt_export.cli.terminal.errors import print_error
 from amt_export.cli.terminal.progress import bar
 from amt_export.cli.terminal.tables import count, output
 from amt_export.corpus.check import strange_shards
@@ -140,7 +140,7 @@ def _warn_of_strange(arguments: Namespace, files: list[str], planned: corpus.Pla
     strange, twice = strange_shards(arguments.output, files, planned)
     if strange:
         rows = f"and {count(twice, 'recording')} of this plan {'is' if twice == 1 else 'are'} there twice"
-        complain(
+        print_error(
             f"{count(len(strange), 'file')} in {arguments.output} {'is' if len(strange) == 1 else 'are'} "
             f"not of this plan{f', {rows}' if twice else ''}; "
             f"`amt-export corpus check {arguments.output} {arguments.plan}` names "
