@@ -7,8 +7,6 @@ from torch import Tensor
 
 from amt_export.design.drnl import PARAMETERS
 from amt_export.manifest.ports import State
-from amt_export.modules.base import unrounded
-from amt_export.modules.filterbanks.compression import quarter_power_stick
 from amt_export.modules.filterbanks.drnl_parameters import DRNLParameters
 from amt_export.modules.reference import DOCUMENTED
 from amt_export.numerics.blocks import to_blocks, trim
@@ -117,15 +115,9 @@ class DRNLFilterbank(DRNLParameters):
     @torch.no_grad()
     def update_coefficients(self) -> None:
         """Design the filters and the compression from the parameters."""
-        before, after = self.nonlinear_filter(0), self.nonlinear_filter(self.lp_nlin)
-        # In units of the knee velocity the published compression is two square roots. float64 keeps the
-        # published exponent, which is no quarter by 5e-9, and training may change it.
-        plain = self.fc.dtype == torch.float32 and not self.learnable
-        knee = self.knee_velocity() if plain else None
-        self.knee_units = knee is not None
-        if knee is not None:
-            before = scale_output(before, 1.0 / knee)
-            after = scale_input(after, knee * unrounded(self.a, self._designed["a"]))
+        into, out_of = self.gains_around_compression()
+        before = scale_output(self.nonlinear_filter(0), into)
+        after = scale_input(self.nonlinear_filter(self.lp_nlin), out_of)
         self.linear = LinearFilter(self.linear_path(), self.block, self.fc, self.blocks)
         self.before_compression = LinearFilter(before, self.block, self.fc, self.blocks)
         self.after_compression = LinearFilter(after, self.block, self.fc, self.blocks)
@@ -166,7 +158,7 @@ class DRNLFilterbank(DRNLParameters):
         inputs = shared_product(blocks, before.input_to_state)
         inner, before_state = prefix_scan(inputs, states[1], before)
         resonant = output(PartialOutput(blocks @ before.impulse, inner, before_state), before)
-        compressed = quarter_power_stick(resonant) if self.knee_units else self.compressed(resonant)
+        compressed = self.compressed(resonant)
         linear_path = filter_parts(blocks, linear, states[0])
         nonlinear_path = filter_parts(to_blocks(compressed, self.block), after, states[2])
         velocity = sum_outputs(linear_path, linear, nonlinear_path, after)
