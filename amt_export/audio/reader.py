@@ -315,7 +315,7 @@ class AudioReader:
         return statistics.result()
 
     def _keep(self, found: Statistics) -> None:
-        """Keep what a pass over the whole file told; after the first one, it is known already.
+        """Keep the statistics of a pass over the whole file; later passes find them already known.
 
         Raises
         ------

@@ -69,7 +69,7 @@ def measure_folder(folder: Path, repeats: int, with_peer: bool, missing: Missing
     with_peer : bool
         Measure torch_amt too.
     missing : Missing
-        Is told what cannot run here.
+        Called with what cannot run here.
 
     Raises
     ------

@@ -150,7 +150,7 @@ def resonance(
     fs: float,
     classic: bool = False,
 ) -> StateSpace:
-    """Gammatone with `lowpasses` Butterworth filters behind it.
+    """Gammatone with `lowpasses` Butterworth filters after it.
 
     Parameters
     ----------

@@ -189,7 +189,7 @@ def analysis(windows: Tensor, limits: Tensor, db_max: float) -> Analysis:
     return Analysis(torch.stack(scaled), columns, torch.cat(served_bins))
 
 
-# What the MATLAB toolbox computes: the first bin of each window, and one behind the last bin of all.
+# What the MATLAB toolbox computes: the first bin of each window, and one past the last bin of all.
 AMT_BINS = (1, 5, 32, 80, 162, 259, 961)
 # Window i serves [low, high), as above.
-AMT_LIMITS = tuple((BIN_WIDTH * first, BIN_WIDTH * behind) for first, behind in pairwise(AMT_BINS))
+AMT_LIMITS = tuple((BIN_WIDTH * first, BIN_WIDTH * stop) for first, stop in pairwise(AMT_BINS))

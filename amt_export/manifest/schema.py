@@ -64,10 +64,10 @@ class StreamInfo:
     block : int
         Samples of a call.
     latency : int
-        Samples after the place of a frame that must be heard before it is known; 0 where outputs
+        Samples after a frame's position that a stream needs before it returns the frame; 0 where outputs
         depend on nothing that follows.
     states : tuple of StateInfo
-        In the order of the artifact's inputs (behind the audio) and outputs (behind the others).
+        In the order of the artifact's inputs (after the audio) and outputs (after the others).
     skip : int
         The first so many frames of a stream come before the first one of the whole form and are
         dropped: its frame k is the stream's frame ``skip + k``.

@@ -17,7 +17,7 @@ from amt_export.modules.base import AuditoryModule
 # Values of a DRNL in the checkpoints of torch_amt 0.2.0 that torch_amt itself does not use.
 UNUSED = ("CF_lin", "BW_lin_norm", "LP_lin_cutoff", "CF_nlin", "BW_nlin_norm", "LP_nlin_cutoff")
 # Modules whose learnable form differs from the fixed one in torch_amt 0.2.0, and the difference on speech:
-# median and largest difference of bands behind ERBIntegration and of components (docs/checkpoints.md).
+# median and largest difference of bands after ERBIntegration and of components (docs/checkpoints.md).
 OTHERWISE = {"MultiResolutionFFT": "0.3 dB, up to 40", "Moore2016Spectrum": "0.1 dB, up to 44"}
 
 

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from amt_export.manifest.ports import stream_outputs
 from amt_export.modules.base import AuditoryModule
-from amt_export.modules.representation.stage import ChannelStage
 
 
 class WholeForm(nn.Module):
@@ -72,8 +71,7 @@ class StreamForm(nn.Module):
         super().__init__()
         self.module = module.freeze(stream=block)
         self.shape = (*shape[:-1], block)
-        if isinstance(self.module, ChannelStage):
-            self.module.channels = shape[1]  # how many states there are
+        self.module.prepare_for_shape(shape)
         self.meanings = tuple(state.meaning for state in module.states)
         names = [f"state_{state.name}" for state in module.states]
         self.input_names = (module.input_ports[0].name, *names)
@@ -99,7 +97,7 @@ class StreamForm(nn.Module):
 
     @torch.no_grad()
     def run(self, audio: Tensor) -> tuple[Tensor, ...]:
-        """Stream a signal of whole blocks from silence; outputs joined along their course in time.
+        """Stream a signal of whole blocks from silence; outputs joined along their time axis.
 
         Parameters
         ----------

@@ -34,7 +34,7 @@ class FramedModule(AuditoryModule):
         Parameters
         ----------
         heard : Tensor [shape=(B, past + N) or (B, 2, past + N)]
-            The block behind its past.
+            The past and the block.
         frames : int
             N / hop.
         """

@@ -67,7 +67,7 @@ def convolution_matrix(taps: Tensor, block: int) -> Tensor:
 
     Notes
     -----
-    The taps, backwards and with zeros behind them, are repeated b times and read in rows that are one shorter:
+    The taps, backwards and with zeros after them, are repeated b times and read in rows that are one shorter:
     each row then starts one entry earlier.
 
     Examples

@@ -61,7 +61,7 @@ class ColumnMeans:
         self.count = 0
 
     def add(self, piece: NDArray[Any]) -> Array:
-        """Go on with the output.
+        """Take the next piece of the output.
 
         Parameters
         ----------
@@ -115,7 +115,7 @@ class Outline:
         self._held = np.empty(0)
 
     def add(self, audio: NDArray[Any]) -> None:
-        """Go on with the audio (..., n), all its channels together."""
+        """Take the next samples (..., n), all its channels together."""
         if not audio.size:
             return
         rows = audio.reshape(-1, audio.shape[-1])

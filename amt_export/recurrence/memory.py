@@ -12,7 +12,7 @@ LONGEST_BITS = 26
 
 
 def memory_steps(system: StateSpace, block: int, tolerance: float) -> int:
-    """Blocks after which nothing is left of any state.
+    """Blocks after which every state has decayed below `tolerance`.
 
     Parameters
     ----------
@@ -21,7 +21,7 @@ def memory_steps(system: StateSpace, block: int, tolerance: float) -> int:
     block : int
         Samples of a block, L.
     tolerance : float
-        Entries of A^(L n) up to this count as nothing.
+        Of the norm of A^(L n), in each channel.
 
     Returns
     -------
@@ -34,7 +34,7 @@ def memory_steps(system: StateSpace, block: int, tolerance: float) -> int:
 
 
 def settling_time(system: StateSpace, tail: float) -> int:
-    """Samples until an impulse has left less than a share `tail` of itself in the states of each channel.
+    """Samples after which the states of each channel hold no more than a share `tail` of an impulse.
 
     Parameters
     ----------

@@ -235,7 +235,7 @@ def _exact_providers(
             "such as ['CPUExecutionProvider']"
         )
     here = ort.get_available_providers()
-    wanted = [_exact(provider) for provider in providers]
+    wanted = [_without_tf32(provider) for provider in providers]
     for name, _ in wanted:
         if name not in here and name in ort.get_all_providers():
             gpu = "; CUDA needs onnxruntime-gpu" if "CUDA" in name or "Tensorrt" in name else ""
@@ -252,7 +252,7 @@ def _is_provider(value: object) -> bool:
     return isinstance(value, str)
 
 
-def _exact(provider: Provider) -> tuple[str, dict[str, Any]]:
+def _without_tf32(provider: Provider) -> tuple[str, dict[str, Any]]:
     """Return provider and options; CUDA without TF32, whose factors have 10-bit mantissas."""
     name, options = (provider, {}) if isinstance(provider, str) else provider
     return name, {"use_tf32": "0", **options} if name == "CUDAExecutionProvider" else options

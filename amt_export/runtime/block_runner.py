@@ -37,7 +37,7 @@ class BlockRunner:
     known : int
         Frames given so far; those before 0 are dropped.
     broken : str or None
-        Why the stream cannot go on until it starts again.
+        Why the stream takes no more audio until it starts again.
     resets : int
         How often signals went on from silence, because a state was not finite.
     """
@@ -95,7 +95,7 @@ class BlockRunner:
         return outputs
 
     def _not_finite(self, what: str) -> None:
-        """Raise, or put the signals whose states are spoilt back to silence."""
+        """Raise, or reset the signals that have a state which is not finite to silence."""
         done = (self.known + self._info.skip) * self._hop
         where = f"{self._name}: {what} is not finite after the block up to sample {done}"
         if self._on_nonfinite == "error":

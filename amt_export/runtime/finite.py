@@ -69,7 +69,7 @@ def check_outputs(outputs: Mapping[str, Array], axes: Mapping[str, Sequence[str]
 
 
 def reset_nonfinite(states: dict[str, Array], infos: Sequence[StateInfo]) -> None:
-    """Put the signals of a batch, of which a state is not finite, back to silence.
+    """Reset the signals of a batch that have a state which is not finite to silence.
 
     Parameters
     ----------
@@ -81,6 +81,6 @@ def reset_nonfinite(states: dict[str, Array], infos: Sequence[StateInfo]) -> Non
     batch = len(states[infos[0].input])
     nonfinite = [row for row in range(batch) if not all(is_finite(s[row]) for s in states.values())]
     for info in infos:
-        mended = states[info.input].copy()
-        mended[nonfinite] = info.initial
-        states[info.input] = mended
+        restarted = states[info.input].copy()
+        restarted[nonfinite] = info.initial
+        states[info.input] = restarted

@@ -133,8 +133,8 @@ def is_mirrored(manifest: Manifest) -> bool:
 def end_matters(manifest: Manifest) -> bool:
     """Whether the last frames of a signal are others if silence follows it, as in a window that is filled up.
 
-    So it is where the signal is mirrored; and where frames side by side look ahead, behind a decimation: what
-    it decimates is 0 behind the end, while the stages before it would answer the silence.
+    True where the signal is mirrored at its ends, and where frames that do not overlap look ahead: after a
+    decimation, whose input is 0 after the end, while the stages before it would answer the silence.
     """
     decimated = manifest.frame_length == manifest.hop > 1 and manifest.look_ahead >= manifest.hop
     return is_mirrored(manifest) or decimated

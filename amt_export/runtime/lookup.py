@@ -17,7 +17,7 @@ from amt_export.manifest import MANIFEST_NAME
 from amt_export.manifest.safe_files import is_safe_name
 
 ARTIFACTS = Path("artifacts")
-"""Where `amt-export build` publishes unless told otherwise, relative to the working directory."""
+"""Where `amt-export build` publishes by default, relative to the working directory."""
 
 MODELS_PACKAGE = "amt_export_models"
 """The wheel that holds published models as files; it has no code."""

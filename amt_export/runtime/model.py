@@ -231,9 +231,9 @@ class Model:
     def process(self, audio: Array, *, on_nonfinite: str = "error") -> dict[str, Array]:
         """Run the model on a signal of any length.
 
-        The artifact runs on overlapping windows of its own length; what a window says before its
+        The artifact runs on overlapping windows of its own length; what a window returns before its
         filters have warmed up is discarded, so the result is that of one run over the whole signal.
-        A signal longer than the artifact, where this remembers for longer than its own length, goes through
+        If the filters' memory is longer than the artifact, a signal longer than the artifact goes through
         the streaming form.
 
         Parameters

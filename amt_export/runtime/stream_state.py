@@ -29,7 +29,7 @@ def mirrored(manifest: Manifest, info: StreamInfo) -> int:
 
 
 def knows_end(info: StreamInfo) -> bool:
-    """Whether the streaming form is told how far a block reaches behind the end of the signal."""
+    """Whether the streaming form has a state that says how many samples of a block lie after the end of the signal."""
     return any(state.input == f"state_{BEYOND_END}" for state in info.states)
 
 
@@ -87,7 +87,7 @@ def checked_state(
 
 
 def resumed(reopen: Callable[[], Stream], manifest: Manifest, state: Mapping[str, Array]) -> Stream:
-    """Open a pickled stream again, and go on from where it was.
+    """Open a pickled stream again, and continue from its state.
 
     Raises
     ------

@@ -147,16 +147,16 @@ def test_a_recording_that_kills_its_worker_is_one_bad_recording(model, day, tmp_
     (day / "a.wav").rename(day / "deadly.wav")
     names = ("deadly.wav", "a.flac", "deep/b.wav")
     tasks = [Task(day / name, tmp_path / f"{Path(name).stem}.npz") for name in names]
-    told = []
+    shares = []
     found = {
         outcome.source.name: outcome.error
         for outcome in convert_in_workers(
-            Settings(model), tasks, 1, lambda what, share: told.append(share)
+            Settings(model), tasks, 1, lambda what, share: shares.append(share)
         )
     }
     assert "the process that read it was killed" in found.pop("deadly.wav")
     assert found == {"a.flac": "", "b.wav": ""}
-    assert told[-1] == pytest.approx(2 / 3)
+    assert shares[-1] == pytest.approx(2 / 3)
 
 
 def test_what_every_recording_would_be_refused_for_is_said_once(

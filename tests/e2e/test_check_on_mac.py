@@ -162,7 +162,7 @@ def test_a_changed_package_is_a_miss(mac, folder, capsys):
         (lambda m: m.update(parity=[]), "does not say how to compare psd"),
         (
             lambda m: m.update(parity=[r for r in m["parity"] if r["format"] != "float64"]),
-            "how exact psd is",
+            "how accurate psd is",
         ),
         (lambda m: m["outputs"][0].update(name="y"), "no test vectors to be read"),
     ],

@@ -42,9 +42,9 @@ error    largest difference from the same model in torch, from the manifest
 ms/s     milliseconds per second of audio (ms: per call, where no rate is known)
 x real   times faster than real time
 memory   peak of a fresh process: Python, the runtime, the artifact, one run
-stream   the streaming form, block by block on one thread; `latency` is what
-         must be heard behind the place of a frame before it is known, `added
-         per push` what `Stream.push` costs beyond running the artifact
+stream   the streaming form, block by block on one thread; `latency` is how much
+         audio after a frame's position it needs before it returns the frame,
+         `added per push` what `Stream.push` costs beyond running the artifact
 x {NAME}   times faster than it, on the same input in the same run:
          measured where {NAME} can be imported, unless --no-peer
 """

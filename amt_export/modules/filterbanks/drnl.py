@@ -1,4 +1,4 @@
-"""Dual-resonance nonlinear filterbank, exact recursive form."""
+"""Dual-resonance nonlinear filterbank with recursive filters."""
 
 from typing import ClassVar, List, Tuple
 
@@ -25,8 +25,8 @@ from amt_export.recurrence.prefix_scan import prefix_scan
 from amt_export.recurrence.state_space import scale_input, scale_output
 from amt_export.recurrence.tables import Tables
 
-# The first filter's tail is amplified by up to a = 1e4 on its way through the compression, against
-# outputs of 0.1: 1e-13 of it is 1e-8 of the output. Behind the compression 1e-9 is enough.
+# The compression amplifies the first filter's tail by up to a = 1e4, where outputs are about 0.1: a tail of
+# 1e-13 becomes 1e-8 of the output. After the compression 1e-9 is enough.
 TAIL_BEFORE = 1e-13
 TAIL_AFTER = 1e-9
 
@@ -36,7 +36,7 @@ class DRNLFilterbank(DRNLParameters):
 
     A linear path, g x through a gammatone and low-passes, and a nonlinear path, a gammatone, the
     broken-stick compression sign(v) min(a|v|, b|v|^c), the gammatone again and low-passes, are added.
-    All filters are exact recursions and start from silence.
+    All filters are recursive and start from silence.
 
     Parameters
     ----------
@@ -154,7 +154,8 @@ class DRNLFilterbank(DRNLParameters):
         """Filter one block; see `AuditoryModule.step`."""
         blocks = to_blocks(audio.unsqueeze(1), self.block)
         linear, before, after = self.tables(blocks.shape[2])
-        # The compression lifts what rounding leaves of a loud tone in the states of distant channels.
+        # The compression amplifies the rounding error that a loud tone leaves in the states of distant
+        # channels.
         inputs = shared_product(blocks, before.input_to_state)
         inner, before_state = prefix_scan(inputs, states[1], before)
         resonant = output(PartialOutput(blocks @ before.impulse, inner, before_state), before)
@@ -166,16 +167,16 @@ class DRNLFilterbank(DRNLParameters):
         return [trim(velocity, audio.shape[1])], following
 
     def prepare_for_stream(self, block: int) -> None:
-        """The filters' own blocks divide the stream's."""
+        """Choose a block length that divides the stream's block."""
         self.block, self.blocks = stream_blocks(block)
 
     def prepare_for_length(self, samples: int | None) -> None:
-        """A block that divides the audio spares padding and cutting."""
+        """Choose a block length that divides `samples`, so nothing is padded."""
         if samples is not None:
             self.block, self.blocks = whole_blocks(samples)
 
     def warm_up(self) -> int:
-        """Samples of memory: the two filters of the nonlinear path in a row, or the linear path."""
+        """Samples of memory: the two filters of the nonlinear path in series, or the linear path."""
         before = settling_time(self.nonlinear_filter(0), TAIL_BEFORE)
         after = settling_time(self.nonlinear_filter(self.lp_nlin), TAIL_AFTER)
         return max(settling_time(self.linear_path(), TAIL_AFTER), before + after)

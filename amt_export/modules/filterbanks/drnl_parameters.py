@@ -38,7 +38,7 @@ class DRNLParameters(AudioFilter):
         Port("velocity", ("batch", "channel", "time"), "m/s"),
     )
 
-    # The compression lifts what is faint, rounding included.
+    # The compression amplifies what is faint, rounding errors included.
     parity_defaults: ClassVar[dict[str, float]] = {"onnx": 3e-5, "coreml": 3e-5, "float64": 3e-5}
 
     fc: Tensor
@@ -101,7 +101,7 @@ class DRNLParameters(AudioFilter):
         return scale_output(system, unrounded(self.g, self._designed["g"]))
 
     def nonlinear_filter(self, lowpasses: int) -> StateSpace:
-        """The gammatone of the nonlinear path, which stands on both sides of the compression."""
+        """The gammatone of the nonlinear path, which the signal passes before and after the compression."""
         return resonance(
             unrounded(self.CF_nlin, self._designed["CF_nlin"]),
             unrounded(self.BW_nlin_norm, self._designed["BW_nlin_norm"]),

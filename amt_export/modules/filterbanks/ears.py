@@ -29,14 +29,15 @@ LOBE = 2.0**-5
 
 
 class EarFilter(AudioFilter):
-    """What the ears share: an FIR filter in block form.
+    """Base class of the ears: an FIR filter in block form.
 
-    y = [past | x] C for a block x of L samples behind the M samples before it, with C (M + L, L) the Toeplitz
+    y = [past | x] C for a block x of L samples and the M samples before it, with C (M + L, L) the Toeplitz
     matrix of the impulse response (M + 1,). Causal: the delay of the filter is kept.
 
     The sum over the main lobe rounds once, see `numerics.double_float`. A plain sum of 513 float32 products
-    leaves noise far below a tone at 4 kHz. The middle ear, which is 15 dB better at 1 kHz, and the compression
-    behind it lift that to 4e-4 of the peak of the channels there. This way it is 1e-5.
+    leaves noise far below a tone at 4 kHz. The middle ear, whose gain is 15 dB higher at 1 kHz, and the
+    compression after it amplify that noise to 4e-4 of the peak of the channels there. With the split it is
+    1e-5.
     """
 
     input_ports: ClassVar[tuple[Port, ...]] = (Port("audio", ("batch", "time"), "Pa"),)
@@ -108,7 +109,7 @@ class EarFilter(AudioFilter):
 
 
 def behind_past(heard: Tensor, past: int, block: int) -> Tensor:
-    """Blocks of a signal, each behind the samples before it.
+    """Blocks of a signal, each after the samples before it.
 
     Parameters
     ----------
@@ -119,7 +120,7 @@ def behind_past(heard: Tensor, past: int, block: int) -> Tensor:
     Returns
     -------
     Tensor [shape=(B, K, M + L)]
-        K = ceil(T / L) rows; zeros behind the end.
+        K = ceil(T / L) rows; zeros after the end.
 
     Examples
     --------

@@ -17,7 +17,7 @@ class CASPFrontEnd(AuditoryModule):
     """What a recording goes through on its way to the basilar membrane.
 
     The chain of `OuterEarFilter`, `MiddleEarFilter` and `DRNLFilterbank`: sound pressure in, velocity of the
-    basilar membrane out. Behind the ears the input of the DRNL has the size that its compression is made for.
+    basilar membrane out. After the ears, the input of the DRNL has the size that its compression is made for.
 
     Parameters
     ----------

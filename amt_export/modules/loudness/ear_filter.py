@@ -31,7 +31,7 @@ class LoudnessEarFilter(LoudnessStage):
     z[n] = sum_k h[k] x[n + 1024 - k], n = 0 ... T + 2047, with 4097 taps of linear phase.
 
     The sum over the main lobe rounds once, see `numerics.double_float`. A plain sum of 4097 float32 products is
-    ten times as far from the exact one, and then five times as many components end on the wrong side of the
+    ten times as far from the float64 sum, and then five times as many components are on the wrong side of the
     relevance threshold, 60 dB below the loudest one.
 
     Parameters

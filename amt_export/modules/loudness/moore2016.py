@@ -26,13 +26,13 @@ PASCAL_DB = 90.9691
 # make each fastest (Moore et al. 2016 and 2018; ISO 532-3).
 SHORT = (0.045, 0.033, 8)
 LONG = (0.01, 0.00133, 16)
-# Samples behind the start of a frame that it depends on: half the response of the ear and a window.
+# Samples after the start of a frame that it depends on: half the response of the ear and a window.
 AHEAD = LENGTH + TAPS // 2 // 2 - 1
-# Frames of a stream that end before the sound does begin: they hear it with half a window or less.
+# Frames at the start of a stream that lie before the first frame: the sound is in half their window or less.
 # (2048 + 1024) / 32 - 1, for half the response of the ear and half a window.
 LEAD = 95
-# What is left of a loudness after the memory that is counted as such.
-FORGOTTEN = 1e-12
+# Share of a loudness that is left after `warm_up`.
+TAIL = 1e-12
 
 
 class Moore2016Loudness(LoudnessStage):
@@ -259,12 +259,12 @@ class Moore2016Loudness(LoudnessStage):
         return LEAD
 
     def latency(self) -> int:
-        """Samples behind the place of a frame that a stream has to hear before it knows it."""
+        """Samples after a frame's position that a stream needs before it returns the frame."""
         return AHEAD + 1
 
     def warm_up(self) -> int:
         """Memory of long-term loudness: 22 s."""
-        frames = sum(math.log(FORGOTTEN) / math.log1p(-release) for _, release, _ in (SHORT, LONG))
+        frames = sum(math.log(TAIL) / math.log1p(-release) for _, release, _ in (SHORT, LONG))
         return BLOCK * math.ceil(frames) + AHEAD + 1
 
     def extra_repr(self) -> str:

@@ -38,7 +38,7 @@ class GroupSpread(LoudnessStage):
         f = component_frequencies()[self.first : self.last]
         fc = channel_frequencies()[self.group.low :]
         a = steepness(fc)
-        # Behind the near ones all channels lie above all components.
+        # After the near channels, all channels lie above all components.
         count = int((fc <= f[-1]).sum())
         lines = torch.stack([a * (f[-1] - fc), -a])
         self.set_table("near", lines[:, :count])

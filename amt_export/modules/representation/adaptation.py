@@ -18,8 +18,8 @@ from amt_export.modules.representation.adaptation_loop import AdaptationLoop
 from amt_export.modules.representation.stage import STEADY, ChannelStage
 from amt_export.numerics.blocks import from_blocks, to_blocks, trim
 
-# What is left of a difference between two pasts behind the memory that is counted as such, in nepers: 1e-12.
-FORGOTTEN = 27.6
+# Nepers by which a difference between two pasts decays within `warm_up`: to 1e-12.
+DECAY = 27.6
 
 
 class AdaptationLoops(ChannelStage):
@@ -184,7 +184,7 @@ class AdaptationLoops(ChannelStage):
         return [self.rest.unsqueeze(0).expand(batch, channels, self.rest.shape[1]).clone()]
 
     def step(self, audio: Tensor, states: List[Tensor]) -> Tuple[List[Tensor], List[Tensor]]:
-        """Go on by one block; see `AuditoryModule.step`."""
+        """Process one block; see `AuditoryModule.step`."""
         given = torch.where(states[0] == 0.0, self.rest, states[0])
         # A maximum hides -inf, and the limiter +inf.
         above = propagate_nan(torch.maximum(audio, self.minimum), audio)
@@ -203,7 +203,7 @@ class AdaptationLoops(ChannelStage):
 
     def warm_up(self) -> int:
         """Samples of memory, all loops in a row."""
-        return int(FORGOTTEN * sum(self.tau) * self.fs) + 1
+        return int(DECAY * sum(self.tau) * self.fs) + 1
 
     def extra_repr(self) -> str:
         """Key parameters, as torch prints them."""

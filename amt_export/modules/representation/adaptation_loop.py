@@ -38,7 +38,7 @@ class AdaptationLoop(nn.Module):
     limits : Tensor [shape=(F, 1)] or None
         M of each channel; None for a loop without a limiter.
     sweeps : int
-        Passes behind the first guess.
+        Passes after the first guess.
     from_state : bool
         Take the state before the signal as the first guess of s, as short blocks of a stream do. Otherwise it
         is what s would be if no v were above 1.
@@ -129,7 +129,7 @@ class AdaptationLoop(nn.Module):
         -------
         y : Tensor [shape=(B, F, K, L)]
         state : Tensor [shape=(B, F, 1)]
-            Behind the last sample.
+            After the last sample.
         """
         scaled = u * self.input_scale
         start = state * self.state_scale

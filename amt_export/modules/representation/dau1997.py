@@ -155,7 +155,7 @@ class Dau1997(AuditoryModule):
         )
 
     def step(self, audio: Tensor, states: List[Tensor]) -> Tuple[List[Tensor], List[Tensor]]:
-        """Go on by one block; see `AuditoryModule.step`."""
+        """Process one block; see `AuditoryModule.step`."""
         subbands, filterbank = self.filterbank.step(audio, states[:1])
         envelope, hair_cell = self.hair_cell.step(self.scale * subbands[0], states[1:2])
         adapted, adaptation = self.adaptation.step(envelope[0], states[2:3])

@@ -76,9 +76,9 @@ class Paulick2024(CASPFrontEnd):
 
     Notes
     -----
-    A stream gives each frame 40 samples, 10 frames, after its place: so long is half the filter before the
-    decimation. That filter takes the adapted signal to be 0 behind the end; the loops would answer silence with
-    something else. A stream is told where the end is by one of its states.
+    A stream returns each frame 40 samples, 10 frames, after its position: that is half the length of the filter
+    before the decimation. That filter takes the adapted signal to be 0 after the end, where the adaptation
+    loops would answer silence with something else. One of the stream's states says where the end is.
 
     References
     ----------
@@ -197,13 +197,13 @@ class Paulick2024(CASPFrontEnd):
         )
 
     def step(self, audio: Tensor, states: List[Tensor]) -> Tuple[List[Tensor], List[Tensor]]:
-        """Go on by one block; its frames are 10 late. See `AuditoryModule.step`."""
+        """Process one block; its frames are 10 late. See `AuditoryModule.step`."""
         stapes, ears = self.ears.step(audio, states[:1])
         velocity, drnl = self.drnl.step(stapes[0], states[1:4])
         potential, hair_cell = self.hair_cell.step(velocity[0], states[4:5])
         adapted, adaptation = self.adaptation.step(self.enveloped(potential[0]), states[5:6])
         beyond, block = states[8], audio.shape[-1]
-        # 1 for the samples of the signal, 0 for those behind its end
+        # 1 for the samples of the signal, 0 for those after its end
         place = torch.arange(block, dtype=beyond.dtype, device=beyond.device)
         inside = torch.clamp(block - beyond - place, 0.0, 1.0).unsqueeze(1)
         decimated, decimation = self.decimation.step(adapted[0] * inside, states[6:7])

@@ -1,4 +1,4 @@
-"""What the stages behind the filterbank share."""
+"""Base class of the stages after the filterbank."""
 
 from typing import ClassVar, List
 
@@ -11,8 +11,8 @@ from amt_export.recurrence.block_length import BLOCK, stream_blocks, whole_block
 
 # Model units of a steady sound of 110 dB SPL, with room; what is above belongs to an onset.
 STEADY = 120.0
-# What is left of a linear stage's past behind the samples that are counted as its memory: far below rounding.
-FORGOTTEN = 1e-12
+# Share of a linear stage's past that is left after the samples of its memory: far below rounding.
+TAIL = 1e-12
 
 
 class ChannelStage(AuditoryModule):
@@ -32,7 +32,7 @@ class ChannelStage(AuditoryModule):
     Attributes
     ----------
     channels : int
-        Channels that `initial_states` makes states for; whoever streams sets it.
+        Channels that `initial_states` makes states for, see `prepare_for_shape`.
     """
 
     like: Tensor
@@ -76,16 +76,20 @@ class ChannelStage(AuditoryModule):
         """States before the first sample, for so many channels."""
         raise NotImplementedError
 
+    def prepare_for_shape(self, shape: tuple[int, ...]) -> None:
+        """Make `initial_states` for the channels of a signal (B, F, T)."""
+        self.channels = shape[1]
+
     def initial_states(self, batch: int) -> List[Tensor]:
         """States before the first sample, for `channels` channels."""
         return self.states_at_rest(batch, self.channels)
 
     def prepare_for_stream(self, block: int) -> None:
-        """The stage's own blocks divide the stream's."""
+        """Choose a block length that divides the stream's block."""
         self.block, self.blocks = stream_blocks(block)
 
     def prepare_for_length(self, samples: int | None) -> None:
-        """A block that divides the signal spares padding and cutting."""
+        """Choose a block length that divides `samples`, so nothing is padded."""
         if samples is not None:
             self.block, self.blocks = whole_blocks(samples, self.shortest_block)
 

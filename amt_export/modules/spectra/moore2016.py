@@ -180,7 +180,7 @@ class Moore2016Spectrum(SegmentedModule):
         source_columns = torch.zeros(self.columns, dtype=torch.long, device=like.device)
         source_columns[bins] = torch.arange(1, len(bins) + 1, device=like.device)
         source_columns[0] = 0
-        # With the limits of the model the windows' bins follow one another, behind the first two columns.
+        # With the limits of the model the windows' bins are contiguous, after the first two columns.
         self.first_bin = self.columns - len(bins)
         ascending = torch.arange(self.first_bin, self.columns, device=like.device)
         self.contiguous_bins = bool(torch.equal(bins, ascending))
@@ -294,7 +294,7 @@ class Moore2016Spectrum(SegmentedModule):
         Returns
         -------
         freqs_left, levels_left, freqs_right, levels_right : Tensor [shape=(B, S, 958) or (S, 958)]
-            Hz and dB SPL; zeros behind the last component. All levels of a frame that is not
+            Hz and dB SPL; zeros after the last component. All levels of a frame that is not
             finite are NaN.
 
         Raises

@@ -307,7 +307,7 @@ class MultiResolutionFFT(CentredModule):
         return 0
 
     def look_ahead(self) -> int:
-        """Samples behind the centre of a frame that reach into it: half a window."""
+        """Samples after the centre of a frame that reach into it: half a window."""
         reach = [self.reference_hop // 2 + length // 2 for length in self.window_lengths[1:]]
         return max([self.longest // 2, *reach])
 

@@ -21,7 +21,7 @@ TYPES = {"float32": "FP32", "float64": "FP64", "int64": "INT64", "int32": "INT32
 """Triton's names of dtypes; TYPE_FP32 in a configuration."""
 
 STREAM_SUFFIX = "_stream"
-"""Behind the model's name: the name under which its streaming form is served."""
+"""Follows the model's name in the name under which its streaming form is served."""
 
 OF_THE_CLIENT = frozenset({f"state_{ELAPSED}", f"state_{BEYOND_END}"})
 """States that a client writes: where its signal begins and ends, which no server can know."""

@@ -197,7 +197,7 @@ def _loudest_block(
 
 
 def _tolerance(spec: ModelSpec, ports: Iterable[Port], format: str) -> float:
-    """Of linear quantities, which is what most inner values are, also those behind levels."""
+    """Tolerance of linear quantities: most inner values are linear, also in a model of levels."""
     if any(port.kind == "db" for port in ports):
         return spec.parity_db[format] * DECIBEL
     return spec.parity[format]

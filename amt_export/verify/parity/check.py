@@ -100,7 +100,7 @@ def check_folder(
     folder : Path
         What `amt-export build` published.
     progress : callable, optional
-        Told what is being done and the share that is done.
+        Called with what is being done and the share that is done.
     vectors_only : bool, optional
         Leave eager torch out even where torch is installed.
 

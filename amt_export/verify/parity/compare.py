@@ -17,7 +17,7 @@ from amt_export.verify.parity.metric import Array, by_channel
 # components at the absolute threshold, louder noise has none.
 MOST_LEFT_OUT = 0.2
 
-# Behind a difference, by its kind. Model units are the only absolute ones so far.
+# Unit of a difference, by its kind. Model units are the only absolute ones so far.
 UNITS = {"db": " dB", "absolute": " MU"}
 
 Arrays = dict[str, npt.NDArray[np.floating]]

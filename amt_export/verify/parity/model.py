@@ -92,7 +92,7 @@ def prove_model(
         With the files that are in the folder.
     folder : Path
     progress : callable
-        Told what is being done, and the share that is done, from a half to one.
+        Called with what is being done and the share that is done, from a half to one.
     """
     ports = forms.frozen.output_ports
 

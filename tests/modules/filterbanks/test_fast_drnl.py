@@ -98,7 +98,7 @@ def test_what_is_not_finite_stays_in_its_row_and_shows(value):
     damaged = module(audio)
     assert torch.equal(damaged[[0, 2]], clean[[0, 2]])
     assert not torch.isfinite(damaged[1, :, 700 : 700 + 2 * 255 + 1]).any()
-    # Pieces before it and long behind it do not depend on it.
+    # pieces before it and long after it do not depend on it.
     assert torch.isfinite(damaged[1, :, :297]).all()
 
 

@@ -94,7 +94,7 @@ def weights(model: onnx.ModelProto) -> list[onnx.TensorProto]:
 
 
 def nudge(path: Path, name: str | None = None, place: int | None = None) -> None:
-    """Change one float of an ONNX file by 1e-4 of it, the largest of its initializer if not told which."""
+    """Change one float of an ONNX file by 1e-4 of it, by default the largest of its initializer."""
     model = onnx.load(path)
     tensors = weights(model)
     tensor = tensors[0] if name is None else next(t for t in tensors if t.name == name)
@@ -234,7 +234,7 @@ class Softer(torch.nn.Module):
 
 @pytest.fixture
 def wrong_exporter(monkeypatch):
-    """Let the exporter of a format export another module than it is told."""
+    """Let the exporter of a format export another module than the given one."""
 
     def install(format, wrapper):
         kind = FORMATS[format]
