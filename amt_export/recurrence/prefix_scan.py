@@ -103,7 +103,8 @@ def prefix_scan(inputs: Tensor, start: Tensor, tables: Tables) -> Tuple[Tensor, 
 def _all_full(counts: List[int], levels: List[Level]) -> bool:
     """Whether no group was filled up with zeros: then the state after the last group is the final one."""
     for i in range(len(counts)):
-        if counts[i] % _radix(levels[i].group_total) != 0:
+        radix = _radix(levels[i].group_total)
+        if counts[i] % radix != 0:
             return False
     return True
 
