@@ -9,9 +9,9 @@ from typing import Literal, cast, get_args
 
 from amt_export.errors import SpecError
 from amt_export.manifest.safe_files import NAME_RULE, is_safe_name
+from amt_export.manifest.validation import FORMATS as FORMATS
 from amt_export.model_file.section import Section
 
-FORMATS = ("torchscript", "exported_program", "onnx", "coreml")
 Precision = Literal["float32", "float64"]
 Batch = Literal["static", "dynamic"]
 # The largest in models/ has 1 kB.

@@ -217,8 +217,8 @@ def cams(frequency: ArrayLike) -> Array:
 
 def frame_times(frames: int, manifest: Manifest, fs: float) -> tuple[float, float]:
     """Return where the first frame begins and the last ends, in s, each as wide as the hop."""
-    # A frame stands for the middle of the samples that it depends on; a centred one, of frame_length 0,
-    # has it at its place (what it remembers of the past, as loudness does for seconds, does not count).
+    # A frame stands for the middle of the samples that it depends on; a centred one, of frame_length 0, for its
+    # own position (the memory of loudness, which lasts for seconds, does not shift it).
     middle = (manifest.look_ahead - manifest.warm_up) / 2 if manifest.frame_length else 0.0
     first = (middle - manifest.hop / 2) / fs
     return first, first + frames * manifest.hop / fs

@@ -39,7 +39,7 @@ class BlockRunner:
     broken : str or None
         Why the stream takes no more audio until it starts again.
     resets : int
-        How often signals went on from silence, because a state was not finite.
+        How often signals restarted from silence, because a state was not finite.
     """
 
     def __init__(

@@ -29,7 +29,7 @@ def mirrored(manifest: Manifest, info: StreamInfo) -> int:
 
 
 def knows_end(info: StreamInfo) -> bool:
-    """Whether the streaming form has a state for the samples of a block that lie after the end of the signal."""
+    """Whether the streaming form has a state for the samples of a block after the end of the signal."""
     return any(state.input == f"state_{BEYOND_END}" for state in info.states)
 
 

@@ -1,4 +1,4 @@
-"""Coefficients: frequency responses against scipy, and how long filters remember."""
+"""Coefficients: frequency responses against scipy, and the memory of filters."""
 
 from __future__ import annotations
 

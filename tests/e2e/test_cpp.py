@@ -90,7 +90,7 @@ def test_raw_samples_and_levels(stream):
     np.testing.assert_allclose(louder, 10 * usual, atol=1e-5)
 
 
-def test_a_nan_is_forgotten_if_asked(stream):
+def test_a_stream_restarts_after_a_nan_if_asked(stream):
     audio = np.random.default_rng(0).standard_normal(2000).astype(np.float32)
     expected = np.frombuffer(run(stream, SAMPLES, audio).stdout, np.float32).reshape(2000, -1)
     block = load_manifest(app_model(SAMPLES)).stream.block

@@ -202,7 +202,7 @@ def test_a_stream_takes_pieces_of_any_size_resets_and_flushes(node, tmp_path):
     assert np.abs(found - expected).max() < 2e-6 * np.abs(expected).max()
 
 
-def test_what_is_not_finite_is_refused_or_forgotten(node):
+def test_what_is_not_finite_is_refused_or_restarts_the_stream(node):
     found = node(task="nonfinite", folder=app_model(FRAMES))
     assert found["refused"].startswith("InputError: audio: sample 921 of the stream is NaN")
     assert found["tooLoud"].startswith("StreamError: cochleagram_casp_44k: ")

@@ -75,7 +75,7 @@ def test_all_samples_give_what_python_gives_the_last_partial_block_too(command, 
     assert same_frames(folder, found, expected_frames(folder, audio))
 
 
-def test_a_nan_is_forgotten_if_asked(command, tmp_path):
+def test_a_stream_restarts_after_a_nan_if_asked(command, tmp_path):
     folder = app_model(SAMPLES)
     audio = 0.1 * np.random.default_rng(0).standard_normal((1, 2000)).astype(np.float32)
     clean = expected_frames(folder, audio[:, 1024:])

@@ -167,7 +167,7 @@ def test_a_wrong_state_would_be_seen(filters):
 
 
 @pytest.mark.parametrize("name", ["gammatone", "drnl"])
-def test_a_state_forgets(filters, name):
+def test_the_memory_of_a_state_decays(filters, name):
     """The map from state to state shrinks: what float32 rounds off in an hour is gone as fast as sound is."""
     module, _ = filters[name]
     form = StreamForm(module, 256, (1, 256))

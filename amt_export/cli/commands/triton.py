@@ -59,7 +59,7 @@ def add(commands: Commands) -> None:
         type=number_above_zero,
         default=60.0,
         metavar="S",
-        help="forget a sequence after S seconds without a block (default: 60)",
+        help="drop a sequence after S seconds without a block (default: 60)",
     )
     parser.add_argument(
         "--stateless", action="store_true", help="the client keeps the states of streams"

@@ -41,7 +41,7 @@ class RepositoryOptions:
     instances : int
         Copies of each model, each on a thread of its own.
     idle : float
-        s without a block after which a sequence is forgotten and its place is free.
+        s without a block after which the server drops a sequence and its place is free.
     stateless : bool
         States among inputs and outputs of streaming forms: the client keeps them, and any replica may answer.
     python_backend : bool
