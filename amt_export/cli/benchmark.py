@@ -161,7 +161,7 @@ def _inputs(folder: Path, manifest: Manifest) -> dict[str, NDArray[Any]]:
 
 
 def audio_seconds(manifest: Manifest) -> float | None:
-    """Return the audio that one call stands for, in s; None for a model that knows no time."""
+    """Return the duration of the audio of one call in s; None for a model without a time axis."""
     port = manifest.inputs[0]
     sizes = dict(zip(port.axes, port.sized(), strict=True))
     samples = sizes.get("time")

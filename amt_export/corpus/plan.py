@@ -1,4 +1,4 @@
-"""Which recordings there are, and how they are shared out: a Parquet file with a row for each shard."""
+"""The plan of a corpus: which recordings belong to which shard, a Parquet file with a row for each shard."""
 
 from __future__ import annotations
 

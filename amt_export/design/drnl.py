@@ -35,7 +35,7 @@ PARAMETERS = (
 
 
 class Orders(NamedTuple):
-    """Filters in a row: gammatone order and number of low-passes, linear and nonlinear path."""
+    """Filters in series: gammatone order and number of low-passes, linear and nonlinear path."""
 
     gt_lin: int
     lp_lin: int

@@ -57,7 +57,7 @@ def channel_functions(fc: Tensor) -> Tensor:
 
 
 def weights_below(f: Tensor, fc: Tensor, reach: float) -> Tensor:
-    """What a component of intensity 1 adds without regard to its level.
+    """Excitation by a component of intensity 1 through the filter that does not depend on level.
 
     Parameters
     ----------

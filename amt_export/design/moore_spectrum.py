@@ -1,4 +1,4 @@
-"""Which window of the Moore et al. (2016) spectrum serves which bin, and its DFT columns."""
+"""Windows of the Moore et al. (2016) spectrum: the bins that each serves, and their DFT columns."""
 
 import math
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""Which bins of which window make up a multi-resolution spectrum, and which frames of it."""
+"""Multi-resolution spectrum: the bins and frames that each window contributes."""
 
 from typing import List, Tuple
 
@@ -19,7 +19,7 @@ def read_positions(
     fs: float,
     aligned: bool,
 ) -> Tuple[Tensor, Tensor]:
-    """Where on its own grid each window is read for each reference frequency.
+    """Position on the grid of each window that is read for each reference frequency.
 
     Parameters
     ----------

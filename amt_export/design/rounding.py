@@ -1,4 +1,4 @@
-"""What float32 leaves of a tone that a filterbank hardly hears.
+"""Rounding error of float32 for a tone far from all channels of a filterbank.
 
 A filter adds up products as large as its input, so about 1e-7 of the input is left in every channel, a
 distant tone's output included. Beside the loudest channel's peak that is little where some channel is near

@@ -114,7 +114,7 @@ class Manifest:
         Whether the first size of the arrays is the one they were exported with, or free; a free one is
         null in shapes.
     sampling_rate : float or None
-        In Hz; None for modules that know no time.
+        In Hz; None for modules without a time axis.
     centre_frequencies : tuple of float
         One per channel, in Hz; empty for modules without channels.
     mfc : tuple of float

@@ -1,4 +1,4 @@
-"""What a model file says by itself, without the module that it names: torch is not needed."""
+"""Outline of a model file: what it contains without the module that it names; torch is not needed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ REMOVED = {
 
 @dataclass(frozen=True)
 class Outline:
-    """A model file, checked as far as it can be without its module; see `ModelSpec` for the rest.
+    """A model file, checked as far as it can be without its module; `ModelSpec` checks the rest.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a valid model file says, checked against the module that it names."""
+"""A valid model file, checked against the module that it names."""
 
 from __future__ import annotations
 

@@ -182,7 +182,7 @@ class AuditoryModule(DesignedModule):
         return 0
 
     def padding(self) -> str:
-        """What lies beyond the ends of the audio: "zero", or "reflect" for its mirror image."""
+        """Values beyond the ends of the audio: "zero", or "reflect" for its mirror image."""
         return "zero"
 
     def hop(self) -> int:

@@ -1,4 +1,4 @@
-"""Modules with centred frames: their stream knows where the signal begins and ends."""
+"""Modules with centred frames: two states of the stream say where the signal begins and ends."""
 
 from typing import ClassVar, List, Tuple
 
@@ -23,8 +23,9 @@ def samples_beyond(beyond: Tensor, block: int, far: float = FAR) -> Tensor:
 class CentredModule(FramedModule):
     """A module whose frames are centred, and are means of shorter ones that have their centres in the signal.
 
-    Two more states say where the signal is. As zeros they say that it begins with the first block and has no
-    end; whoever streams may mirror the audio at both ends, as the whole form does, and say so in them.
+    Two more states say where the signal begins and ends. Zeros mean that it begins with the first block and has
+    no end. A caller may mirror the audio at both ends, as the whole form does, and set these states
+    accordingly.
     """
 
     states: ClassVar[tuple[State, ...]] = (

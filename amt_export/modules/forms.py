@@ -1,4 +1,4 @@
-"""What is captured and exported: a frozen module for whole signals, or for one block of a stream.
+"""Forms that are captured and exported: a frozen module for whole signals, or for one block of a stream.
 
 Inputs and outputs are float32 whatever the module computes in; a module in float64 computes in double
 between them.

@@ -165,7 +165,7 @@ class FrameLevels(AuditoryModule):
         return self.frame - 1
 
     def latency(self) -> int:
-        """A stream knows a frame with its last sample."""
+        """A stream returns a frame with its last sample."""
         return self.frame - 1
 
     def hop(self) -> int:

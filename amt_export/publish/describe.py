@@ -1,4 +1,4 @@
-"""What the manifest says about a model: its ports, its times, its streaming form."""
+"""Description of a model for its manifest: its ports, its times, its streaming form."""
 
 from __future__ import annotations
 

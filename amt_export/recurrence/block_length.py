@@ -1,4 +1,4 @@
-"""Which block length a filter takes."""
+"""Choice of the block length of a filter."""
 
 from typing import NamedTuple
 

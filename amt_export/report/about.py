@@ -1,4 +1,4 @@
-"""What each module computes, its limits, and the papers to cite: the words of model cards."""
+"""Texts of model cards: what each module computes, its limits, and the papers to cite."""
 
 from __future__ import annotations
 

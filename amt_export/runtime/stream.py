@@ -103,7 +103,7 @@ class Stream:
 
     @property
     def manifest(self) -> Manifest:
-        """What the folder says about the model."""
+        """The manifest of the folder."""
         return self._manifest
 
     @property

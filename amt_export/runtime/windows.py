@@ -21,7 +21,7 @@ from amt_export.errors import InputError
 
 @dataclass(frozen=True)
 class Framing:
-    """How the frames of an output lie on the audio; frame k belongs to sample ``k * hop``.
+    """Position of the frames of an output on the audio; frame k belongs to sample ``k * hop``.
 
     Parameters
     ----------

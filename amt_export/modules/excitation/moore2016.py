@@ -271,7 +271,7 @@ class Moore2016ExcitationPattern(AuditoryModule):
         return freqs * kept + 1000.0 * left_out, levels, power.unsqueeze(2)
 
     def lines(self, f: Tensor, levels: Tensor) -> List[Tensor]:
-        """What components (B, S, N) at f in Hz contribute to each channel; see `component_lines`."""
+        """Exponents for components (B, S, N) at f in Hz and each channel; see `component_lines`."""
         if self.on_component:
             p = sharpness(f)
             return lines_on_component(f, p, self.lower_sharpness(p, levels))

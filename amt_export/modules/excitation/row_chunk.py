@@ -1,4 +1,4 @@
-"""How many frames of something large are worked on at once."""
+"""Number of frames that are computed at once, to bound memory."""
 # TorchScript would read `type: ignore` after a line as a type.
 # mypy: disable-error-code="attr-defined, no-untyped-call"
 

@@ -124,7 +124,7 @@ class DRNLFilterbank(DRNLParameters):
         self.keep_compression()
 
     def tables(self, blocks: int) -> Tuple[Tables, Tables, Tables]:
-        """Of the linear path, and of the filters before and after the compression, for so many blocks."""
+        """Tables for `blocks` blocks: linear path, filters before and after the compression."""
         if self.learnable:
             after = self.nonlinear_filter(self.lp_nlin)
             return (

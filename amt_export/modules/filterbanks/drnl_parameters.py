@@ -1,4 +1,4 @@
-"""What both forms of the DRNL share: checks, published parameters, filters."""
+"""Base class of both forms of the DRNL: checks, published parameters, filters."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -31,7 +31,7 @@ from amt_export.recurrence.state_space import StateSpace, scale_output, series
 
 
 class DRNLParameters(AudioFilter):
-    """What both forms of the DRNL share: checks, published parameters, filters."""
+    """Base class of both forms of the DRNL: checks, published parameters, filters."""
 
     input_ports: ClassVar[tuple[Port, ...]] = (Port("audio", ("batch", "time"), "m/s"),)
     output_ports: ClassVar[tuple[Port, ...]] = (

@@ -223,7 +223,7 @@ class MiddleEarFilter(EarFilter):
 class BothEars(EarFilter):
     """`OuterEarFilter` and `MiddleEarFilter` as one filter, of the sum of their orders.
 
-    It takes less time than the two in a row, and no rounding of the samples between them is lifted by the
+    It takes less time than the two in series, and no rounding of the samples between them is amplified by the
     middle ear. `CASPFrontEnd` has it in front.
 
     Parameters

@@ -168,7 +168,7 @@ class GammatoneFilterbank(AudioFilter):
         self.filter = LinearFilter(self.system(), self.block, self.fc, self.blocks)
 
     def tables(self, blocks: int) -> Tables:
-        """The tables of the filters, for so many blocks at once."""
+        """Tables of the filters for `blocks` blocks."""
         if self.learnable:
             return differentiable_tables(self.system(), self.block, blocks, self.fc)
         return self.filter.tables()

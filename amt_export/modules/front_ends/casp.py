@@ -14,7 +14,7 @@ from amt_export.modules.reference import AMT
 
 
 class CASPFrontEnd(AuditoryModule):
-    """What a recording goes through on its way to the basilar membrane.
+    """From a recording to the velocity of the basilar membrane: outer ear, middle ear and DRNL.
 
     The chain of `OuterEarFilter`, `MiddleEarFilter` and `DRNLFilterbank`: sound pressure in, velocity of the
     basilar membrane out. After the ears, the input of the DRNL has the size that its compression is made for.
@@ -147,7 +147,7 @@ class CASPFrontEnd(AuditoryModule):
         return self.drnl.expected_rounding(tones)
 
     def warm_up(self) -> int:
-        """Samples of memory of all parts in a row."""
+        """Samples of memory of all parts in series."""
         return self.ears.warm_up() + self.drnl.warm_up()
 
     def extra_repr(self) -> str:

@@ -97,7 +97,7 @@ class AttackRelease(LoudnessStage):
         states: List[Tensor] = []
         for k in range(offsets.shape[2]):
             states.append(state)
-            # Over the third axis: ONNX engines know a maximum over the first two less well.
+            # Over the third axis: some ONNX engines do not support a maximum over the first two.
             state = (self.slopes * state + offsets[:, :, k]).amax(2, keepdim=True)
         return states
 

@@ -1,4 +1,4 @@
-"""How each ear makes the other one's sound softer."""
+"""Binaural inhibition: the sound in each ear makes the sound in the other one softer."""
 
 import math
 

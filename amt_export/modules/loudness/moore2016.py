@@ -100,8 +100,9 @@ class Moore2016Loudness(LoudnessStage):
             reduction=MAX_OF_EARS,
         ),
     )
-    # Compression lifts what is faint: a component 60 dB below a loud one is rounded with it, and channels that
-    # hear nothing else are wrong by 1e-4 of their own peak. Loudness sums over channels, so the loudest counts.
+    # Compression amplifies what is faint: a component 60 dB below a loud one is rounded with it, and channels
+    # with no other component are wrong by 1e-4 of their own peak. Loudness sums over channels, so the loudest
+    # counts.
     specific_port: ClassVar[Port] = Port(
         "specific", ("batch", "frame", "ear", "channel"), "sone/Cam", quiet=1.0
     )
@@ -185,7 +186,7 @@ class Moore2016Loudness(LoudnessStage):
         smooth = self.short(self.instantaneous(self.ear_filter(signal)))
         short_term = self.binaural(smooth)
         long_term = self.long(short_term.transpose(1, 2).unsqueeze(3)).squeeze(3).transpose(1, 2)
-        # Over the last axis, as engines know maxima best.
+        # Over the last axis, where most engines support a maximum.
         loudness = long_term.sum(2).unsqueeze(1).amax(2, keepdim=True).flatten()
         by_channel = smooth.transpose(1, 2)
         if audio.dim() == 2:

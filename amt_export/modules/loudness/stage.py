@@ -1,4 +1,4 @@
-"""What the stages of the loudness model share: constant tables, designed in float64 and cast once."""
+"""Base class of the stages of the loudness model: constant tables, designed in float64 and cast once."""
 
 import torch
 from torch import Tensor

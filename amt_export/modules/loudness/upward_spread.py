@@ -20,7 +20,7 @@ NOTHING = 1e30
 
 
 class GroupSpread(LoudnessStage):
-    """What neighbouring components add to the channels above them; see `UpwardSpread`."""
+    """Excitation of channels by a group of neighbouring components below them; see `UpwardSpread`."""
 
     near: Tensor
     far: Tensor
@@ -62,7 +62,7 @@ class GroupSpread(LoudnessStage):
 
 
 class UpwardSpread(LoudnessStage):
-    """What components add to the channels above them.
+    """Excitation of the channels above each component.
 
     With the slope u of a component, a = 4 / ERB(fc) and the highest frequency fm of its group,
     z = a u (fc - f) = a (fc - fm) u + a u (fm - f): a product of two numbers of each component with two of each
@@ -90,7 +90,7 @@ class UpwardSpread(LoudnessStage):
 
     @torch.no_grad()
     def update_coefficients(self) -> None:
-        """Set what adds up the sums of the groups, and says which channels they are of."""
+        """Set the table that adds the sums of the groups to their channels."""
         f, fc = component_frequencies(), channel_frequencies()
         a = steepness(fc)
         distance, sums, place = torch.zeros_like(f), [], []

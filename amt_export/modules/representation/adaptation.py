@@ -180,7 +180,7 @@ class AdaptationLoops(ChannelStage):
         self.set_table("gain", FULL_SCALE / (1.0 - rest[:, -1:]))
 
     def states_at_rest(self, batch: int, channels: int) -> List[Tensor]:
-        """What the loops tend to at the minimum level."""
+        """Steady states of the loops at the minimum level."""
         return [self.rest.unsqueeze(0).expand(batch, channels, self.rest.shape[1]).clone()]
 
     def step(self, audio: Tensor, states: List[Tensor]) -> Tuple[List[Tensor], List[Tensor]]:
@@ -197,12 +197,12 @@ class AdaptationLoops(ChannelStage):
         return [adapted], [torch.cat(following, dim=2)]
 
     def prepare_for_stream(self, block: int) -> None:
-        """Guess from the state before the block: it is short beside the time constants."""
+        """Guess from the state before the block, which is short compared with the time constants."""
         super().prepare_for_stream(block)
         self.from_state, self.sweeps = True, self.stream_sweeps
 
     def warm_up(self) -> int:
-        """Samples of memory, all loops in a row."""
+        """Samples of memory, all loops in series."""
         return int(DECAY * sum(self.tau) * self.fs) + 1
 
     def extra_repr(self) -> str:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from amt_export.recurrence.one_pole import OnePole
 
 # Far below any state in the loops' own units, which is 1e-7 or more at rest. Every guess is kept above it, so
-# that whoever reads the graph sees that nothing is divided by 0.
+# that a check of the graph can see that nothing is divided by 0.
 LEAST = 1e-20
 
 

@@ -93,7 +93,7 @@ class Dau1997(AuditoryModule):
         *ModulationFilterbank.states,
     )
 
-    # The loops lift what rounding leaves far from a loud tone.
+    # The loops amplify rounding errors far from a loud tone.
     parity_defaults: ClassVar[dict[str, float]] = dict.fromkeys(("onnx", "coreml", "float64"), 1e-4)
 
     def __init__(
@@ -184,7 +184,7 @@ class Dau1997(AuditoryModule):
         return self.modulation.modulation_filters()
 
     def warm_up(self) -> int:
-        """Samples of memory of all parts in a row."""
+        """Samples of memory of all parts in series."""
         parts = (self.filterbank, self.hair_cell, self.adaptation, self.modulation)
         return sum(part.warm_up() for part in parts)
 

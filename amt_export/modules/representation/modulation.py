@@ -30,7 +30,7 @@ ATTENUATION = 0.5**0.5
 
 
 class ModulationFilterbank(ChannelStage):
-    """How fast, and how strongly, each channel's adapted signal is modulated.
+    """Modulation filterbank on the adapted signal of each channel.
 
     Filter 0 is a low-pass at 2.5 Hz. Those at 5 and 10 Hz, 5 Hz wide, give a signal; those above, with Q = 2,
     give its Hilbert envelope. All share one set of states: the filters are written as partial fractions over
@@ -184,7 +184,7 @@ class ModulationFilterbank(ChannelStage):
         self.set_table("present", (mask.T * gain[:, None])[:, :, None])
 
     def centre_frequencies(self) -> list[float]:
-        """Of the channels, in Hz."""
+        """Centre frequencies of the channels in Hz."""
         return self.fc
 
     def modulation_filters(self) -> tuple[list[float], list[int]]:

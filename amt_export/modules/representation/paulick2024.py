@@ -178,7 +178,7 @@ class Paulick2024(CASPFrontEnd):
         return representation
 
     def enveloped(self, potential: Tensor) -> Tensor:
-        """What enters the adaptation loops: the potential as it is, or the squared envelope of 2008."""
+        """Input of the adaptation loops: the potential, or the squared envelope of 2008."""
         if self.squared:
             envelope = self.envelope_gain * potential
             return envelope * envelope
@@ -261,7 +261,7 @@ class Paulick2024(CASPFrontEnd):
         return self.modulation.modulation_filters()
 
     def warm_up(self) -> int:
-        """Samples of memory of all parts in a row."""
+        """Samples of memory of all parts in series."""
         parts = (self.hair_cell, self.adaptation, self.decimation)
         before = sum(part.warm_up() for part in parts)
         return super().warm_up() + before + FACTOR * self.modulation.warm_up()

@@ -261,7 +261,7 @@ class Moore2016Spectrum(SegmentedModule):
         return torch.clamp(loudest, min=self.least_maximum) * below
 
     def relevance(self, intensity: Tensor) -> Tensor:
-        """What is loud enough in its frame, bool of the same shape; nothing in one that is not finite."""
+        """Whether each bin is loud enough in its frame, bool of the same shape; False in frames with NaN."""
         return intensity > self.threshold(intensity) + intensity[:, :, :1]
 
     def packed(self, intensity: Tensor) -> Tuple[Tensor, Tensor]:

@@ -32,7 +32,7 @@ MOST_ROWS = 32
 
 @dataclass(frozen=True)
 class RepositoryOptions:
-    """How models are served.
+    """Settings with which models are served.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What is compared: the graph of a model, and an artifact of it, built for the purpose or published."""
+"""The two sides of a comparison: the graph of a model, and an artifact of it, built for it or published."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Expected:
-    """What an artifact is compared with: cases, outputs, and the tolerance of each kind of output."""
+    """Expected results of an artifact: cases, outputs, and the tolerance of each kind of output."""
 
     cases: Sequence[Case]
     ports: Sequence[Port]

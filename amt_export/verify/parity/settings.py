@@ -39,7 +39,7 @@ OPTIONS: dict[str, dict[str, str]] = {
 
 @dataclass(frozen=True)
 class OrtSettings:
-    """How ONNX Runtime opens a file: level of optimization, and threads (0: as many as it likes)."""
+    """Settings of ONNX Runtime for one file: level of optimization, and threads (0: its own choice)."""
 
     optimization: str
     threads: int
