@@ -13,9 +13,6 @@ from amt_export.cli.exit_codes import USAGE_ERROR
 from amt_export.cli.terminal.errors import complain
 from amt_export.runtime.lookup import ARTIFACTS
 
-Commands = Any
-"""argparse's object that `add_parser` is called on; its class is private."""
-
 
 class Parser(argparse.ArgumentParser):
     """An argument parser that keeps the layout of its texts and complains in one line."""
@@ -60,6 +57,25 @@ class Parser(argparse.ArgumentParser):
         """Print one line and exit."""
         complain(f"{message} (see {self.prog} --help)")
         raise SystemExit(USAGE_ERROR)
+
+
+def add_command(commands: Any, name: str, command: Any) -> None:
+    """Add a command.
+
+    Parameters
+    ----------
+    commands
+        Of `add_subparsers`; argparse's class of it is private.
+    name : str
+    command
+        A module with the texts HELP, DESCRIPTION and EPILOG, with ``add(parser)`` for its arguments and with
+        ``run(arguments)``, which returns the exit code. It finds its parser in ``arguments.parser``.
+    """
+    parser = commands.add_parser(
+        name, help=command.HELP, description=command.DESCRIPTION, epilog=command.EPILOG
+    )
+    parser.set_defaults(command=command.run, parser=parser)
+    command.add(parser)
 
 
 def add_quiet(

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from argparse import ArgumentTypeError, Namespace
-from functools import partial
 from pathlib import Path
 
 from amt_export import runtime
 from amt_export.audio.calibration import check_audio_model
 from amt_export.audio.reader import FORMATS
-from amt_export.cli.arguments import Commands, Parser
+from amt_export.cli.arguments import Parser
 from amt_export.cli.live_view import View
 from amt_export.cli.recording_options import add_backend, add_calibration, warn_of_diotic
 from amt_export.cli.sources import File, Microphone
@@ -18,6 +17,8 @@ from amt_export.cli.terminal.tables import output
 from amt_export.errors import AmtExportError, InputError
 from amt_export.manifest import load_manifest
 from amt_export.runtime.lookup import find_model
+
+HELP = "a scrolling cochleagram or loudness meter of a file or the microphone"
 
 DESCRIPTION = """\
 Draw what an ear model hears, as it hears it, in this terminal: a cochleagram,
@@ -43,14 +44,8 @@ could run.
 """
 
 
-def add(commands: Commands) -> None:
-    """Add the command to the parser."""
-    parser = commands.add_parser(
-        "live",
-        help="a scrolling cochleagram or loudness meter of a file or the microphone",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-    )
+def add(parser: Parser) -> None:
+    """Add the arguments."""
     parser.add_argument(
         "model", metavar="MODEL", help="a model with a streaming form: name or published folder"
     )
@@ -91,7 +86,6 @@ def add(commands: Commands) -> None:
         metavar="NAME",
         help="microphone, where there is no FILE: its number or a part of its name",
     )
-    parser.set_defaults(command=partial(run, parser))
 
 
 def _duration(text: str) -> float:
@@ -104,7 +98,7 @@ def _duration(text: str) -> float:
     return value
 
 
-def run(parser: Parser, arguments: Namespace) -> int:
+def run(arguments: Namespace) -> int:
     """Draw until the file ends or Ctrl-C comes.
 
     Raises
@@ -112,10 +106,11 @@ def run(parser: Parser, arguments: Namespace) -> int:
     AmtExportError
         If standard output is no terminal, or anything that is needed is missing.
     """
+    usage_error = arguments.parser.error
     if arguments.level is not None and arguments.input is None:
-        parser.error("argument --level: needs FILE; --full-scale calibrates a microphone")
+        usage_error("argument --level: needs FILE; --full-scale calibrates a microphone")
     if arguments.device is not None and arguments.input is not None:
-        parser.error("argument --device: chooses a microphone; leave out FILE to listen to it")
+        usage_error("argument --device: chooses a microphone; leave out FILE to listen to it")
     console = output()
     folder = find_model(arguments.model)
     manifest = load_manifest(folder)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from argparse import ArgumentTypeError, Namespace
-from functools import partial
 from pathlib import Path
 
 from amt_export.audio.reader import FORMATS, SUFFIXES
-from amt_export.cli.arguments import Commands, Parser, add_quiet, one_of, positive
+from amt_export.cli.arguments import Parser, add_quiet, one_of, positive
 from amt_export.cli.batch import plan, run_all
 from amt_export.cli.convert import Converter, Settings, Task, files_of
 from amt_export.cli.inputs import find_recordings, is_several
@@ -23,6 +22,8 @@ from amt_export.cli.terminal.tables import count, decibels, output, size
 from amt_export.errors import require
 from amt_export.manifest import load_manifest
 from amt_export.runtime.lookup import find_model
+
+HELP = "recordings through a published model"
 
 DESCRIPTION = """\
 Run recordings of any length and sampling rate through a published model: a name
@@ -79,14 +80,8 @@ NAMED_LIKE_INPUT = Path()
 """Stands for --plot without a name."""
 
 
-def add(commands: Commands) -> None:
-    """Add the command to the parser."""
-    parser = commands.add_parser(
-        "run",
-        help="recordings through a published model",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-    )
+def add(parser: Parser) -> None:
+    """Add the arguments."""
     parser.add_argument("model", metavar="MODEL", help="name of a model, or a published folder")
     parser.add_argument(
         "inputs",
@@ -151,7 +146,6 @@ def add(commands: Commands) -> None:
         "--truncated", action="store_true", help="take what there is of a file that ends early"
     )
     add_quiet(parser)
-    parser.set_defaults(command=partial(run, parser))
 
 
 def _result(text: str) -> Path:
@@ -173,29 +167,28 @@ def _picture(text: str) -> Path:
     raise ArgumentTypeError(f"{text!r} must end in {', '.join(PICTURES)}{hint}")
 
 
-def run(parser: Parser, arguments: Namespace) -> int:
+def run(arguments: Namespace) -> int:
     """Run the model, write what was asked for, and say what was done."""
+    usage_error = arguments.parser.error
     out: Path | None = arguments.output
     into_folder = out is not None and out.suffix.lower() not in SINKS
     if out is None or not into_folder:
         if is_several(arguments.inputs):
             find_recordings([name for name in arguments.inputs if is_several([name])])  # any at all
-            parser.error(
+            usage_error(
                 "argument -o: several recordings need a folder for their results, such as -o results/"
             )
         if arguments.format:
-            parser.error(
-                "argument --format: is for results in a folder; -o OUT.csv makes one table"
-            )
+            usage_error("argument --format: is for results in a folder; -o OUT.csv makes one table")
     elif arguments.plot not in (None, NAMED_LIKE_INPUT):
-        parser.error("argument --plot: takes no name where results go into a folder")
+        usage_error("argument --plot: takes no name where results go into a folder")
     limits: tuple[float, float] | None = None
     if arguments.range is not None:
         limits = (arguments.range[0], arguments.range[1])
         if arguments.plot is None:
-            parser.error("argument --range: is for pictures; add --plot")
+            usage_error("argument --range: is for pictures; add --plot")
         if not (limits[0] < limits[1] and all(map(math.isfinite, limits))):
-            parser.error(
+            usage_error(
                 "argument --range: give the lower level first, for example --range -120 -40"
             )
     if arguments.plot is not None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
-from amt_export.cli.arguments import Commands, number_above_zero, positive
+from amt_export.cli.arguments import Parser, number_above_zero, positive
 from amt_export.cli.terminal.tables import count, output
 from amt_export.runtime.lookup import find_model
 from amt_export.runtime.triton import RepositoryOptions, write_model
+
+HELP = "a repository for the Triton server"
 
 DESCRIPTION = """\
 Write a model repository for Triton from published models.
@@ -30,14 +32,8 @@ from an app (pip install 'amt_export[triton]'):
 """
 
 
-def add(commands: Commands) -> None:
-    """Add the command to the parser."""
-    parser = commands.add_parser(
-        "triton",
-        help="a repository for the Triton server",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-    )
+def add(parser: Parser) -> None:
+    """Add the arguments."""
     parser.add_argument(
         "models", nargs="+", metavar="MODEL", help="names of models, or published folders"
     )
@@ -69,7 +65,6 @@ def add(commands: Commands) -> None:
         action="store_true",
         help="run onnxruntime in Triton's Python backend, for servers without an ONNX backend",
     )
-    parser.set_defaults(command=run)
 
 
 def run(arguments: Namespace) -> int:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from amt_export import corpus
 from amt_export.cli.arguments import (
-    Commands,
     Parser,
     number_above_zero,
     part,
@@ -22,6 +21,8 @@ from amt_export.cli.terminal.progress import bar
 from amt_export.cli.terminal.tables import count, output
 from amt_export.corpus.check import strange_shards
 from amt_export.runtime.lookup import find_model
+
+HELP = "extract the shards of a plan"
 
 DESCRIPTION = """\
 Extract the shards of a plan into a folder, one Parquet file for each shard.
@@ -57,11 +58,8 @@ reading the result:
 INTERRUPTED = "shards that are done stay; start the same command again to resume"
 
 
-def add(parts: Commands) -> None:
-    """Add the command to the parser."""
-    parser: Parser = parts.add_parser(
-        "run", help="extract the shards of a plan", description=DESCRIPTION, epilog=EPILOG
-    )
+def add(parser: Parser) -> None:
+    """Add the arguments."""
     parser.add_argument("model", metavar="MODEL", help="name of a model, or a published folder")
     parser.add_argument("plan", type=Path, metavar="PLAN", help="of `corpus plan`")
     parser.add_argument(
@@ -93,7 +91,6 @@ def add(parts: Commands) -> None:
         action="store_true",
         help="name shards after the content of the recordings, which reads them first",
     )
-    parser.set_defaults(command=run)
 
 
 def run(arguments: Namespace) -> int:
