@@ -6,9 +6,9 @@ from typing import ClassVar, Final, List, Tuple
 import torch
 from torch import Tensor
 
+from amt_export.design.float32_tolerance import LEFT, noise_gain, tone_error, tone_gain
 from amt_export.design.gammatone import default_betamul, gammatone_bandwidth, gammatone_pole
 from amt_export.design.polynomial import cascade_basis, expanded, from_coefficients
-from amt_export.design.float32_tolerance import LEFT, noise_gain, tone_error, tone_gain
 from amt_export.manifest.ports import Port, State
 from amt_export.modules.base import unrounded
 from amt_export.modules.filterbanks.audio_filter import AudioFilter
