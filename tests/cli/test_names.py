@@ -16,6 +16,7 @@ from amt_export.cli.main import main
 from amt_export.errors import MissingDependencyError
 from amt_export.manifest import MANIFEST_NAME, load_manifest
 from support.cli import SMALL, amt, environment, noise, refused, without
+from support.process import ran
 
 
 @pytest.fixture
@@ -104,16 +105,8 @@ def test_bench_answers_in_json(here, capsys, tmp_path):
 
 def test_bench_says_once_what_every_model_lacks(here, tmp_path):
     blocked = without(tmp_path, "torch")
-    done = amt(
-        "bench",
-        "small",
-        "artifacts/small",
-        "--repeats",
-        "1",
-        "--no-peer",
-        cwd=here,
-        first=[blocked],
-    )
+    models = ("small", "artifacts/small")
+    done = amt("bench", *models, "--repeats", "1", "--no-peer", cwd=here, first=[blocked])
     assert done.returncode == 0, done.stderr
     (line,) = done.stderr.splitlines()
     assert line.startswith(
@@ -127,13 +120,8 @@ def test_bench_says_once_what_every_model_lacks(here, tmp_path):
 
 @pytest.mark.parametrize("module", ["amt_export.erb", "amt_export.modules"])
 def test_modules_say_in_one_line_that_they_need_torch(module, tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-c", f"import {module}"],
-        env=environment(without(tmp_path, "torch")),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    blocked = environment(without(tmp_path, "torch"))
+    done = ran(sys.executable, "-c", f"import {module}", env=blocked)
     assert done.returncode == 1
     last = done.stderr.strip().splitlines()[-1]
     assert last.endswith(f"{module} needs torch (no torch here): pip install 'amt_export[export]'")

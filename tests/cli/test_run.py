@@ -19,6 +19,7 @@ from amt_export.cli.main import main
 from amt_export.manifest import MANIFEST_NAME
 from support.cli import SPEECH, amt, environment, failed, noise, refused, without
 from support.loudness import publish_loudness
+from support.process import ran
 
 
 def test_run_writes_numbers_and_a_picture(small, tmp_path):
@@ -192,13 +193,8 @@ def test_a_full_disk_leaves_the_earlier_result(small, tmp_path):
         "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (10000, 10000)); "
         "from amt_export.cli.main import main; sys.exit(main(sys.argv[1:]))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", limited, "run", str(small), str(SPEECH), "-o", str(earlier)],
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = (sys.executable, "-c", limited, "run", small, SPEECH, "-o", earlier)
+    done = ran(*command, env=environment())
     assert "out.npz: File too large" in refused(done)
     assert earlier.read_bytes() == b"earlier"
     assert [path.name for path in tmp_path.iterdir()] == ["out.npz"]
@@ -259,19 +255,13 @@ def test_a_result_does_not_go_into_a_published_folder_at_any_depth(small, wav, c
 def test_a_reader_that_has_left_keeps_no_result_from_being_written(several, small, wav, tmp_path):
     """As `amt-export run ... | head -1` does after its first line."""
     recording = wav(noise(2000))
-    out = tmp_path / ("out/" if several else "out.npz")
+    out = tmp_path / ("out" if several else "out.npz")
     read, write = os.pipe()
     os.close(read)
-    done = subprocess.run(
-        [sys.executable, "-m", "amt_export", "run", str(small), str(recording), "-o", f"{out}"]
-        + (["--format", "npz"] if several else []),
-        env=environment(),
-        stdout=write,
-        stderr=subprocess.PIPE,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    command = [sys.executable, "-m", "amt_export", "run", small, recording, "-o", out]
+    command += ["--format", "npz"] if several else []
+    streams = {"capture_output": False, "stdout": write, "stderr": subprocess.PIPE}
+    done = ran(*command, env=environment(), timeout=120, **streams)
     os.close(write)
     assert (done.returncode, done.stderr) == (0, "")
     assert (out / "summary.csv" if several else out).is_file()
@@ -280,9 +270,7 @@ def test_a_reader_that_has_left_keeps_no_result_from_being_written(several, smal
 def test_a_reader_that_has_left_in_the_middle_of_an_answer_is_no_failure(small):
     """141 as in every shell: 128 and the number of SIGPIPE."""
     command = f"{sys.executable} -m amt_export info {small} --json | true; exit ${{PIPESTATUS[0]}}"
-    done = subprocess.run(
-        ["bash", "-c", command], env=environment(), capture_output=True, text=True, check=False
-    )
+    done = ran("bash", "-c", command, env=environment())
     assert (done.returncode, done.stderr) in ((0, ""), (141, ""))
 
 

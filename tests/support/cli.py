@@ -11,6 +11,7 @@ import numpy as np
 
 from amt_export.cli.main import main
 from amt_export.manifest import sha256_of
+from support.process import ran
 
 ROOT = Path(__file__).parents[2]
 SPEECH = ROOT / "tests" / "data" / "speech_22k.wav"
@@ -43,15 +44,8 @@ def environment(*first: Path) -> dict[str, str]:
 
 def amt(*arguments, cwd=None, first=()) -> subprocess.CompletedProcess:
     """Run amt-export in a process of its own; what is in the folders `first` is imported first."""
-    return subprocess.run(
-        [sys.executable, "-m", "amt_export", *map(str, arguments)],
-        cwd=cwd,
-        env=environment(*first),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    command = (sys.executable, "-m", "amt_export", *arguments)
+    return ran(*command, cwd=cwd, env=environment(*first), timeout=120)
 
 
 def refused(done: subprocess.CompletedProcess, code: int = 1) -> str:
