@@ -89,10 +89,7 @@ def test_info_of_a_damaged_artifact(suffix, damage, copied, tmp_path, capsys):
     content = path / "Data/com.apple.CoreML/model.mlmodel" if path.is_dir() else path
     data = {"truncated": content.read_bytes()[:500], "empty": b"", "foreign": b"RIFF" + bytes(99)}
     content.write_bytes(data[damage])
-    assert main(["info", str(path)]) == 1
-    error = capsys.readouterr().err
-    assert error.startswith(f"amt-export: error: {path}")
-    assert error.count("\n") == 1
+    assert failed(capsys, "info", path).startswith(f"amt-export: error: {path}")
 
 
 def test_check_finds_all_well_and_damage(small, copied):

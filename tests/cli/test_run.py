@@ -17,7 +17,7 @@ import soundfile
 
 from amt_export.cli.main import main
 from amt_export.manifest import MANIFEST_NAME
-from support.cli import SPEECH, amt, environment, failed, noise, refused, without
+from support.cli import SPEECH, amt, environment, failed, misused, noise, refused, without
 from support.loudness import publish_loudness
 from support.process import ran
 
@@ -99,10 +99,7 @@ def test_a_range_is_for_levels(small, wav, tmp_path, capsys):
         ((*picture, "--range", "0", "nan"), "give the lower level first"),
         (("--range", "0", "60"), "is for pictures; add --plot"),
     ):
-        with pytest.raises(SystemExit) as exit_:
-            main([*map(str, ("run", small, path, *options))])
-        assert exit_.value.code == 2
-        assert words in capsys.readouterr().err
+        assert words in misused(capsys, "run", small, path, *options)
 
 
 BAD_AUDIO = {
@@ -117,11 +114,7 @@ BAD_AUDIO = {
 @pytest.mark.parametrize("message", BAD_AUDIO)
 def test_bad_audio_is_one_line(message, small, wav, tmp_path, capsys):
     out = tmp_path / "out.npz"
-    assert main(["run", str(small), str(BAD_AUDIO[message](wav)), "-o", str(out)]) == 1
-    error = capsys.readouterr().err
-    assert error.startswith("amt-export: error: ")
-    assert error.count("\n") == 1
-    assert message in error
+    assert message in failed(capsys, "run", small, BAD_AUDIO[message](wav), "-o", out)
     assert not out.exists()
 
 
@@ -179,8 +172,7 @@ def test_run_refuses_places_that_it_must_not_write_to(small, wav, tmp_path, caps
         tmp_path / "gone" / "x.npz": "there is no folder",
         tmp_path / "folder.npz": "is a folder",
     }.items():
-        assert main(["run", str(small), str(path), "-o", str(out)]) == 1
-        assert message in capsys.readouterr().err
+        assert message in failed(capsys, "run", small, path, "-o", out)
     assert path.read_bytes() == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ["folder.npz", "speech.npz"]
 
@@ -201,13 +193,11 @@ def test_a_full_disk_leaves_the_earlier_result(small, tmp_path):
 
 
 def test_run_of_a_damaged_folder(copied, wav, capsys):
-    path = str(wav(np.zeros(100)))
+    command = ("run", copied, wav(np.zeros(100)), "-o", copied.parent / "x.npz")
     (copied / "small.onnx").write_bytes((copied / "small.onnx").read_bytes()[:-1])
-    assert main(["run", str(copied), path, "-o", str(copied.parent / "x.npz")]) == 1
-    assert "published with" in capsys.readouterr().err
+    assert "published with" in failed(capsys, *command)
     (copied / MANIFEST_NAME).write_text("{", encoding="utf-8")
-    assert main(["run", str(copied), path, "-o", str(copied.parent / "x.npz")]) == 1
-    assert "not JSON" in capsys.readouterr().err
+    assert "not JSON" in failed(capsys, *command)
 
 
 @pytest.mark.parametrize(
@@ -246,8 +236,7 @@ def test_a_reader_that_leaves_early_sees_no_traceback(small):
 def test_a_result_does_not_go_into_a_published_folder_at_any_depth(small, wav, capsys):
     recording = wav(np.zeros(2000))
     for place in ("y.npz", "small.mlpackage/y.npz", "small.mlpackage/Data/y.npz"):
-        assert main(["run", str(small), str(recording), "-o", str(small / place)]) == 1
-        assert "would change" in capsys.readouterr().err
+        assert "would change" in failed(capsys, "run", small, recording, "-o", small / place)
         assert not (small / place).exists()
 
 

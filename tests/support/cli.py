@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from amt_export.cli.main import main
 from amt_export.manifest import sha256_of
@@ -60,6 +61,17 @@ def refused(done: subprocess.CompletedProcess, code: int = 1) -> str:
 def failed(capsys, *arguments) -> str:
     """Return the one line with which a command has failed."""
     assert main([str(argument) for argument in arguments]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("amt-export: error: ")
+    assert error.count("\n") == 1
+    return error
+
+
+def misused(capsys, *arguments) -> str:
+    """Return the one line with which a command has refused its arguments."""
+    with pytest.raises(SystemExit) as stopped:
+        main([str(argument) for argument in arguments])
+    assert stopped.value.code == 2
     error = capsys.readouterr().err
     assert error.startswith("amt-export: error: ")
     assert error.count("\n") == 1
