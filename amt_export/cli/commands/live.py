@@ -7,7 +7,7 @@ from pathlib import Path
 
 from amt_export import runtime
 from amt_export.audio.calibration import check_audio_model
-from amt_export.audio.reader import FORMATS
+from amt_export.audio.file import FORMATS
 from amt_export.cli.arguments import Parser
 from amt_export.cli.live_view import View
 from amt_export.cli.recording_options import add_backend, add_calibration, warn_of_diotic

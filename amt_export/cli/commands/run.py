@@ -6,7 +6,7 @@ import math
 from argparse import ArgumentTypeError, Namespace
 from pathlib import Path
 
-from amt_export.audio.reader import FORMATS, SUFFIXES
+from amt_export.audio.file import FORMATS, SUFFIXES
 from amt_export.cli.arguments import Parser, add_quiet, one_of, positive
 from amt_export.cli.batch import plan, run_all
 from amt_export.cli.convert import Converter, Settings, Task, files_of
