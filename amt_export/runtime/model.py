@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from numpy.typing import NDArray
 
-from amt_export.audio.reader import AudioReader
+from amt_export.audio.reader import OPTIONS, AudioReader
 from amt_export.errors import ArtifactError, BackendError, InputError
 from amt_export.manifest import Manifest, Port
 from amt_export.runtime.axes import is_timed
@@ -31,9 +31,6 @@ from amt_export.runtime.stream_state import mirrored
 Array = NDArray[Any]
 
 ON_NONFINITE = ("error", "pass")
-
-FILE_OPTIONS = ("full_scale", "diotic", "raw", "truncated", "remove_dc")
-"""Of `Model.process_file`, beside the level."""
 
 
 class Model:
@@ -217,11 +214,9 @@ class Model:
         InputError
             If there is no such option, and as for `process`.
         """
-        unknown = next((name for name in options if name not in FILE_OPTIONS), None)
+        unknown = next((name for name in options if name not in OPTIONS), None)
         if unknown is not None:
-            raise InputError(
-                f"{unknown}: no such option; process_file takes level, {', '.join(FILE_OPTIONS)}"
-            )
+            raise InputError(f"{unknown}: no such option; process_file takes {', '.join(OPTIONS)}")
         reader = AudioReader(path, self._manifest, level, **options)
         audio = reader.read()  # which can tell more of the file
         for remark in reader.remarks:

@@ -10,7 +10,12 @@ from amt_export.audio.calibration import check_audio_model
 from amt_export.audio.file import FORMATS
 from amt_export.cli.arguments import Parser
 from amt_export.cli.live_view import View
-from amt_export.cli.recording_options import add_backend, add_calibration, warn_of_diotic
+from amt_export.cli.recording_options import (
+    add_backend,
+    add_calibration,
+    reading_options,
+    warn_of_diotic,
+)
 from amt_export.cli.sources import File, Microphone
 from amt_export.cli.terminal.errors import warn_all
 from amt_export.cli.terminal.tables import output
@@ -123,16 +128,7 @@ def run(arguments: Namespace) -> int:
             raise InputError(f"{manifest.name}: was built for several signals at once")
         source: File | Microphone
         if arguments.input:
-            source = File(
-                arguments.input,
-                manifest,
-                arguments.level,
-                full_scale=arguments.full_scale,
-                diotic=arguments.diotic,
-                raw=arguments.raw,
-                truncated=arguments.truncated,
-                remove_dc=arguments.remove_dc,
-            )
+            source = File(arguments.input, manifest, reading_options(arguments))
         else:
             source = Microphone(
                 arguments.device,

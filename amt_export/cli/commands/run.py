@@ -12,7 +12,12 @@ from amt_export.cli.batch import plan, run_all
 from amt_export.cli.convert import Converter, Settings, Task, files_of
 from amt_export.cli.inputs import find_recordings, is_several
 from amt_export.cli.interruption import when_interrupted
-from amt_export.cli.recording_options import add_backend, add_calibration, warn_of_diotic
+from amt_export.cli.recording_options import (
+    add_backend,
+    add_calibration,
+    reading_options,
+    warn_of_diotic,
+)
 from amt_export.cli.sinks.files import SINKS
 from amt_export.cli.terminal.errors import warn_all
 from amt_export.cli.terminal.files import refuse
@@ -193,18 +198,9 @@ def run(arguments: Namespace) -> int:
             )
     if arguments.plot is not None:
         require("matplotlib", "plot", "Drawing pictures")
-    settings = Settings(
-        find_model(arguments.model),
-        arguments.backend,
-        arguments.level,
-        arguments.full_scale,
-        arguments.diotic,
-        arguments.raw,
-        arguments.truncated,
-        arguments.remove_dc,
-        limits,
-    )
-    warn_of_diotic(load_manifest(settings.folder), diotic=settings.diotic)
+    folder, reading = find_model(arguments.model), reading_options(arguments)
+    settings = Settings(folder, arguments.backend, reading, limits)
+    warn_of_diotic(load_manifest(folder), **reading)
     if out is None or not into_folder:
         return _run_one(settings, _one_task(arguments, out, settings.folder.resolve().name))
     suffix = f".{arguments.format or 'npz'}"

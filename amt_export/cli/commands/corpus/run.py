@@ -15,7 +15,7 @@ from amt_export.cli.arguments import (
 from amt_export.cli.commands.corpus.progress import Done
 from amt_export.cli.exit_codes import SOME_BAD
 from amt_export.cli.interruption import stop_if_interrupted, when_interrupted
-from amt_export.cli.recording_options import add_calibration, warn_of_diotic
+from amt_export.cli.recording_options import add_calibration, reading_options, warn_of_diotic
 from amt_export.cli.terminal.errors import complain
 from amt_export.cli.terminal.progress import bar
 from amt_export.cli.terminal.tables import count, output
@@ -96,15 +96,9 @@ def add(parser: Parser) -> None:
 def run(arguments: Namespace) -> int:
     """Extract the shards, and say what came out."""
     planned = corpus.read_plan(arguments.plan)
-    extractor = corpus.Extractor(
-        find_model(arguments.model),
-        arguments.hop,
-        level=arguments.level,
-        full_scale=arguments.full_scale,
-        diotic=arguments.diotic,
-        remove_dc=arguments.remove_dc,
-    )
-    warn_of_diotic(extractor.manifest, diotic=arguments.diotic)
+    reading = reading_options(arguments)
+    extractor = corpus.Extractor(find_model(arguments.model), arguments.hop, **reading)
+    warn_of_diotic(extractor.manifest, **reading)
     shards = corpus.Shards(extractor, arguments.output, hash=arguments.hash)
     index, parts = arguments.shard or (1, 1)
     chosen = planned.shards[index - 1 :: parts]
