@@ -79,6 +79,8 @@ def split_rows(rows: Tensor, dim: int = -1, shift: float = SHIFT) -> Tuple[Tenso
 def shared_product(rows: Tensor, matrices: Tensor, column_shift: float = COLUMN_SHIFT) -> Tensor:
     """Rows that all channels share, times a matrix for each channel, with both factors cut here.
 
+    In float64, where nothing is gained by that, it is a plain product.
+
     Parameters
     ----------
     rows : Tensor [shape=(B, 1, K, n)]
@@ -90,10 +92,24 @@ def shared_product(rows: Tensor, matrices: Tensor, column_shift: float = COLUMN_
     -------
     Tensor [shape=(B, F, K, m)]
     """
+    if rows.dtype == torch.float64:
+        return by_channel(rows @ side_by_side(matrices), matrices)
     row_head, row_rest = split_rows(rows)
     head, rest = split_rows(matrices, -2, column_shift)
-    main, small = split_product(row_head, row_rest, head, rest)
-    return main + small
+    main, small = split_product(row_head, row_rest, side_by_side(head), side_by_side(rest))
+    return by_channel(main + small, matrices)
+
+
+def side_by_side(matrices: Tensor) -> Tensor:
+    """(F, n, m) as one matrix (n, F m): one product where F narrow ones would leave the processor waiting."""
+    return matrices.transpose(0, 1).flatten(1)
+
+
+def by_channel(products: Tensor, matrices: Tensor) -> Tensor:
+    """Products (B, 1, K, F m) with `side_by_side` of `matrices` as (B, F, K, m)."""
+    batch, _, count, _ = products.shape
+    channels, _, width = matrices.shape
+    return products.reshape(batch, count, channels, width).transpose(1, 2)
 
 
 def split_product(

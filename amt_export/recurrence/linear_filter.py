@@ -36,7 +36,7 @@ class PartialOutput(NamedTuple):
 
 
 def filter_parts(blocks: Tensor, tables: Tables, state: Tensor) -> PartialOutput:
-    """The parts of `filter_blocks`, which `sum_outputs` adds up.
+    """The parts of `filter_blocks`, which `output` and `sum_outputs` add up.
 
     Parameters
     ----------
@@ -45,6 +45,12 @@ def filter_parts(blocks: Tensor, tables: Tables, state: Tensor) -> PartialOutput
     """
     states, next_state = prefix_scan(blocks @ tables.input_to_state, state, tables)
     return PartialOutput(blocks @ tables.impulse, states, next_state)
+
+
+def output(parts: PartialOutput, tables: Tables) -> Tensor:
+    """Output of a filter (B, F, K L), from its parts."""
+    # Joined before the sum, which then writes the result; joined behind it, the result would be copied.
+    return from_blocks(parts.direct) + from_blocks(parts.states @ tables.state_to_output)
 
 
 def sum_outputs(one: PartialOutput, tables: Tables, other: PartialOutput, others: Tables) -> Tensor:
@@ -62,7 +68,8 @@ def sum_outputs(one: PartialOutput, tables: Tables, other: PartialOutput, others
     """
     states = torch.cat([one.states, other.states], dim=3)
     both = torch.cat([tables.state_to_output, others.state_to_output], dim=1)
-    return from_blocks(one.direct + other.direct + states @ both)
+    # Joined before the last sum: see `output`.
+    return from_blocks(one.direct + other.direct) + from_blocks(states @ both)
 
 
 def filter_blocks(blocks: Tensor, tables: Tables, state: Tensor) -> Tuple[Tensor, Tensor]:
@@ -83,7 +90,7 @@ def filter_blocks(blocks: Tensor, tables: Tables, state: Tensor) -> Tuple[Tensor
         Behind the last block.
     """
     parts = filter_parts(blocks, tables, state)
-    return from_blocks(parts.direct + parts.states @ tables.state_to_output), parts.next_state
+    return output(parts, tables), parts.next_state
 
 
 class LinearFilter(nn.Module):

@@ -10,7 +10,7 @@ import torch
 
 from amt_export.numerics.blocks import from_blocks, to_blocks
 from amt_export.recurrence.affine_scan import affine_scan, doubling_rounds, running_sum
-from amt_export.recurrence.block_length import short_blocks
+from amt_export.recurrence.block_length import whole_blocks
 from amt_export.recurrence.one_pole import OnePole
 from support.filters import noise
 
@@ -67,5 +67,5 @@ def test_affine_scan_is_its_recursion(samples):
 
 
 @pytest.mark.parametrize(("samples", "length"), [(44100, 30), (16000, 32), (512, 32), (10007, 32)])
-def test_short_blocks(samples, length):
-    assert short_blocks(samples).length == length
+def test_blocks_that_divide_the_signal(samples, length):
+    assert whole_blocks(samples, 24).length == length

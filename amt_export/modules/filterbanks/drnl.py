@@ -7,17 +7,17 @@ from torch import Tensor
 
 from amt_export.design.drnl import PARAMETERS
 from amt_export.manifest.ports import State
-from amt_export.modules.base import unrounded
-from amt_export.modules.filterbanks.compression import quarter_power_stick
 from amt_export.modules.filterbanks.drnl_parameters import DRNLParameters
 from amt_export.modules.reference import DOCUMENTED
-from amt_export.numerics.blocks import from_blocks, to_blocks, trim
+from amt_export.numerics.blocks import to_blocks, trim
 from amt_export.numerics.double_float import shared_product
 from amt_export.recurrence.block_length import BLOCK, stream_blocks, whole_blocks
 from amt_export.recurrence.linear_filter import (
     LinearFilter,
+    PartialOutput,
     differentiable_tables,
     filter_parts,
+    output,
     sum_outputs,
 )
 from amt_export.recurrence.memory import settling_time
@@ -115,15 +115,9 @@ class DRNLFilterbank(DRNLParameters):
     @torch.no_grad()
     def update_coefficients(self) -> None:
         """Design the filters and the compression from the parameters."""
-        before, behind = self.nonlinear_filter(0), self.nonlinear_filter(self.lp_nlin)
-        # In units of the knee velocity the published compression is two square roots. float64 keeps the
-        # published exponent, which is no quarter by 5e-9, and training may change it.
-        plain = self.fc.dtype == torch.float32 and not self.learnable
-        knee = self.knee_velocity() if plain else None
-        self.knee_units = knee is not None
-        if knee is not None:
-            before = amplified(before, 1.0 / knee)
-            behind = driven(behind, knee * unrounded(self.a, self._designed["a"]))
+        into, out_of = self.gains_around_compression()
+        before = amplified(self.nonlinear_filter(0), into)
+        behind = driven(self.nonlinear_filter(self.lp_nlin), out_of)
         self.linear = LinearFilter(self.linear_path(), self.block, self.fc, self.blocks)
         self.before = LinearFilter(before, self.block, self.fc, self.blocks)
         self.behind = LinearFilter(behind, self.block, self.fc, self.blocks)
@@ -156,11 +150,11 @@ class DRNLFilterbank(DRNLParameters):
         """Filter one block; see `AuditoryModule.step`."""
         blocks = to_blocks(audio.unsqueeze(1), self.block)
         linear, before, behind = self.tables(blocks.shape[2])
-        # The compression lifts the noise of these sums in channels far from a loud tone.
+        # The compression lifts what rounding leaves of a loud tone in the states of distant channels.
         inputs = shared_product(blocks, before.input_to_state)
         inner, before_state = prefix_scan(inputs, states[1], before)
-        resonant = from_blocks(blocks @ before.impulse + inner @ before.state_to_output)
-        compressed = quarter_power_stick(resonant) if self.knee_units else self.compressed(resonant)
+        resonant = output(PartialOutput(blocks @ before.impulse, inner, before_state), before)
+        compressed = self.compressed(resonant)
         linear_path = filter_parts(blocks, linear, states[0])
         nonlinear_path = filter_parts(to_blocks(compressed, self.block), behind, states[2])
         velocity = sum_outputs(linear_path, linear, nonlinear_path, behind)

@@ -20,7 +20,12 @@ from amt_export.manifest.ports import Port
 from amt_export.modules.base import unrounded
 from amt_export.modules.filterbanks.audio_filter import AudioFilter
 from amt_export.modules.filterbanks.centre_frequencies import checked_rate, evenly_spaced
-from amt_export.modules.filterbanks.compression import SMALLEST, broken_stick, knee_velocity
+from amt_export.modules.filterbanks.compression import (
+    SMALLEST,
+    broken_stick,
+    knee_velocity,
+    quarter_power_stick,
+)
 from amt_export.modules.reference import AMT, DOCUMENTED, checked_reference
 from amt_export.recurrence.state_space import StateSpace, amplified, series
 
@@ -74,6 +79,7 @@ class DRNLParameters(AudioFilter):
         self.model = model
         self.dtype = dtype
         self.learnable = bool(learnable)
+        self.knee_units = False
         self.gt_lin, self.lp_lin, self.gt_nlin, self.lp_nlin = MODELS[model]
         centre = evenly_spaced(fc, n_channels, fs)
         self.num_channels = centre.shape[0]
@@ -122,13 +128,25 @@ class DRNLParameters(AudioFilter):
         exponent = (unrounded(self.c, self._designed["c"]) - 1.0).to(dtype)
         return a, b, exponent
 
-    def knee_velocity(self) -> Tensor | None:
-        """Knee of each channel (F,) in m/s, float64, or None; see `compression.knee_velocity`."""
+    def gains_around_compression(self) -> tuple[Tensor, Tensor]:
+        """Gains before and after the compression, (F,) in float64, that put its input in units of the knee.
+
+        In these units the published compression is two square roots. Where it is not (trained, or another
+        exponent) both are 1. float64 keeps the published exponent, which is no quarter by 5e-9.
+        """
         found = [unrounded(getattr(self, name), self._designed[name]) for name in ("a", "b", "c")]
-        return knee_velocity(found[0], found[1], found[2])
+        plain = self.fc.dtype == torch.float32 and not self.learnable
+        knee = knee_velocity(found[0], found[1], found[2]) if plain else None
+        self.knee_units = knee is not None
+        if knee is None:
+            one = torch.ones_like(self._designed["a"])
+            return one, one
+        return 1.0 / knee, knee * found[0]
 
     def compressed(self, resonant: Tensor) -> Tensor:
-        """`broken_stick` for (B, F, ...)."""
+        """The compression of (B, F, ...)."""
+        if self.knee_units:
+            return quarter_power_stick(resonant)
         a, b, exponent = self.linear_gain, self.compressive_gain, self.exponent
         if self.learnable:
             a, b, exponent = self.compression()

@@ -14,6 +14,7 @@ from amt_export.modules.reference import DOCUMENTED
 from amt_export.numerics.good_thomas import (
     best_torus,
     inverse,
+    ordered_inverse,
     precise_transform,
     product,
     single_torus,
@@ -175,9 +176,11 @@ class FastDRNLFilterbank(DRNLParameters):
         """Set the spectra of the filters and the compression from the parameters."""
         with torch.no_grad():
             self.transform.design(self.n1, self.n2, self.ir_length, self.fc, self.new_samples)
-            for name in RESPONSES:
+            into, out_of = self.gains_around_compression()
+            for name, gain in zip(RESPONSES, (torch.ones_like(into), into, out_of), strict=True):
                 spectrum: FilterSpectrum = getattr(self, "spectrum_" + name[3:])
-                spectrum.design(self._response(name), self.n1, self.n2, self.fc)
+                taps = self._response(name) * gain[:, None]
+                spectrum.design(taps, self.n1, self.n2, self.fc)
         self.keep_compression()
 
     def forward(self, audio: Tensor) -> Tensor:
@@ -211,7 +214,7 @@ class FastDRNLFilterbank(DRNLParameters):
         return [velocity], [heard[:, audio.shape[1] :], tail]
 
     def convolved(self, pieces: Tensor) -> Tensor:
-        """Both paths of pieces (B, 1, P, N1, N2) behind their past, to be overlapped and added."""
+        """Both paths of pieces (B, 1, P, N1, N2) with their past: (B, F, P, N), to be overlapped and added."""
         to = self.transform.matrices()
         precise = self.transform.split_matrices()
         new = self.transform.new_samples
@@ -225,7 +228,7 @@ class FastDRNLFilterbank(DRNLParameters):
             product(precise_transform(pieces * new, precise), self.spectrum_lin.spectrum()),
             product(transform(compressed, to), self.spectrum_nlin_2.spectrum()),
         )
-        return inverse(spectrum, to)
+        return ordered_inverse(spectrum, self.transform.ordered())
 
     def warm_up(self) -> int:
         """Samples of memory: two finite responses in a row."""

@@ -17,7 +17,6 @@ from amt_export.modules.levels import propagate_nan
 from amt_export.modules.representation.adaptation_loop import AdaptationLoop
 from amt_export.modules.representation.stage import STEADY, ChannelStage
 from amt_export.numerics.blocks import from_blocks, to_blocks, trim
-from amt_export.recurrence.block_length import short_blocks
 
 # What is left of a difference between two pasts behind the memory that is counted as such, in nepers: 1e-12.
 FORGOTTEN = 27.6
@@ -84,6 +83,8 @@ class AdaptationLoops(ChannelStage):
     states: ClassVar[tuple[State, ...]] = (
         State("adaptation", "states of the loops of each channel; 0 stands for rest"),
     )
+    # With one state, longer blocks only cost.
+    shortest_block: ClassVar[int] = 24
 
     minimum: Tensor
     rest: Tensor
@@ -194,11 +195,6 @@ class AdaptationLoops(ChannelStage):
             following.append(state)
         adapted = (trim(from_blocks(y), audio.shape[2]) - self.lowest) * self.gain
         return [adapted], [torch.cat(following, dim=2)]
-
-    def prepare_for_length(self, samples: int | None) -> None:
-        """A block near 32 that divides the signal: with one state, longer ones only cost."""
-        if samples is not None:
-            self.block, self.blocks = short_blocks(samples)
 
     def prepare_for_stream(self, block: int) -> None:
         """Guess from the state before the block: it is short beside the time constants."""

@@ -19,7 +19,6 @@ from amt_export.manifest.ports import Port, State
 from amt_export.modules.representation.stage import FORGOTTEN, STEADY, ChannelStage
 from amt_export.numerics.blocks import to_blocks
 from amt_export.numerics.toeplitz import toeplitz
-from amt_export.recurrence.block_length import short_blocks
 from amt_export.recurrence.linear_filter import LinearFilter
 from amt_export.recurrence.memory import settling_time
 from amt_export.recurrence.prefix_scan import prefix_scan
@@ -107,6 +106,8 @@ class ModulationFilterbank(ChannelStage):
     states: ClassVar[tuple[State, ...]] = (
         State("modulation", "the modulation filters of each channel"),
     )
+    # Longer blocks cost more for each of the many outputs.
+    shortest_block: ClassVar[int] = 24
 
     mfc: Tensor
     counts: Tensor
@@ -215,11 +216,6 @@ class ModulationFilterbank(ChannelStage):
             filtered.reshape(batch, self.count, channels, -1)[:, :, :, :frames] * self.present
         )
         return [filtered.transpose(1, 2)], [following]
-
-    def prepare_for_length(self, samples: int | None) -> None:
-        """A block near 32 that divides the signal: longer ones cost more for each of the many outputs."""
-        if samples is not None:
-            self.block, self.blocks = short_blocks(samples)
 
     def warm_up(self) -> int:
         """Samples of memory."""

@@ -1,6 +1,6 @@
 """What the stages behind the filterbank share."""
 
-from typing import List
+from typing import ClassVar, List
 
 import torch
 from torch import Tensor
@@ -36,6 +36,8 @@ class ChannelStage(AuditoryModule):
     """
 
     like: Tensor
+    # Of a whole signal.
+    shortest_block: ClassVar[int] = BLOCK
 
     def __init__(self, fs: float, dtype: torch.dtype, learnable: bool = False) -> None:
         super().__init__()
@@ -85,7 +87,7 @@ class ChannelStage(AuditoryModule):
     def prepare_for_length(self, samples: int | None) -> None:
         """A block that divides the signal spares padding and cutting."""
         if samples is not None:
-            self.block, self.blocks = whole_blocks(samples)
+            self.block, self.blocks = whole_blocks(samples, self.shortest_block)
 
     def extra_repr(self) -> str:
         """Key parameters, as torch prints them."""
