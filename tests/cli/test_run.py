@@ -17,7 +17,7 @@ import soundfile
 
 from amt_export.cli.main import main
 from amt_export.manifest import MANIFEST_NAME
-from support.cli import SPEECH, amt, environment, failed, misused, noise, refused, without
+from support.cli import SPEECH, amt, environment, failed, misused, noise, refused, run, without
 from support.loudness import publish_loudness
 from support.process import ran
 
@@ -56,8 +56,8 @@ def test_default_names_hold_the_model(small, small_stream, wav, tmp_path, monkey
     path = wav(np.zeros(1000), name="tone.wav")
     other = shutil.copytree(small_stream, tmp_path / "other")
     for folder in (small, other):
-        assert main(["run", str(folder), str(path), "--plot"]) == 0
-    assert main(["run", str(small), str(path), "--plot", "-o", "a.npz"]) == 0
+        assert run(folder, path, "--plot") == 0
+    assert run(small, path, "--plot", "-o", "a.npz") == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         *("a.npz", "a.png", "other", "tone.other.png", "tone.small.png", "tone.wav")
     ]
@@ -67,10 +67,7 @@ def test_what_only_reading_can_tell_is_said_once(small_stream, wav, tmp_path, ca
     tone = 0.01 * np.sin(2 * np.pi * 1000 / 16000 * np.arange(16000))
     path = wav(np.stack([tone, tone], axis=1) + 0.1)
     for options in ((), ("--level", "60")):
-        assert (
-            main(["run", str(small_stream), str(path), "-o", str(tmp_path / "a.npz"), *options])
-            == 0
-        )
+        assert run(small_stream, path, "-o", tmp_path / "a.npz", *options) == 0
         text = capsys.readouterr()
         assert "input.wav: 1.00 s, 2 channels averaged, 16000 Hz\n" in text.out
         assert text.err.count("warning: input.wav has a DC offset") == 1
@@ -93,7 +90,7 @@ def test_channels_that_cancel_leave_no_result(small_stream, wav, tmp_path, capsy
 def test_a_range_is_for_levels(small, wav, tmp_path, capsys):
     path = wav(np.zeros(1000))
     picture = ("--plot", tmp_path / "a.png")
-    assert main([*map(str, ("run", small, path, *picture)), "--range", "-20", "40"]) == 0
+    assert run(small, path, *picture, "--range", "-20", "40") == 0
     for options, words in (
         ((*picture, "--range", "40", "-20"), "give the lower level first"),
         ((*picture, "--range", "0", "nan"), "give the lower level first"),
@@ -157,7 +154,7 @@ def test_options_are_those_of_the_command_line(small, copied, wav, tmp_path, cap
 @pytest.mark.parametrize("level", ["nan", "1000", "60"])
 def test_a_level_that_cannot_be(level, small, wav, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert main(["run", str(small), str(wav(np.zeros(1000))), "--level", level]) == 1
+    assert run(small, wav(np.zeros(1000)), "--level", level) == 1
     assert "silence" in (error := capsys.readouterr().err) or "give one from" in error
     assert [path.name for path in tmp_path.iterdir()] == ["input.wav"]
 
@@ -271,14 +268,14 @@ def test_an_interrupted_run_of_one_recording_has_written_nothing(
 
     monkeypatch.setattr("amt_export.cli.convert.recording_pieces", interrupted)
     out = tmp_path / "x.npz"
-    assert main(["run", str(small), str(wav(noise(2000))), "-o", str(out)]) == 130
+    assert run(small, wav(noise(2000)), "-o", out) == 130
     assert capsys.readouterr().err == "amt-export: error: interrupted; nothing was written\n"
     assert not out.exists()
 
 
 def test_diotic_and_one_ear_is_a_warning(small, wav, tmp_path, capsys):
     out = str(tmp_path / "x.npz")
-    assert main(["run", str(small), str(wav(noise(2000))), "-o", out, "--diotic"]) == 0
+    assert run(small, wav(noise(2000)), "-o", out, "--diotic") == 0
     assert capsys.readouterr().err == (
         "amt-export: warning: --diotic has no effect, as small has one ear\n"
     )
@@ -295,8 +292,7 @@ def test_warnings_go_to_standard_error_once_also_with_quiet(
     level, out, options, small, wav, tmp_path, capsys
 ):
     path = wav(np.clip(CLIPPED, -1, 1), name="clip.wav")
-    words = ["run", small, path, "-o", f"{tmp_path}/{out}", *level, *options]
-    assert main([*map(str, words)]) == 0
+    assert run(small, path, "-o", f"{tmp_path}/{out}", *level, *options) == 0
     text = capsys.readouterr()
     assert text.err.startswith("amt-export: warning: clip.wav is clipped: ")
     assert text.err.count("\n") == 1
@@ -307,14 +303,13 @@ def test_warnings_go_to_standard_error_once_also_with_quiet(
 @pytest.mark.parametrize("out", ["x.npz", "many/"])
 def test_diotic_and_two_channels_is_a_warning(out, wav, tmp_path, capsys):
     folder = publish_loudness(tmp_path / "ears")
-    words = ["run", folder, wav(noise(4000, 2)), "-o", f"{tmp_path}/{out}", "--diotic"]
-    assert main([*map(str, words)]) == 0
+    options = ("-o", f"{tmp_path}/{out}", "--diotic")
+    assert run(folder, wav(noise(4000, 2)), *options) == 0
     assert capsys.readouterr().err == (
         "amt-export: warning: input.wav has two channels: each ear gets one, "
         "and --diotic has no effect\n"
     )
-    words[2] = wav(noise(4000), name="mono.wav")
-    assert main([*map(str, words)]) == 0
+    assert run(folder, wav(noise(4000), name="mono.wav"), *options) == 0
     assert capsys.readouterr().err == ""
 
 
@@ -325,7 +320,7 @@ def test_run_says_the_range_of_colours_as_the_option_takes_it(
     # 60 dB SPL in the channel at 1 kHz, all but the ripple of a short-time level.
     path = wav(0.1 * np.sin(2 * np.pi * 1000 / 16000 * np.arange(16000)))
     for name in ("a.svg", "a.pdf", "a.png"):
-        assert main(["run", str(small), str(path), "--level", "60", "--plot", name]) == 0
+        assert run(small, path, "--level", "60", "--plot", name) == 0
         lines = capsys.readouterr().out.splitlines()
         assert lines[-2].startswith(f"wrote {name} (")
         low, high = re.search(r"--range (\S+) (\S+)$", lines[-1]).groups()
@@ -334,7 +329,7 @@ def test_run_says_the_range_of_colours_as_the_option_takes_it(
         assert float(high) == pytest.approx(60, abs=0.5)
         assert float(high) - float(low) == pytest.approx(70, abs=0.11)
     options = ("--plot", "b.png", "--range", low, high)
-    assert main(["run", str(small), str(path), "--level", "60", *options]) == 0
+    assert run(small, path, "--level", "60", *options) == 0
     assert "colours" not in capsys.readouterr().out
     assert sorted(p.name for p in tmp_path.iterdir() if not p.name.startswith("input")) == [
         *("a.pdf", "a.png", "a.svg", "b.png")

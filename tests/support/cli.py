@@ -58,6 +58,11 @@ def refused(done: subprocess.CompletedProcess, code: int = 1) -> str:
     return lines[0]
 
 
+def run(*arguments) -> int:
+    """Run `amt-export run` in this process; return its exit code."""
+    return main(["run", *map(str, arguments)])
+
+
 def failed(capsys, *arguments) -> str:
     """Return the one line with which a command has failed."""
     assert main([str(argument) for argument in arguments]) == 1
