@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from amt_export.cli.arguments import Parser, add_json, add_out, positive
+from amt_export.cli.arguments import Parser, add_flag, add_json, add_out, positive
 from amt_export.cli.benchmark import Measured, Missing, audio_seconds, measure_folder
 from amt_export.cli.peer import NAME, find_peer
 from amt_export.cli.streams import streams_table
@@ -71,9 +71,7 @@ def add(parser: Parser) -> None:
         metavar="DIR",
         help=f"folder with {NAME} (pip install --no-deps --target DIR {NAME})",
     )
-    parser.add_argument(
-        "--no-peer", action="store_true", help=f"leave {NAME} out even where it is installed"
-    )
+    add_flag(parser, "--no-peer", f"leave {NAME} out even where it is installed")
     add_json(parser)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from amt_export.cli.arguments import Parser, add_json, add_quiet
+from amt_export.cli.arguments import Parser, add_flag, add_json, add_quiet
 from amt_export.cli.terminal.errors import complain
 from amt_export.cli.terminal.progress import bar
 from amt_export.cli.terminal.tables import (
@@ -88,11 +88,7 @@ def add(parser: Parser) -> None:
     parser.add_argument(
         "models", nargs="+", metavar="MODEL", help="name of a model, or a published folder"
     )
-    parser.add_argument(
-        "--vectors-only",
-        action="store_true",
-        help="do not compare with eager torch, though it is installed",
-    )
+    add_flag(parser, "--vectors-only", "do not compare with eager torch, though it is installed")
     add_quiet(parser)
     add_json(parser)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentTypeError, Namespace
+from argparse import Namespace
 from pathlib import Path
 
 from amt_export import runtime
 from amt_export.audio.calibration import check_audio_model
 from amt_export.audio.file import FORMATS
-from amt_export.cli.arguments import Parser
+from amt_export.cli.arguments import Parser, add_flag, number
 from amt_export.cli.live_view import View
 from amt_export.cli.recording_options import (
     add_backend,
@@ -22,6 +22,11 @@ from amt_export.cli.terminal.tables import output
 from amt_export.errors import AmtExportError, InputError
 from amt_export.manifest import load_manifest
 from amt_export.runtime.lookup import find_model
+
+SECONDS = number(
+    float, "is not a number of seconds from 0.5 to 600", lambda value: 0.5 <= value <= 600
+)
+"""What may be seen at once."""
 
 HELP = "a scrolling cochleagram or loudness meter of a file or the microphone"
 
@@ -68,20 +73,16 @@ def add(parser: Parser) -> None:
         full_scale="level of a full-scale sine in dB SPL, of the microphone and its gain or of FILE "
         "(default: 93.98)",
     )
-    parser.add_argument(
+    add_flag(
+        parser,
         "--diotic",
-        action="store_true",
-        help="give one channel, of FILE or the microphone, to both ears of a model that has two",
+        "give one channel, of FILE or the microphone, to both ears of a model that has two",
     )
-    parser.add_argument(
-        "--remove-dc", action="store_true", help="subtract the mean of each channel of FILE"
-    )
-    parser.add_argument(
-        "--truncated", action="store_true", help="take what there is of a FILE that ends early"
-    )
+    add_flag(parser, "--remove-dc", "subtract the mean of each channel of FILE")
+    add_flag(parser, "--truncated", "take what there is of a FILE that ends early")
     parser.add_argument(
         "--seconds",
-        type=_duration,
+        type=SECONDS,
         default=4.0,
         metavar="S",
         help="what is to be seen at once, 0.5 to 600 s (default: 4)",
@@ -91,16 +92,6 @@ def add(parser: Parser) -> None:
         metavar="NAME",
         help="microphone, where there is no FILE: its number or a part of its name",
     )
-
-
-def _duration(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0.5 <= value <= 600:
-        raise ArgumentTypeError(f"{text!r} is not a number of seconds from 0.5 to 600")
-    return value
 
 
 def run(arguments: Namespace) -> int:

@@ -7,7 +7,7 @@ from argparse import ArgumentTypeError, Namespace
 from pathlib import Path
 
 from amt_export.audio.file import FORMATS, SUFFIXES
-from amt_export.cli.arguments import Parser, add_quiet, one_of, positive
+from amt_export.cli.arguments import Parser, add_flag, add_quiet, one_of, positive
 from amt_export.cli.batch import plan, run_all
 from amt_export.cli.convert import Converter, Settings, Task, files_of
 from amt_export.cli.inputs import find_recordings, is_several
@@ -139,17 +139,9 @@ def add(parser: Parser) -> None:
         full_scale="level in dB SPL that a full-scale sine would have had in this recording "
         "(default: 93.98)",
     )
-    parser.add_argument(
-        "--diotic",
-        action="store_true",
-        help="play a file of one channel to both ears of a model that has two",
-    )
-    parser.add_argument(
-        "--remove-dc", action="store_true", help="subtract the mean of each channel"
-    )
-    parser.add_argument(
-        "--truncated", action="store_true", help="take what there is of a file that ends early"
-    )
+    add_flag(parser, "--diotic", "play a file of one channel to both ears of a model that has two")
+    add_flag(parser, "--remove-dc", "subtract the mean of each channel")
+    add_flag(parser, "--truncated", "take what there is of a file that ends early")
     add_quiet(parser)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
-from amt_export.cli.arguments import Parser, number_above_zero, positive
+from amt_export.cli.arguments import Parser, add_flag, number_above_zero, positive
 from amt_export.cli.terminal.tables import count, output
 from amt_export.runtime.lookup import find_model
 from amt_export.runtime.triton import RepositoryOptions, write_model
@@ -57,13 +57,11 @@ def add(parser: Parser) -> None:
         metavar="S",
         help="forget a sequence after S seconds without a block (default: 60)",
     )
-    parser.add_argument(
-        "--stateless", action="store_true", help="the client keeps the states of streams"
-    )
-    parser.add_argument(
+    add_flag(parser, "--stateless", "the client keeps the states of streams")
+    add_flag(
+        parser,
         "--python-backend",
-        action="store_true",
-        help="run onnxruntime in Triton's Python backend, for servers without an ONNX backend",
+        "run onnxruntime in Triton's Python backend, for servers without an ONNX backend",
     )
 
 

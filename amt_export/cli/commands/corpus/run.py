@@ -6,12 +6,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from amt_export import corpus
-from amt_export.cli.arguments import (
-    Parser,
-    number_above_zero,
-    part,
-    positive,
-)
+from amt_export.cli.arguments import Parser, add_flag, number_above_zero, part, positive
 from amt_export.cli.commands.corpus.progress import Done
 from amt_export.cli.exit_codes import SOME_BAD
 from amt_export.cli.interruption import stop_if_interrupted, when_interrupted
@@ -80,16 +75,10 @@ def add(parser: Parser) -> None:
         full_scale="level of a full-scale sine in dB SPL",
         raw=False,
     )
-    parser.add_argument(
-        "--diotic", action="store_true", help="play files of one channel to both ears of a model"
-    )
-    parser.add_argument(
-        "--remove-dc", action="store_true", help="subtract the mean of each channel"
-    )
-    parser.add_argument(
-        "--hash",
-        action="store_true",
-        help="name shards after the content of the recordings, which reads them first",
+    add_flag(parser, "--diotic", "play files of one channel to both ears of a model")
+    add_flag(parser, "--remove-dc", "subtract the mean of each channel")
+    add_flag(
+        parser, "--hash", "name shards after the content of the recordings, which reads them first"
     )
 
 
