@@ -26,7 +26,7 @@ from amt_export.runtime.joining import (
     reduce_courses,
 )
 from amt_export.runtime.stream import Stream
-from amt_export.runtime.stream_state import mirrored
+from amt_export.runtime.stream_state import mirrored, reopened
 
 Array = NDArray[Any]
 
@@ -108,7 +108,7 @@ class Model:
             raise BackendError(
                 f"{self._manifest.name}: cannot be pickled, as it was not opened with runtime.load"
             )
-        return _reopened, (self._reopen, self._manifest)
+        return reopened, (self._reopen, self._manifest)
 
     def __copy__(self) -> Self:
         return self
@@ -299,17 +299,3 @@ class _StreamOf:
 
     def __call__(self) -> Stream:
         return self._model.stream(on_nonfinite=self._on_nonfinite, batch=self._batch)
-
-
-def _reopened(reopen: Callable[[], Model], manifest: Manifest) -> Model:
-    """Open a pickled model again.
-
-    Raises
-    ------
-    ArtifactError
-        If its folder holds something else by now.
-    """
-    model = reopen()
-    if model.manifest != manifest:
-        raise ArtifactError(f"{manifest.name}: was built anew since it was pickled; load it again")
-    return model
