@@ -2,13 +2,13 @@
 
 import ast
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 import amt_export
+from support.process import ran
 
 PACKAGE = Path(amt_export.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -179,6 +179,6 @@ import amt_export, amt_export.runtime
 heavy = {"torch", "onnx", "onnxscript", "onnxruntime", "coremltools", "scipy"} & set(sys.modules)
 sys.exit(", ".join(sorted(heavy)) or 0)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = ran(sys.executable, "-c", code)
     assert done.stderr.strip() == ""
     assert done.returncode == 0

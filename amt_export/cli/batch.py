@@ -8,7 +8,7 @@ from contextlib import suppress
 from operator import itemgetter
 from pathlib import Path
 
-from amt_export.audio.calibration import calibration
+from amt_export.audio.reader import check_calibration
 from amt_export.cli.convert import Outcome, Settings, Task
 from amt_export.cli.exit_codes import SOME_BAD
 from amt_export.cli.inputs import Found, find_recordings, result_names
@@ -136,13 +136,7 @@ def _written(task: Task, manifest: Manifest) -> int | None:
 
 def _check(settings: Settings, manifest: Manifest, tasks: Sequence[Task]) -> None:
     """Refuse once what every recording would be refused for."""
-    calibration(
-        manifest,
-        level=settings.level,
-        rms=1.0,
-        full_scale=settings.full_scale,
-        raw=settings.raw,
-    )
+    check_calibration(manifest, **settings.reading)
     _check_apart(manifest, tasks)
     task = tasks[0]
     if task.picture is not None:

@@ -15,7 +15,7 @@ from io import TextIOWrapper
 from typing import Any
 
 from amt_export import __version__
-from amt_export.cli.arguments import Parser
+from amt_export.cli.arguments import Parser, add_command
 from amt_export.cli.completion import complete
 from amt_export.cli.exit_codes import FAILED
 from amt_export.cli.interruption import interruptible
@@ -143,7 +143,7 @@ def parser(only: str | None = None) -> Parser:
     top.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = top.add_subparsers(metavar="COMMAND", required=True, title="commands")
     for name in COMMANDS if only is None else (only,):
-        _command(name).add(commands)
+        add_command(commands, name, _command(name))
     return top
 
 

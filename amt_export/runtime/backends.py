@@ -17,7 +17,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from amt_export.errors import ArtifactError, BackendError, require
+from amt_export.errors import ArtifactError, BackendError, first_line, require
 from amt_export.manifest import Manifest
 from amt_export.manifest.onnx_ports import check_ports
 
@@ -205,7 +205,7 @@ def _read(runtime: str, path: Path, opener: Callable[[], T]) -> T:
     try:
         return opener()
     except Exception as error:  # runtimes raise their own kinds, RuntimeError among them
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        reason = first_line(error)
         raise ArtifactError(
             f"{path}: {runtime} cannot read it ({reason}); build the model again"
         ) from error

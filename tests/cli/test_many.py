@@ -21,7 +21,7 @@ from amt_export.cli import batch, workers
 from amt_export.cli.convert import Settings, Task
 from amt_export.cli.main import main
 from amt_export.cli.workers import convert_in_workers
-from support.cli import INTERRUPTIBLE, environment, failed, noise
+from support.cli import INTERRUPTIBLE, environment, failed, noise, run
 from support.loudness import publish_loudness
 from support.streams import publish_levels
 from support.terminal import on_a_terminal, plain
@@ -49,10 +49,6 @@ def day(tmp_path):
 
 GOOD = ("a.flac", "a.wav", "deep/b")
 BAD = ("text.wav", "empty.wav", "nan.wav", "none.wav")
-
-
-def run(*arguments) -> int:
-    return main(["run", *map(str, arguments)])
 
 
 def files(folder: Path) -> list[str]:

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import tarfile
 
 import numpy as np
@@ -26,6 +25,7 @@ from support.apps import (
     program,
 )
 from support.manifests import manifest
+from support.process import succeeded
 
 PACKAGE = ROOT / "packages" / "js"
 COMPILER = PACKAGE / "node_modules" / ".bin" / "tsc"
@@ -57,17 +57,7 @@ def readme_blocks(language):
 
 
 def run(command, cwd, text=None, **environment):
-    done = subprocess.run(
-        list(map(str, command)),
-        cwd=cwd,
-        input=text,
-        capture_output=True,
-        text=True,
-        env=os.environ | environment,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return succeeded(*command, cwd=cwd, input=text, env=os.environ | environment)
 
 
 @pytest.fixture(scope="module")

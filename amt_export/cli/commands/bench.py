@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from amt_export.cli.arguments import Commands, add_json, add_out, positive
+from amt_export.cli.arguments import Parser, add_flag, add_json, add_out, positive
 from amt_export.cli.benchmark import Measured, Missing, audio_seconds, measure_folder
 from amt_export.cli.peer import NAME, find_peer
 from amt_export.cli.streams import streams_table
@@ -26,6 +26,8 @@ from amt_export.cli.timing import Contender
 from amt_export.errors import ArtifactError
 from amt_export.manifest import FileEntry, Manifest, ParityRow
 from amt_export.runtime.lookup import find_model, model_folders, published_names
+
+HELP = "size, accuracy, speed and memory of published artifacts"
 
 DESCRIPTION = """\
 Measure published artifacts: each one runs on a test signal of its own folder,
@@ -50,14 +52,8 @@ x {NAME}   times faster than it, on the same input in the same run:
 """
 
 
-def add(commands: Commands) -> None:
-    """Add the command to the parser."""
-    parser = commands.add_parser(
-        "bench",
-        help="size, accuracy, speed and memory of published artifacts",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-    )
+def add(parser: Parser) -> None:
+    """Add the arguments."""
     parser.add_argument(
         "models",
         nargs="*",
@@ -75,11 +71,8 @@ def add(commands: Commands) -> None:
         metavar="DIR",
         help=f"folder with {NAME} (pip install --no-deps --target DIR {NAME})",
     )
-    parser.add_argument(
-        "--no-peer", action="store_true", help=f"leave {NAME} out even where it is installed"
-    )
+    add_flag(parser, "--no-peer", f"leave {NAME} out even where it is installed")
     add_json(parser)
-    parser.set_defaults(command=run)
 
 
 def run(arguments: Namespace) -> int:

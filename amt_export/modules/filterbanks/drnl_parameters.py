@@ -8,7 +8,7 @@ from torch import Tensor
 
 from amt_export.design.drnl import MODELS, SUBJECTS, drnl_parameters, resonance
 from amt_export.design.ears import both_ears_gain
-from amt_export.design.rounding import (
+from amt_export.design.float32_tolerance import (
     AMPLITUDE,
     LEFT,
     ONCE,
@@ -155,7 +155,7 @@ class DRNLParameters(AudioFilter):
 
     @torch.no_grad()
     def expected_rounding(self, tones: Sequence[float]) -> float:
-        """See `design.rounding`: more than usual where no channel is near a tone."""
+        """See `design.float32_tolerance`: more than usual where no channel is near a tone."""
         fs = float(self.fs)
         linear, before = self.linear_path(), self.nonlinear_filter(0)
         after = self.nonlinear_filter(self.lp_nlin)

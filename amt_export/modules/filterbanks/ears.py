@@ -17,9 +17,8 @@ from amt_export.manifest.ports import Port, State
 from amt_export.modules.base import checked_dtype
 from amt_export.modules.filterbanks.audio_filter import AudioFilter
 from amt_export.modules.filterbanks.centre_frequencies import checked_rate
-from amt_export.numerics.blocks import block_count, pad_end
 from amt_export.numerics.double_float import split_rows
-from amt_export.numerics.fir import convolution_matrix, main_lobe
+from amt_export.numerics.fir import convolution_matrix, main_lobe, overlapping
 
 # Samples that one row of the product gives. Shorter blocks make smaller products, longer ones look back on
 # the same samples less often; this is within 10 % of the best in ONNX Runtime, whole and as a stream of 512.
@@ -90,7 +89,7 @@ class EarFilter(AudioFilter):
         """Filter one block; see `AuditoryModule.step`."""
         heard = torch.cat([states[0], audio], dim=1)
         samples = audio.shape[1]
-        rows = behind_past(heard, self.past, self.block)
+        rows = overlapping(heard, self.past + self.block, self.block)
         large, small = split_rows(rows[:, :, self.lobe_start : self.lobe_end])
         filtered = large @ self.head + (small @ self.head + rows @ self.rest)
         return [filtered.flatten(1)[:, :samples]], [heard[:, samples:]]
@@ -106,36 +105,6 @@ class EarFilter(AudioFilter):
     def extra_repr(self) -> str:
         """Key parameters, as torch prints them."""
         return f"fs={self.fs:g}, order={self.order}"
-
-
-def behind_past(heard: Tensor, past: int, block: int) -> Tensor:
-    """Blocks of a signal, each after the samples before it.
-
-    Parameters
-    ----------
-    heard : Tensor [shape=(B, past + T)]
-    past, block : int
-        M and L, samples.
-
-    Returns
-    -------
-    Tensor [shape=(B, K, M + L)]
-        K = ceil(T / L) rows; zeros after the end.
-
-    Examples
-    --------
-    >>> behind_past(torch.arange(1.0, 7.0)[None], 2, 2)
-    tensor([[[1., 2., 3., 4.],
-             [3., 4., 5., 6.]]])
-    """
-    count = block_count(heard.shape[1] - past, block)
-    before = block_count(past, block)
-    filled = pad_end(heard, (before + count) * block - heard.shape[1], 1)
-    blocks = filled.reshape(heard.shape[0], before + count, block)
-    steps = torch.arange(count, device=heard.device)[:, None]
-    indices = (steps + torch.arange(before + 1, device=heard.device)).flatten()
-    rows = torch.index_select(blocks, 1, indices)
-    return rows.reshape(heard.shape[0], count, (before + 1) * block)[:, :, : past + block]
 
 
 class OuterEarFilter(EarFilter):

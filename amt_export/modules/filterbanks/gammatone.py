@@ -6,9 +6,9 @@ from typing import ClassVar, Final, List, Tuple
 import torch
 from torch import Tensor
 
+from amt_export.design.float32_tolerance import LEFT, noise_gain, tone_error, tone_gain
 from amt_export.design.gammatone import default_betamul, gammatone_bandwidth, gammatone_pole
 from amt_export.design.polynomial import cascade_basis, expanded, from_coefficients
-from amt_export.design.rounding import LEFT, noise_gain, tone_error, tone_gain
 from amt_export.manifest.ports import Port, State
 from amt_export.modules.base import unrounded
 from amt_export.modules.filterbanks.audio_filter import AudioFilter
@@ -206,7 +206,7 @@ class GammatoneFilterbank(AudioFilter):
 
     @torch.no_grad()
     def expected_rounding(self, tones: Sequence[float]) -> float:
-        """See `design.rounding`: more than usual where no channel is near a tone."""
+        """See `design.float32_tolerance`: more than usual where no channel is near a tone."""
         system, fs = self.system(), float(self.fs)
         left = LEFT * noise_gain(system)
         heard = [tone for tone in tones if tone < 0.5 * fs]

@@ -10,6 +10,7 @@ from amt_export.design.loudness_excitation import CHANNELS, channel_frequencies
 from amt_export.design.moore_spectrum import BLOCK, FS, LENGTH
 from amt_export.manifest.ports import MAX_OF_EARS, Port, State
 from amt_export.modules.base import as_batch
+from amt_export.modules.constant import ConstantModule
 from amt_export.modules.levels import propagate_nan
 from amt_export.modules.loudness.attack_release import AttackRelease
 from amt_export.modules.loudness.binaural import BinauralInhibition
@@ -18,7 +19,6 @@ from amt_export.modules.loudness.excitation import LoudnessExcitation
 from amt_export.modules.loudness.relevance import Relevance
 from amt_export.modules.loudness.specific_loudness import SpecificLoudness
 from amt_export.modules.loudness.spectrum import LoudnessSpectrum
-from amt_export.modules.loudness.stage import LoudnessStage
 
 # dB SPL of a sine with an amplitude of 1 Pa: 20 log10(1 / (sqrt(2) 20 uPa)).
 PASCAL_DB = 90.9691
@@ -35,7 +35,7 @@ LEAD = 95
 TAIL = 1e-12
 
 
-class Moore2016Loudness(LoudnessStage):
+class Moore2016Loudness(ConstantModule):
     """Short-term and long-term loudness of both ears, every millisecond.
 
     The model of ISO 532-3:2023: the ear's filter, the spectrum of short frames, excitation patterns, specific

@@ -13,13 +13,13 @@ from amt_export.design.loudness_excitation import (
     groups,
     steepness,
 )
-from amt_export.modules.loudness.stage import LoudnessStage
+from amt_export.modules.constant import ConstantModule
 
 # Exponent of a channel that lies below a component, and an upper limit that is never met.
 NOTHING = 1e30
 
 
-class GroupSpread(LoudnessStage):
+class GroupSpread(ConstantModule):
     """Excitation of channels by a group of neighbouring components below them; see `UpwardSpread`."""
 
     near: Tensor
@@ -61,7 +61,7 @@ class GroupSpread(LoudnessStage):
         return [near, far]
 
 
-class UpwardSpread(LoudnessStage):
+class UpwardSpread(ConstantModule):
     """Excitation of the channels above each component.
 
     With the slope u of a component, a = 4 / ERB(fc) and the highest frequency fm of its group,

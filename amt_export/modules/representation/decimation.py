@@ -8,10 +8,9 @@ from torch import Tensor
 from amt_export.design.decimation import decimation_taps
 from amt_export.manifest.ports import Port, State
 from amt_export.modules.base import as_batch
-from amt_export.modules.filterbanks.ears import behind_past
 from amt_export.modules.representation.stage import STEADY, ChannelStage
 from amt_export.numerics.blocks import pad_end
-from amt_export.numerics.fir import convolution_matrix
+from amt_export.numerics.fir import convolution_matrix, overlapping
 
 AMT, PLAIN = "amt", "plain"
 KINDS = (AMT, PLAIN)
@@ -134,7 +133,9 @@ class Decimation(ChannelStage):
     def low_passed(self, heard: Tensor) -> Tensor:
         """Every output number `factor` of the filter, (B, F, past + T) -> (B, F, T / factor)."""
         batch, channels, length = heard.shape
-        rows = behind_past(heard.reshape(batch * channels, length), self.past, self.stride)
+        rows = overlapping(
+            heard.reshape(batch * channels, length), self.past + self.stride, self.stride
+        )
         decimated = (rows @ self.matrix).reshape(batch, channels, -1)
         return decimated[:, :, : (length - self.past) // self.factor]
 

@@ -1,6 +1,6 @@
 """CASP, the computational auditory signal processing and perception model, as one graph."""
 
-from typing import ClassVar, Final, List, Self, Tuple
+from typing import ClassVar, Final, List, Tuple
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ from amt_export.design.casp import minimum_potentials
 from amt_export.manifest.ports import Port, State
 from amt_export.modules.centred import END, samples_beyond
 from amt_export.modules.front_ends.casp import CASPFrontEnd
+from amt_export.modules.front_ends.framing import StageFrames
 from amt_export.modules.reference import AMT
 from amt_export.modules.representation.adaptation import AdaptationLoops
 from amt_export.modules.representation.casp_hair_cell import CASPHairCell
@@ -31,7 +32,7 @@ ENVELOPE_GAIN = 10.0**2.5
 FACTOR = 4
 
 
-class Paulick2024(CASPFrontEnd):
+class Paulick2024(StageFrames, CASPFrontEnd):
     """From sound pressure to the internal representation that CASP decides on.
 
     Outer ear, middle ear, basilar membrane (`CASPFrontEnd`), inner hair cell, adaptation loops, decimation by 4
@@ -108,6 +109,8 @@ class Paulick2024(CASPFrontEnd):
         *ModulationFilterbank.states,
         END,
     )
+    stages = ("ears", "drnl", "hair_cell", "adaptation", "decimation", "modulation")
+    decimated: ClassVar[dict[str, int]] = {"modulation": FACTOR}
 
     # The loops lift what is faint most of all: rounding of the filterbank far from a loud tone is 1e-4 of the
     # peak.
@@ -134,7 +137,7 @@ class Paulick2024(CASPFrontEnd):
         self.squared = model == JEPSEN
         self.envelope_gain = ENVELOPE_GAIN  # TorchScript reads no globals
         self.given_sweeps = sweeps is not None
-        centres = torch.tensor(self.centre_frequencies(), dtype=torch.float64)
+        centres = torch.tensor(self.drnl.centre_frequencies(), dtype=torch.float64)
         if self.squared:
             self.hair_cell: DauHairCell | CASPHairCell = DauHairCell(fs, order=2, dtype=dtype)
             self.adaptation = AdaptationLoops(fs, tau=DAU_TAU, sweeps=sweeps, dtype=dtype)
@@ -186,15 +189,7 @@ class Paulick2024(CASPFrontEnd):
 
     def initial_states(self, batch: int) -> List[Tensor]:
         """States of silence."""
-        return (
-            self.ears.initial_states(batch)
-            + self.drnl.initial_states(batch)
-            + self.hair_cell.initial_states(batch)
-            + self.adaptation.initial_states(batch)
-            + self.decimation.initial_states(batch)
-            + self.modulation.initial_states(batch)
-            + [self.decimation.like.new_zeros([batch, 1])]
-        )
+        return [*super().initial_states(batch), self.decimation.like.new_zeros([batch, 1])]
 
     def step(self, audio: Tensor, states: List[Tensor]) -> Tuple[List[Tensor], List[Tensor]]:
         """Process one block; its frames are 10 late. See `AuditoryModule.step`."""
@@ -211,18 +206,6 @@ class Paulick2024(CASPFrontEnd):
         after = [samples_beyond(beyond, block)]
         return outputs, ears + drnl + hair_cell + adaptation + decimation + modulation + after
 
-    def freeze(self, samples: int | None = None, stream: int | None = None) -> Self:
-        """A copy with the current values baked in."""
-        static = super().freeze(samples, stream)
-        frames = None if samples is None else samples // FACTOR
-        static.hair_cell = self.hair_cell.freeze(samples, stream)
-        static.adaptation = self.adaptation.freeze(samples, stream)
-        static.decimation = self.decimation.freeze(samples, stream)
-        static.modulation = self.modulation.freeze(
-            frames, None if stream is None else stream // FACTOR
-        )
-        return static
-
     def prepare_for_stream(self, block: int) -> None:
         """Blocks are whole frames, which the DRNL takes.
 
@@ -236,40 +219,10 @@ class Paulick2024(CASPFrontEnd):
             stage.prepare_for_stream(block)
         self.modulation.prepare_for_stream(block // FACTOR)
 
-    def hop(self) -> int:
-        """Samples from one frame to the next."""
-        return self.decimation.hop()
-
-    def frame_length(self) -> int:
+    def framing_stage(self) -> Decimation:
         """A frame for every four samples."""
-        return self.decimation.frame_length()
-
-    def lead_frames(self) -> int:
-        """Frames that a stream gives before the signal's first."""
-        return self.decimation.lead_frames()
-
-    def latency(self) -> int:
-        """Half the filter before the decimation."""
-        return self.decimation.latency()
-
-    def look_ahead(self) -> int:
-        """Half the filter before the decimation."""
-        return self.decimation.look_ahead()
-
-    def modulation_filters(self) -> tuple[list[float], list[int]]:
-        """Centre frequencies in Hz, and how many of them each channel has."""
-        return self.modulation.modulation_filters()
-
-    def warm_up(self) -> int:
-        """Samples of memory of all parts in series."""
-        parts = (self.hair_cell, self.adaptation, self.decimation)
-        before = sum(part.warm_up() for part in parts)
-        return super().warm_up() + before + FACTOR * self.modulation.warm_up()
+        return self.decimation
 
     def expected_rounding(self, tones: object) -> float:  # noqa: ARG002
         """Nothing: tolerances are relative to the peak of the whole output."""
         return 0.0
-
-    def extra_repr(self) -> str:
-        """Key parameters, as torch prints them."""
-        return f"fs={self.fs:g}, reference={self.reference!r}"

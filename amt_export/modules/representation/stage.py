@@ -5,7 +5,8 @@ from typing import ClassVar, List
 import torch
 from torch import Tensor
 
-from amt_export.modules.base import AuditoryModule, as_batch, checked_dtype
+from amt_export.modules.base import as_batch, checked_dtype
+from amt_export.modules.constant import ConstantModule
 from amt_export.modules.filterbanks.centre_frequencies import checked_rate
 from amt_export.recurrence.block_length import BLOCK, stream_blocks, whole_blocks
 
@@ -15,7 +16,7 @@ STEADY = 120.0
 TAIL = 1e-12
 
 
-class ChannelStage(AuditoryModule):
+class ChannelStage(ConstantModule):
     """A stage that does the same to every channel: (B, F, T) in, T samples or frames of them out.
 
     Its numbers are constants, designed in float64 and cast once.
@@ -35,24 +36,17 @@ class ChannelStage(AuditoryModule):
         Channels that `initial_states` makes states for, see `prepare_for_shape`.
     """
 
-    like: Tensor
     # Of a whole signal.
     shortest_block: ClassVar[int] = BLOCK
 
     def __init__(self, fs: float, dtype: torch.dtype, learnable: bool = False) -> None:
-        super().__init__()
+        super().__init__(dtype)
         if learnable:
             raise ValueError(f"learnable is True; {type(self).__name__} has nothing to be trained")
         self.fs = checked_rate(fs)
-        self.learnable = False
         self.dtype = checked_dtype(dtype, self)
         self.block, self.blocks = BLOCK, 0
         self.channels = 1
-        self.register_buffer("like", torch.zeros(1, dtype=dtype), persistent=False)
-
-    def set_table(self, name: str, value: Tensor) -> None:
-        """Keep a float64 table in the dtype of the computation; it is not saved."""
-        self.register_buffer(name, value.to(self.like), persistent=False)
 
     def forward(self, signal: Tensor) -> Tensor:
         """Process whole signals from rest.
