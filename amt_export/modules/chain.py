@@ -47,5 +47,5 @@ class Chain(AuditoryModule):
         return self.parts()[-1].modulation_filters()
 
     def warm_up(self) -> int:
-        """Samples of memory of all stages in a row."""
+        """Samples of memory of all stages in series."""
         return sum(self.decimated.get(n, 1) * getattr(self, n).warm_up() for n in self.stages)
