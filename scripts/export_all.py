@@ -19,10 +19,10 @@ import torch
 
 from amt_export import plot, runtime
 from amt_export.audio.reader import AudioReader
-from amt_export.cli.allocator import prepare_for_long_work
+from amt_export.cli.allocator import tune_memory_management
 from amt_export.cli.arguments import Parser, one_of
 from amt_export.cli.interruption import interruptible, stop_if_interrupted
-from amt_export.cli.terminal.errors import complain
+from amt_export.cli.terminal.errors import print_error
 from amt_export.cli.terminal.progress import bar
 from amt_export.cli.terminal.tables import count, difference, size
 from amt_export.errors import AmtExportError
@@ -92,7 +92,7 @@ def main() -> int:
                 for line in (*files, *pictures):
                     print(line, flush=True)
                 if problem:
-                    complain(problem)
+                    print_error(problem)
                     failed.append(running[future])
                 artifacts += len(files)
         except KeyboardInterrupt:
@@ -136,7 +136,7 @@ def prepare(stop: Event) -> None:
     """Set up a process that builds one model after the other, until it is to stop."""
     stopped.append(stop)
     torch.set_num_threads(1)
-    prepare_for_long_work()
+    tune_memory_management()
 
 
 def build(path: Path) -> tuple[list[str], list[str], str]:
@@ -211,5 +211,5 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     except KeyboardInterrupt:
-        complain("interrupted; what was published before is as it was")
+        print_error("interrupted; what was published before is as it was")
         sys.exit(130)

@@ -13,7 +13,7 @@ NEVER, NONE = -1, 0
 OBJECTS = 50_000
 
 
-def prepare_for_long_work() -> None:
+def tune_memory_management() -> None:
     """Keep memory that was used once; search for garbage less often, and not in what is there already.
 
     Arrays of some megabytes come and go by the thousand. By default glibc gives them back to the

@@ -1,4 +1,4 @@
-"""How fast the sweeps of adaptation loops approach their solution, measured once for every model."""
+"""Convergence of the sweeps of adaptation loops, measured once for every model."""
 
 from __future__ import annotations
 

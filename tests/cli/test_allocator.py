@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from amt_export.cli import allocator as long_work
+from amt_export.cli import allocator
 
 SIZE = 8 << 20  # bytes of an array
 
@@ -24,13 +24,13 @@ def page_faults() -> int:
 
 @pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="not glibc")
 def test_memory_that_was_used_once_stays():
-    long_work.prepare_for_long_work()
+    allocator.tune_memory_management()
     page_faults()
     assert page_faults() < SIZE // resource.getpagesize(), "not even one array's"
 
 
 def test_what_was_imported_is_not_searched_for_garbage():
-    long_work.prepare_for_long_work()
+    allocator.tune_memory_management()
     assert gc.get_freeze_count() > len(sys.modules)
 
 
@@ -38,7 +38,7 @@ def test_garbage_is_searched_for_less_often():
     usual = gc.get_threshold()
     try:
         gc.set_threshold(700)
-        long_work.prepare_for_long_work()
+        allocator.tune_memory_management()
         gc.collect()
         before = gc.get_stats()[0]["collections"]
         kept = [[] for _ in range(10_000)]  # noqa: F841
@@ -48,5 +48,5 @@ def test_garbage_is_searched_for_less_often():
 
 
 def test_another_c_library_is_left_alone(monkeypatch):
-    monkeypatch.setattr(long_work.ctypes, "CDLL", lambda _name: object())
-    long_work.prepare_for_long_work()
+    monkeypatch.setattr(allocator.ctypes, "CDLL", lambda _name: object())
+    allocator.tune_memory_management()

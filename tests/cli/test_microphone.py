@@ -15,7 +15,7 @@ from support.loudness import publish_loudness
 
 
 class Device:
-    """A sound device that records what it is told, in a thread of its own."""
+    """A sound device that records how it is opened, in a thread of its own."""
 
     def __init__(self, callback, channels, samplerate, **_options):
         self.callback, self.channels = callback, channels

@@ -82,21 +82,21 @@ def test_the_precise_transform_is_right_in_every_bin():
     row = torch.from_numpy(np.sin(2 * np.pi * 120 / (n1 * n2) * time)) + 1e-6 * noise(n1 * n2)
     row = row.float()
     to = torus(n1, n2)
-    exact = transform(wrapped(row.double(), n1, n2), to)
+    reference = transform(wrapped(row.double(), n1, n2), to)
     forward = (to.cosine1, to.sine1, to.cosine2, to.sine2)
     precise = SplitTorus(*(split_matrix(m, torch.float32) for m in forward))
     found = precise_transform(wrapped(row, n1, n2), precise)
     plain = transform(wrapped(row, n1, n2), type(to)(*(m.float() for m in to)))
-    loud = max(float(part.abs().max()) for part in exact)
+    loud = max(float(part.abs().max()) for part in reference)
     errors, plain_errors = (
-        max(float((a - b).abs().max()) for a, b in zip(result, exact, strict=True)) / loud
+        max(float((a - b).abs().max()) for a, b in zip(result, reference, strict=True)) / loud
         for result in (found, plain)
     )
-    quiet = [part.abs() < 1e-3 * loud for part in exact]
+    quiet = [part.abs() < 1e-3 * loud for part in reference]
     in_quiet = [
         max(
             float((a - b)[mask].abs().max())
-            for a, b, mask in zip(result, exact, quiet, strict=True)
+            for a, b, mask in zip(result, reference, quiet, strict=True)
         )
         / loud
         for result in (found, plain)

@@ -39,7 +39,7 @@ def test_no_block_has_no_state():
 
 @given(count=st.integers(1, 20000), memory=st.integers(1, 30000))
 @settings(max_examples=200, deadline=None)
-def test_groups_hold_all_blocks_or_all_that_is_remembered(count, memory):
+def test_groups_hold_all_blocks_or_the_memory(count, memory):
     radices = choose_radices(count, memory)
     assert all(2 <= radix <= 8 for radix in radices[:-1])
     assert 1 <= radices[-1] <= 9

@@ -197,14 +197,14 @@ def test_core_ml_needs_macos(tmp_path, monkeypatch):
         runtime.load(folder, "coreml")
 
 
-def test_cuda_multiplies_exactly_unless_asked_otherwise():
-    from amt_export.runtime.backends import _exact
+def test_cuda_multiplies_without_tf32_unless_asked_otherwise():
+    from amt_export.runtime.backends import _without_tf32
 
     cuda = "CUDAExecutionProvider"
-    assert _exact(cuda) == (cuda, {"use_tf32": "0"})
-    assert _exact((cuda, {"device_id": 1})) == (cuda, {"use_tf32": "0", "device_id": 1})
-    assert _exact((cuda, {"use_tf32": "1"})) == (cuda, {"use_tf32": "1"})
-    assert _exact("CPUExecutionProvider") == ("CPUExecutionProvider", {})
+    assert _without_tf32(cuda) == (cuda, {"use_tf32": "0"})
+    assert _without_tf32((cuda, {"device_id": 1})) == (cuda, {"use_tf32": "0", "device_id": 1})
+    assert _without_tf32((cuda, {"use_tf32": "1"})) == (cuda, {"use_tf32": "1"})
+    assert _without_tf32("CPUExecutionProvider") == ("CPUExecutionProvider", {})
 
 
 def test_a_provider_that_does_not_start(tmp_path, monkeypatch):

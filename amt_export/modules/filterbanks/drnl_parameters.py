@@ -1,4 +1,4 @@
-"""What both forms of the DRNL share: checks, published parameters, filters."""
+"""Base class of both forms of the DRNL: checks, published parameters, filters."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -8,7 +8,7 @@ from torch import Tensor
 
 from amt_export.design.drnl import MODELS, SUBJECTS, drnl_parameters, resonance
 from amt_export.design.ears import both_ears_gain
-from amt_export.design.rounding import (
+from amt_export.design.float32_tolerance import (
     AMPLITUDE,
     LEFT,
     ONCE,
@@ -27,18 +27,18 @@ from amt_export.modules.filterbanks.compression import (
     quarter_power_stick,
 )
 from amt_export.modules.reference import AMT, DOCUMENTED, checked_reference
-from amt_export.recurrence.state_space import StateSpace, amplified, series
+from amt_export.recurrence.state_space import StateSpace, scale_output, series
 
 
 class DRNLParameters(AudioFilter):
-    """What both forms of the DRNL share: checks, published parameters, filters."""
+    """Base class of both forms of the DRNL: checks, published parameters, filters."""
 
     input_ports: ClassVar[tuple[Port, ...]] = (Port("audio", ("batch", "time"), "m/s"),)
     output_ports: ClassVar[tuple[Port, ...]] = (
         Port("velocity", ("batch", "channel", "time"), "m/s"),
     )
 
-    # The compression lifts what is faint, rounding included.
+    # The compression amplifies what is faint, rounding errors included.
     parity_defaults: ClassVar[dict[str, float]] = {"onnx": 3e-5, "coreml": 3e-5, "float64": 3e-5}
 
     fc: Tensor
@@ -98,10 +98,10 @@ class DRNLParameters(AudioFilter):
             float(self.fs),
             self.classic,
         )
-        return amplified(system, unrounded(self.g, self._designed["g"]))
+        return scale_output(system, unrounded(self.g, self._designed["g"]))
 
     def nonlinear_filter(self, lowpasses: int) -> StateSpace:
-        """The gammatone of the nonlinear path, which stands on both sides of the compression."""
+        """The gammatone of the nonlinear path, which the signal passes before and after the compression."""
         return resonance(
             unrounded(self.CF_nlin, self._designed["CF_nlin"]),
             unrounded(self.BW_nlin_norm, self._designed["BW_nlin_norm"]),
@@ -155,10 +155,10 @@ class DRNLParameters(AudioFilter):
 
     @torch.no_grad()
     def expected_rounding(self, tones: Sequence[float]) -> float:
-        """See `design.rounding`: more than usual where no channel is near a tone."""
+        """See `design.float32_tolerance`: more than usual where no channel is near a tone."""
         fs = float(self.fs)
         linear, before = self.linear_path(), self.nonlinear_filter(0)
-        behind = self.nonlinear_filter(self.lp_nlin)
+        after = self.nonlinear_filter(self.lp_nlin)
         a, b, exponent = (value.double().cpu() for value in self.compression())
         found = [0.0]
         for frequency in (tone for tone in tones if tone < 0.5 * fs):
@@ -166,13 +166,13 @@ class DRNLParameters(AudioFilter):
             resonant = tone_gain(before, frequency, fs) * amplitude
             gain = torch.minimum(a, b * torch.clamp(resonant, min=SMALLEST) ** exponent)
             peak = tone_gain(linear, frequency, fs) * amplitude
-            peak = peak + tone_gain(behind, frequency, fs) * gain * resonant
-            left = noise_gain(linear) * amplitude + noise_gain(behind) * gain * resonant
+            peak = peak + tone_gain(after, frequency, fs) * gain * resonant
+            left = noise_gain(linear) * amplitude + noise_gain(after) * gain * resonant
             # What rounding leaves before the compression is compressed, where it is more than the tone there,
-            # and goes through the filter behind it too.
+            # and goes through the filter after it too.
             before_knee = LEFT * noise_gain(before) * amplitude
             kept = torch.minimum(a, b * torch.maximum(resonant, before_knee) ** exponent)
-            left = left + ONCE * kept * noise_gain(series(before, behind)) * amplitude
+            left = left + ONCE * kept * noise_gain(series(before, after)) * amplitude
             found.append(tone_error(LEFT * left, peak))
         return max(found)
 

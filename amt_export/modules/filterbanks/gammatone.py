@@ -6,9 +6,9 @@ from typing import ClassVar, Final, List, Tuple
 import torch
 from torch import Tensor
 
+from amt_export.design.float32_tolerance import LEFT, noise_gain, tone_error, tone_gain
 from amt_export.design.gammatone import default_betamul, gammatone_bandwidth, gammatone_pole
 from amt_export.design.polynomial import cascade_basis, expanded, from_coefficients
-from amt_export.design.rounding import LEFT, noise_gain, tone_error, tone_gain
 from amt_export.manifest.ports import Port, State
 from amt_export.modules.base import unrounded
 from amt_export.modules.filterbanks.audio_filter import AudioFilter
@@ -23,7 +23,7 @@ from amt_export.recurrence.tables import Tables
 IMPLEMENTATIONS = ("sos", "poly")
 # |p| of the poly form, where a product of four poles close to the unit circle would lose its digits.
 MAX_POLY_RADIUS = 0.9
-# What is left of the past below this share no longer shows in float32 (eps 6e-8).
+# A share of the past that no longer shows in float32 (eps 1.2e-7).
 TAIL = 1e-9
 
 
@@ -32,7 +32,7 @@ class GammatoneFilterbank(AudioFilter):
 
     Per channel  H(z) = [(1 - e^-phi) / (1 - p z^-1)]^n,  p = e^(-phi - j theta),
     theta = 2 pi fc/fs, phi = 2 pi beta/fs, beta = betamul * audfiltbw(fc); the output is
-    2 Re{H x}. The filter is exact (no truncated impulse response) and starts from silence.
+    2 Re{H x}. The filter is recursive and starts from silence.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ class GammatoneFilterbank(AudioFilter):
         State("gammatone", "the one-pole stages of each channel"),
     )
 
-    # Final, so that TorchScript compiles the branch of `system` that there are parameters for.
+    # Final: TorchScript then compiles only this branch of `system`.
     is_cascade: Final[bool]
     fc: Tensor
     poles: Tensor
@@ -168,7 +168,7 @@ class GammatoneFilterbank(AudioFilter):
         self.filter = LinearFilter(self.system(), self.block, self.fc, self.blocks)
 
     def tables(self, blocks: int) -> Tables:
-        """The tables of the filters, for so many blocks at once."""
+        """Tables of the filters for `blocks` blocks."""
         if self.learnable:
             return differentiable_tables(self.system(), self.block, blocks, self.fc)
         return self.filter.tables()
@@ -188,11 +188,11 @@ class GammatoneFilterbank(AudioFilter):
         return [trim(filtered, audio.shape[1])], [state]
 
     def prepare_for_stream(self, block: int) -> None:
-        """The filter's own blocks divide the stream's."""
+        """Choose a block length that divides the stream's block."""
         self.block, self.blocks = stream_blocks(block)
 
     def prepare_for_length(self, samples: int | None) -> None:
-        """A block that divides the audio spares padding and cutting."""
+        """Choose a block length that divides `samples`, so nothing is padded."""
         if samples is not None:
             self.block, self.blocks = whole_blocks(samples)
 
@@ -206,7 +206,7 @@ class GammatoneFilterbank(AudioFilter):
 
     @torch.no_grad()
     def expected_rounding(self, tones: Sequence[float]) -> float:
-        """See `design.rounding`: more than usual where no channel is near a tone."""
+        """See `design.float32_tolerance`: more than usual where no channel is near a tone."""
         system, fs = self.system(), float(self.fs)
         left = LEFT * noise_gain(system)
         heard = [tone for tone in tones if tone < 0.5 * fs]

@@ -154,7 +154,7 @@ class MultiResolutionFFT(CentredModule):
         self.register_buffer("room", room, persistent=False)
 
     def positions(self) -> Tuple[Tensor, Tensor]:
-        """What `read_positions` says for the current thresholds."""
+        """Result of `read_positions` for the current thresholds."""
         thresholds = unrounded(self.freq_thresholds, self._designed["freq_thresholds"])
         return read_positions(thresholds, self.window_lengths, float(self.fs), self.is_aligned)
 
@@ -228,7 +228,7 @@ class MultiResolutionFFT(CentredModule):
         return psd, self.freqs
 
     def get_window_selection_map(self) -> tuple[Tensor, Tensor]:
-        """Which window serves each frequency.
+        """Window that serves each frequency.
 
         Returns
         -------
@@ -307,7 +307,7 @@ class MultiResolutionFFT(CentredModule):
         return 0
 
     def look_ahead(self) -> int:
-        """Samples behind the centre of a frame that reach into it: half a window."""
+        """Samples after the centre of a frame that reach into it: half a window."""
         reach = [self.reference_hop // 2 + length // 2 for length in self.window_lengths[1:]]
         return max([self.longest // 2, *reach])
 

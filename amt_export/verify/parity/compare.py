@@ -10,15 +10,13 @@ import numpy.typing as npt
 
 from amt_export.errors import ParityError
 from amt_export.manifest import BEYOND, ParityRow
+from amt_export.manifest.phrases import UNITS
 from amt_export.manifest.ports import Port
 from amt_export.verify.parity.metric import Array, by_channel
 
 # Largest share of the frames of noise that may be left out. In the suite it is 2 %: noise at 20 dB SPL has
 # components at the absolute threshold, louder noise has none.
 MOST_LEFT_OUT = 0.2
-
-# Behind a difference, by its kind. Model units are the only absolute ones so far.
-UNITS = {"db": " dB", "absolute": " MU"}
 
 Arrays = dict[str, npt.NDArray[np.floating]]
 Runner = Callable[[Mapping[str, npt.NDArray[np.floating]]], Mapping[str, npt.NDArray[np.floating]]]

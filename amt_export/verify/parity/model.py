@@ -10,7 +10,7 @@ from torch import nn
 
 from amt_export.export import FORMATS
 from amt_export.manifest import Manifest, ParityRow
-from amt_export.manifest.ports import courses
+from amt_export.manifest.ports import stream_outputs
 from amt_export.model_file import ModelSpec
 from amt_export.modules.base import AuditoryModule
 from amt_export.modules.forms import StreamForm
@@ -92,7 +92,7 @@ def prove_model(
         With the files that are in the folder.
     folder : Path
     progress : callable
-        Told what is being done, and the share that is done, from a half to one.
+        Called with what is being done and the share that is done, from a half to one.
     """
     ports = forms.frozen.output_ports
 
@@ -120,13 +120,13 @@ def prove_model(
     if forms.stream is not None:
         cases["stream"] = stream_cases(manifest, forms.stream, cases["whole"])
         known = whole_as_stream(manifest, reference)
-        truth = Expected(known, courses(ports), tolerance("float64", "stream"))
+        truth = Expected(known, stream_outputs(ports), tolerance("float64", "stream"))
         rows += prove_answers(cases["stream"], truth, Variant("float64", "stream", "torch")).rows
     more = [_cases_of_batch(spec, forms, manifest, batch) for batch in _more_batches(spec)]
     steps = len(manifest.files) + 1
     for step, entry in enumerate(manifest.files):
         progress(f"{spec.name}: checking {entry.format}", 0.5 + 0.5 * (1 + step) / (1 + steps))
-        outputs = courses(ports) if entry.form == "stream" else ports
+        outputs = stream_outputs(ports) if entry.form == "stream" else ports
         allowed = tolerance(entry.format, entry.form)
         expected = Expected(cases[entry.form], outputs, allowed)
         found = prove(folder, manifest, entry, expected)

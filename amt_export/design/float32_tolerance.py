@@ -1,4 +1,4 @@
-"""What float32 leaves of a tone that a filterbank hardly hears.
+"""Rounding error of float32 for a tone far from all channels of a filterbank.
 
 A filter adds up products as large as its input, so about 1e-7 of the input is left in every channel, a
 distant tone's output included. Beside the loudest channel's peak that is little where some channel is near
@@ -18,9 +18,9 @@ from amt_export.recurrence.tables import impulse_response
 # Rounding that is left of a tone, as a share of its amplitude and of the square root of a response's
 # energy: about twice the largest of 260 random filterbanks of one to eight channels.
 LEFT = 1e-6
-# Less of that where the sums of an input round once: up to a fifth was found for 94 DRNLs behind ears.
+# Less of that where the sums of an input round once: up to a fifth was found for 94 DRNLs after ears.
 ONCE = 0.3
-# Samples of a response whose energy counts: behind them a gammatone at 50 Hz and 44.1 kHz has decayed by e^-17.
+# Samples of a response whose energy counts: after them a gammatone at 50 Hz and 44.1 kHz has decayed by e^-17.
 RESPONSE = 4096
 # Tones of the signal suite, Hz and amplitude in Pa (70 dB SPL), see `verify.parity.signals`.
 TONES, AMPLITUDE = (1000.0, 4000.0), 2.0**0.5 * 2e-5 * 10.0 ** (70.0 / 20.0)

@@ -27,8 +27,8 @@ def left_of_tones(single, double) -> float:
     worst = 0.0
     for name in ("tone_1k", "tone_4k"):
         tone = torch.from_numpy(level * suite(SAMPLES, FS)[name]).float()[None]
-        found, exact = single.freeze(SAMPLES)(tone), double.freeze(SAMPLES)(tone.double())
-        worst = max(worst, difference(found.numpy(), exact.numpy(), single.output_ports[0]))
+        found, reference = single.freeze(SAMPLES)(tone), double.freeze(SAMPLES)(tone.double())
+        worst = max(worst, difference(found.numpy(), reference.numpy(), single.output_ports[0]))
     return worst
 
 
