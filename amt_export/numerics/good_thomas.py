@@ -62,7 +62,7 @@ class Spectrum(NamedTuple):
 def _axis(length: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """cos, -sin rows (K, N) and their inverses (N, K)."""
     k = torch.arange(length // 2 + 1)
-    # The angle is reduced in integers, so it is as exact as float64 can say.
+    # The angle is reduced in integers, so it is rounded only once, in float64.
     turn = (k[:, None] * torch.arange(length)) % length
     angle = 2.0 * math.pi / length * turn.double()
     # A real signal has every frequency twice, but for 0 and fs/2.
@@ -160,9 +160,10 @@ def inverse(y: Spectrum, to: Torus) -> Tensor:
 def ordered_inverse(y: Spectrum, to: OrderedInverse) -> Tensor:
     """`inverse`, with the samples in order: (..., N1 N2).
 
-    Sample m + N1 j of row m lies on the torus at (m mod N1, m + N1 j mod N2). A shift along the second axis by
-    what differs from row to row turns the phases of its spectrum; the samples of each row are then N1 apart.
-    To look each sample up on the torus takes ONNX Runtime three times as long.
+    Sample m + N1 j, with m < N1, lies in row m of the torus, in column m + N1 j mod N2. The shift of a row by m
+    is a turn of its phases, and the matrices of the second axis take the columns N1 apart, so that row m holds
+    samples m, m + N1, m + 2 N1, ... A transposition puts them in order. To gather them one by one takes ONNX
+    Runtime three times as long.
     """
     along2, beside2 = _inverse_along1(y, to.cosine1, to.sine1)
     turned = along2 * to.turn_cosine - beside2 * to.turn_sine
@@ -178,8 +179,8 @@ def _inverse_along1(y: Spectrum, cosine: Tensor, sine: Tensor) -> Tuple[Tensor, 
     return real, imaginary
 
 
-def in_order(n1: int, n2: int, first: int) -> OrderedInverse:
-    """Matrices of `ordered_inverse` for N = n1 n2 samples, from sample `first` on and around to it."""
+def ordered_inverse_matrices(n1: int, n2: int, first: int) -> OrderedInverse:
+    """Matrices of `ordered_inverse` for N = n1 n2 samples, the first of which is sample `first`."""
     to = torus(n1, n2)
     rows = torch.arange(first, first + n1)
     columns = (n1 * torch.arange(n2)) % n2
@@ -196,7 +197,7 @@ def in_order(n1: int, n2: int, first: int) -> OrderedInverse:
 
 
 def single_torus(samples: int, taps: int) -> tuple[int, int]:
-    """The smallest n1 and n2 = n1 + 1 whose torus holds `samples` samples and what they leave behind."""
+    """The smallest n1 and n2 = n1 + 1 whose torus holds `samples` samples and the tail after them."""
     n1 = 1
     while n1 * (n1 + 1) < samples + taps - 1:
         n1 += 1

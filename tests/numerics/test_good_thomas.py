@@ -15,9 +15,9 @@ from amt_export.numerics.good_thomas import (
     SplitTorus,
     best_torus,
     halved,
-    in_order,
     inverse,
     ordered_inverse,
+    ordered_inverse_matrices,
     precise_transform,
     product,
     torus,
@@ -59,7 +59,7 @@ def test_products_of_spectra_are_circular_convolutions(n1, n2):
     on_torus = inverse(spectrum, to)
     np.testing.assert_allclose(on_torus, wrapped(torch.from_numpy(expected), n1, n2), atol=within)
     for first in (0, 1, n1, n1 * n2 - 1):
-        found = ordered_inverse(spectrum, in_order(n1, n2, first))
+        found = ordered_inverse(spectrum, ordered_inverse_matrices(n1, n2, first))
         np.testing.assert_allclose(found, np.roll(expected, -first, -1), atol=within)
 
 

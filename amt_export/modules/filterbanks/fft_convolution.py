@@ -13,7 +13,7 @@ from amt_export.numerics.good_thomas import (
     SplitTorus,
     Torus,
     halved,
-    in_order,
+    ordered_inverse_matrices,
     torus,
     transform,
     wrap_order,
@@ -87,7 +87,7 @@ class TorusTransform(nn.Module):
         self.register_buffer("new_samples", new.to(like).reshape(n1, n2), persistent=False)
         self.register_buffer("wrap", order.to(like.device), persistent=False)
         # New samples first, then what reaches around into the next piece.
-        ordered = in_order(n1, n2, self.past)
+        ordered = ordered_inverse_matrices(n1, n2, self.past)
         for name, matrix in zip(ordered._fields, ordered, strict=True):
             value = matrix.to(like).contiguous()
             self.register_buffer(f"ordered_{name}", value, persistent=False)
@@ -106,7 +106,7 @@ class TorusTransform(nn.Module):
         )
 
     def ordered(self) -> OrderedInverse:
-        """The way back to samples in order, the new ones first."""
+        """Matrices of the inverse transform that returns samples in order, the new ones first."""
         return OrderedInverse(
             self.ordered_cosine1,
             self.ordered_sine1,
@@ -131,7 +131,7 @@ class TorusTransform(nn.Module):
         return torch.zeros(batch, self.past, dtype=like.dtype, device=like.device)
 
     def pieces(self, signal: Tensor, past: Tensor) -> Tensor:
-        """Pieces of (B, T) on the torus, (B, 1, P, N1, N2), each behind its past.
+        """Pieces of (B, T) on the torus, (B, 1, P, N1, N2), each after its past.
 
         `past` (B, past) is that of the first one; those of the others must be shorter than a piece.
         """
@@ -170,7 +170,7 @@ class TorusTransform(nn.Module):
         -------
         signal : Tensor [shape=(B, F, hop)]
         tail : Tensor [shape=(B, F, past)]
-            What reaches into the pieces behind.
+            What reaches into the next pieces.
         """
         added = piece[:, :, 0, : self.hop + self.past]
         both = torch.cat([added[:, :, : self.past] + tail, added[:, :, self.past :]], dim=2)
