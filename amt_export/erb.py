@@ -258,7 +258,7 @@ def erbspacebw(
     bwmul : float, Cam
         Spacing, > 0. Without `basef` it is stretched so that both ends are included.
     basef : float, Hz, optional
-        A frequency the grid must contain; the spacing is then exact and the ends are not hit.
+        A frequency the grid must contain; the spacing is then `bwmul`, and the grid need not reach the ends.
     device : torch.device, optional
         Where the result is put.
     dtype : torch.dtype

@@ -82,6 +82,11 @@ class CheckpointError(AmtExportError, ValueError):
     """A checkpoint is unsafe, unreadable or does not fit the module."""
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, or its kind where it has none."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 def require(module_name: str, extra: str, purpose: str) -> ModuleType:
     """Import an optional package, or say how to install it.
 

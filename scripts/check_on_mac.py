@@ -258,7 +258,7 @@ def tolerance(manifest: dict, form: str, output: str) -> float:
     }
     own = allowed.get(("coreml", form), allowed.get(("coreml", "whole")))
     if own is None or ("float64", "whole") not in allowed:
-        raise CheckError(f"{manifest['name']}: its manifest does not say how exact {output} is")
+        raise CheckError(f"{manifest['name']}: its manifest does not say how accurate {output} is")
     return own + allowed["float64", "whole"]
 
 

@@ -19,10 +19,10 @@ import torch
 
 from amt_export import plot, runtime
 from amt_export.audio.reader import AudioReader
-from amt_export.cli.allocator import prepare_for_long_work
+from amt_export.cli.allocator import tune_memory_management
 from amt_export.cli.arguments import Parser, one_of
 from amt_export.cli.interruption import interruptible, stop_if_interrupted
-from amt_export.cli.terminal.errors import complain
+from amt_export.cli.terminal.errors import print_error
 from amt_export.cli.terminal.progress import bar
 from amt_export.cli.terminal.tables import count, difference, size
 from amt_export.errors import AmtExportError
@@ -37,12 +37,18 @@ SPEECH = ROOT / "tests" / "data" / "speech_22k.wav"
 SPEECH_LEVEL = 65.0  # dB SPL: somebody talking at a metre
 MOST_AT_ONCE = 4  # more than that only wait for memory
 EACH = 5 << 30  # bytes; a process that builds the largest models keeps up to 4.4 GB
+# Of 1 to 4 minutes each: begun last, one of them would run alone while the other processors wait.
 SLOW = (
+    "paulick2024_44k",
+    "paulick2024_44k_float64",
+    "paulick2024_hix_44k",
+    "dau1997_44k",
     "moore2016_loudness_32k",
     "moore2016_loudness_diffuse_32k",
     "moore2016_loudness_eardrum_32k",
     "moore2016_excitation_32k",
     "moore2016_frontend_32k",
+    "dau1997_16k",
     "moore2016_spectrum_32k",
 )
 stopped: list[Event] = []
@@ -86,7 +92,7 @@ def main() -> int:
                 for line in (*files, *pictures):
                     print(line, flush=True)
                 if problem:
-                    complain(problem)
+                    print_error(problem)
                     failed.append(running[future])
                 artifacts += len(files)
         except KeyboardInterrupt:
@@ -130,7 +136,7 @@ def prepare(stop: Event) -> None:
     """Set up a process that builds one model after the other, until it is to stop."""
     stopped.append(stop)
     torch.set_num_threads(1)
-    prepare_for_long_work()
+    tune_memory_management()
 
 
 def build(path: Path) -> tuple[list[str], list[str], str]:
@@ -205,5 +211,5 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     except KeyboardInterrupt:
-        complain("interrupted; what was published before is as it was")
+        print_error("interrupted; what was published before is as it was")
         sys.exit(130)

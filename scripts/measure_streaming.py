@@ -116,7 +116,7 @@ def error_of(manifest: Manifest, outputs: dict[str, np.ndarray], second: int, pu
     """Return how far one answer is from what the float64 module says of the sound up to there."""
     rate = round(manifest.sampling_rate or 1)
     found = outputs[manifest.outputs[0].name]
-    # What the filters still remember, and the second itself; all before it if that is less.
+    # The memory of the filters and the second itself, or the whole past if that is shorter.
     first = max(0, second - 1 - -(-manifest.warm_up // rate))
     heard = np.concatenate([noise(manifest, s) for s in range(first, second + 1)], axis=-1)
     spec = spec_of(manifest, manifest.name)

@@ -13,7 +13,7 @@ import torch
 from filelock import FileLock
 
 from amt_export import runtime
-from amt_export.cli.allocator import prepare_for_long_work
+from amt_export.cli.allocator import tune_memory_management
 from amt_export.cli.main import main
 from amt_export.model_file import ModelSpec, load_spec
 from amt_export.publish import publish
@@ -32,7 +32,7 @@ from support.filters import (
 
 # Two test processes with all cores each would only wait for each other; and sums keep their order.
 torch.set_num_threads(1)
-prepare_for_long_work()
+tune_memory_management()
 
 
 @pytest.fixture(scope="session")
@@ -90,7 +90,7 @@ def published_onnx(shared) -> Callable[[str], Path]:
 
 @pytest.fixture
 def writable(published, tmp_path) -> Callable[[str], Path]:
-    """A copy of a published folder that a test may spoil."""
+    """A copy of a published folder that a test may change."""
 
     def copy(name: str) -> Path:
         return Path(shutil.copytree(published(name), tmp_path / "copies" / name))

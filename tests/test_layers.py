@@ -1,13 +1,14 @@
 """The architecture, as code: who may import whom, and how long a file may get."""
 
 import ast
-import subprocess
+import re
 import sys
 from pathlib import Path
 
 import pytest
 
 import amt_export
+from support.process import ran
 
 PACKAGE = Path(amt_export.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -16,12 +17,12 @@ MAX_LINES = 360
 # Each layer imports only from those before it, and from itself.
 LAYERS = [
     "errors",
-    "erb",
     "manifest",
     "audio",
     "runtime",
     "plot",
     "corpus",
+    "erb",
     "numerics",
     "recurrence",
     "design",
@@ -42,10 +43,15 @@ APP_SIDE = {
     "__init__": set(),
     "errors": set(),
     "manifest": set(),
+    "audio": {"numpy"},
     "runtime": {"numpy"},
+    "plot": {"numpy"},
+    "corpus": {"numpy"},
 }
 # A backend loads its own engine, and only when it is used.
 ENGINES = {"onnxruntime", "torch", "coremltools"}
+
+CONTRIBUTING = PACKAGE.parent / "CONTRIBUTING.md"
 
 
 def layer_of(file):
@@ -53,9 +59,11 @@ def layer_of(file):
 
 
 def imports(tree, file=PACKAGE / "x.py"):
-    """Yield (absolute dotted name, inside a function?) of every import."""
+    """Return (absolute dotted name, inside a function?) of every import that is run."""
 
     def visit(node, inside):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            return
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield alias.name, inside
@@ -113,6 +121,19 @@ def test_imports_go_downwards(file):
         assert not upward(file, parse(file))
 
 
+def drawn():
+    """Return the folders in each box of the drawing in CONTRIBUTING.md, in order."""
+    drawing = CONTRIBUTING.read_text(encoding="utf-8").split("```text\n")[1].split("```")[0]
+    boxes = re.split(r"^ *-+$", drawing, flags=re.MULTILINE)
+    return [re.findall(r" (\w+)(?:/|\.py)  ", box) for box in boxes]
+
+
+def test_the_drawing_shows_the_layers():
+    apps, builders = drawn()
+    assert [*apps, *builders, "__main__"] == LAYERS
+    assert {*apps, "__init__"} == APP_SIDE.keys()
+
+
 @pytest.mark.parametrize("file", [f for f in FILES if layer_of(f) in APP_SIDE], ids=name_of)
 def test_the_app_side_needs_numpy_at_most(file):
     assert not foreign(file, parse(file))
@@ -148,6 +169,7 @@ def test_the_rules_see_violations():
     assert not foreign(backends, ast.parse("def f():\n    import torch"))
     assert foreign(backends, ast.parse("import torch")) == {"torch"}
     assert foreign(backends, ast.parse("def f():\n    import onnx")) == {"onnx"}
+    assert not foreign(runtime, ast.parse("if TYPE_CHECKING:\n    import torch"))
 
 
 def test_importing_the_runtime_loads_neither_torch_nor_onnx():
@@ -157,6 +179,6 @@ import amt_export, amt_export.runtime
 heavy = {"torch", "onnx", "onnxscript", "onnxruntime", "coremltools", "scipy"} & set(sys.modules)
 sys.exit(", ".join(sorted(heavy)) or 0)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = ran(sys.executable, "-c", code)
     assert done.stderr.strip() == ""
     assert done.returncode == 0

@@ -1,4 +1,4 @@
-"""What the samples of a recording mean to a model: the one place that converts them to the model's unit.
+"""Calibration: the one place that converts the samples of a recording to the unit of a model.
 
 Files hold numbers relative to full scale; auditory models want sound pressure. Unless a level is given, a
 sine at full scale is taken to be 93.98 dB SPL, which is 1 Pa RMS.

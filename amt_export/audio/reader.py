@@ -5,46 +5,42 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from stat import S_ISDIR, S_ISREG
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from amt_export.audio.calibration import (
-    P0,
-    calibration,
-    check_audio_model,
-    pascals_per_unit,
-)
-from amt_export.audio.container import missing
-from amt_export.audio.file_names import as_text, mode_of, name_for_libsndfile
+from amt_export.audio.calibration import P0, calibration, check_audio_model, pascals_per_unit
+from amt_export.audio.file import AudioFile, Samples
 from amt_export.audio.statistics import RunningStatistics, Statistics
 from amt_export.errors import AudioError, require
 from amt_export.manifest import Manifest
 
-Samples = NDArray[np.float64]
-
-SUFFIXES = frozenset(
-    (
-        *(".wav", ".wave", ".rf64", ".w64", ".bw64", ".aif", ".aiff", ".aifc", ".au", ".caf"),
-        *(".flac", ".ogg", ".oga", ".opus", ".mp3"),
-    )
-)
-"""Of the files that are taken from a folder: what libsndfile reads and people record."""
-
-FORMATS = "WAV, FLAC, AIFF, OGG or MP3"
-"""What messages and help name: the formats of most recordings."""
-
 PIECE = 1 << 16
 """Samples read at once: a second or two, enough to keep file and model busy in turns."""
 
-LOWEST_RATE = 1000
-"""Hz; a header that says less is wrong, and resampling would make a thousand samples of one."""
-
+OPTIONS = ("level", "full_scale", "diotic", "raw", "truncated", "remove_dc")
+"""Arguments of `AudioReader` that say how a recording is read."""
 
 SOFTEST, LOUDEST = 0.0, 140.0
 """dB SPL; softer than the threshold of hearing or louder than the threshold of pain is a wrong calibration."""
+
+
+def check_calibration(
+    manifest: Manifest,
+    *,
+    level: float | None = None,
+    full_scale: float | None = None,
+    raw: bool = False,
+    **_: object,
+) -> None:
+    """Refuse a calibration before anything is read; takes all of `OPTIONS`.
+
+    Raises
+    ------
+    AudioError
+        As `amt_export.audio.calibration.calibration`, of whatever recording that is not silent.
+    """
+    calibration(manifest, level=level, rms=1.0, full_scale=full_scale, raw=raw)
 
 
 class AudioReader:
@@ -121,23 +117,13 @@ class AudioReader:
         remove_dc: bool = False,
     ) -> None:
         port = check_audio_model(manifest)
-        # Refuses before anything is read; the RMS is measured below.
-        calibration(manifest, level=level, rms=1.0, full_scale=full_scale, raw=raw)
+        check_calibration(manifest, level=level, full_scale=full_scale, raw=raw)
         self.path = Path(path)
-        self._sf = require("soundfile", "audio", "Reading audio")
-        self._truncated = truncated
+        self._file = AudioFile(self.path, truncated=truncated)
         self._two_ears = "ear" in port.axes
-        self.name = as_text(self.path.name)
-        self.remarks: list[str] = []
-        with self._opened() as file:
-            self.channels, self.file_fs, self._frames = file.channels, file.samplerate, file.frames
-        self._check_complete()
-        if not self._frames:
-            raise AudioError(f"{self.path}: holds no samples")
-        if self.file_fs < LOWEST_RATE:
-            raise AudioError(
-                f"{self.path}: has {self.file_fs} Hz; give a file of {LOWEST_RATE} Hz or more"
-            )
+        self.name, self.channels = self._file.name, self._file.channels
+        self.file_fs = self._file.fs
+        self.remarks = self._file.remarks
         if self._two_ears and self.channels != 2 and not (diotic and self.channels == 1):
             hint = ", or --diotic to play it to both ears" if self.channels == 1 else ""
             raise AudioError(
@@ -145,16 +131,16 @@ class AudioReader:
                 f"but the model has two ears; give a stereo file{hint}"
             )
         self.fs = round(manifest.sampling_rate or 0)
-        if self.fs != self.file_fs:
-            require("soxr", "audio", f"Resampling from {self.file_fs} to {self.fs} Hz")
-        self.samples = int(self._frames * self.fs / self.file_fs + 0.5)
+        self._resampler()  # says now what is missing
+        self.samples = int(self._file.frames * self.fs / self.file_fs + 0.5)
         if not self.samples:
             raise AudioError(f"{self.name}: too short for a single sample at {self.fs} Hz")
         self._rms: float | None = None
         self._means = np.zeros(1)
         self.remove_dc = remove_dc
         if level is not None or remove_dc:
-            self._keep(self._measured())
+            for _ in self._heard(PIECE):
+                pass
         self._gain, self.calibration = calibration(
             manifest, level=level, rms=self._rms, full_scale=full_scale, raw=raw, name=self.name
         )
@@ -208,24 +194,11 @@ class AudioReader:
             Where a sample is NaN or infinite, the file ends before its header says, or its channels cancel
             when they are averaged.
         """
-        resampler: Any = None
-        if self.fs != self.file_fs:
-            soxr = require("soxr", "audio", f"Resampling from {self.file_fs} to {self.fs} Hz")
-            count = 2 if self._two_ears else 1
-            resampler = soxr.ResampleStream(
-                self.file_fs, self.fs, count, dtype="float64", quality="VHQ"
-            )
-        left = self.samples
-        read, statistics = 0, RunningStatistics()
-        for frames, heard in self._model_channels(size or PIECE):
-            read += len(frames)
-            last = read == self._frames
-            statistics.add(frames, heard)
-            if last:
-                known = self._rms is not None
-                self._keep(statistics.result())
-                if not known:
-                    self._remark_level()
+        resampler = self._resampler()
+        left, is_known = self.samples, self._rms is not None
+        for heard, last in self._heard(size or PIECE):
+            if last and not is_known:
+                self._remark_level()
             piece = self._gain * (heard - self._means[:, None])
             if resampler is not None:
                 piece = resampler.resample_chunk(np.ascontiguousarray(piece.T), last=last).T
@@ -236,86 +209,33 @@ class AudioReader:
                 piece = np.pad(piece, ((0, 0), (0, left)))
             yield piece[None] if self._two_ears else piece
 
-    def _opened(self) -> Any:
-        mode = mode_of(self.path)
-        if not S_ISREG(mode):
-            what = "is a folder" if S_ISDIR(mode) else "no such file"
-            raise AudioError(f"{self.path}: {what}; give a {FORMATS} file")
-        if not self.path.stat().st_size:
-            raise AudioError(f"{self.path}: the file is empty (0 bytes)")
-        try:
-            return self._sf.SoundFile(name_for_libsndfile(self.path))
-        except TypeError as error:  # of a name that ends in .raw
-            raise AudioError(
-                f"{self.path}: states no sampling rate; give a {FORMATS} file"
-            ) from error
-        except self._sf.LibsndfileError as error:
-            reason = error.error_string.rstrip(".")
-            raise AudioError(f"{self.path}: {reason}; give a {FORMATS} file") from error
+    def _resampler(self) -> Any:
+        """Return what makes the model's rate of the file's; None where they are the same."""
+        if self.fs == self.file_fs:
+            return None
+        soxr = require("soxr", "audio", f"Resampling from {self.file_fs} to {self.fs} Hz")
+        count = 2 if self._two_ears else 1
+        return soxr.ResampleStream(self.file_fs, self.fs, count, dtype="float64", quality="VHQ")
 
-    def _check_complete(self) -> None:
-        """Refuse a truncated file, or find how much of it there is.
+    def _heard(self, size: int) -> Iterator[tuple[Samples, bool]]:
+        """Yield the model's channels, (1 or 2, n), relative to full scale, and whether these are the last.
 
-        Raises
-        ------
-        AudioError
-            If something is missing, or nothing can be read of it.
+        What the whole pass has told is kept before the last ones.
         """
-        gone = missing(self.path)
-        if not self._truncated:
-            if gone:
-                raise _ends_early(f"{self.path}: is truncated, {gone} missing")
-            return
-        if gone:
-            self.remarks.append(f"{self.name} is truncated, {gone} missing")
-        readable = sum(len(frames) for frames, _ in self._model_channels(1024, until_damaged=True))
-        if readable < self._frames:
-            self.remarks.append(
-                f"{self.name} ends at {readable / self.file_fs:.3f} s of {self._frames / self.file_fs:.3f} s"
-            )
-            self._frames = readable
-
-    def _model_channels(
-        self, size: int, *, until_damaged: bool = False
-    ) -> Iterator[tuple[Samples, Samples]]:
-        """Yield channels of the file, (n, C), and of the model, (1 or 2, n), relative to full scale."""
-        read = 0
-        with self._opened() as file:
-            while read < self._frames:
-                at, whole = read / self.file_fs, self._frames / self.file_fs
-                try:
-                    frames: Samples = file.read(
-                        min(size, self._frames - read), dtype="float64", always_2d=True
-                    )
-                except self._sf.LibsndfileError as error:
-                    if until_damaged:
-                        return
-                    reason = error.error_string.rstrip(".")
-                    what = f"{self.path}: damaged after {at:.3f} s of {whole:.3f} s ({reason})"
-                    raise _ends_early(what) from error
-                if not len(frames):
-                    if until_damaged:
-                        return
-                    raise _ends_early(f"{self.path}: ends at {at:.3f} s of {whole:.3f} s")
-                bad = np.flatnonzero(~np.isfinite(frames).all(axis=1))
-                if len(bad):
-                    at = (read + bad[0]) / self.file_fs
-                    raise AudioError(f"{self.path}: a sample is NaN or infinite at {at:.3f} s")
-                read += len(frames)
-                heard = frames.T if self._two_ears else frames.mean(axis=1)[None]
-                if self._two_ears and len(heard) == 1:
-                    heard = np.repeat(heard, 2, axis=0)
-                yield frames, np.ascontiguousarray(heard)
-
-    def _measured(self) -> Statistics:
-        """Read the whole file, and return what it turned out to be."""
-        statistics = RunningStatistics()
-        for frames, heard in self._model_channels(PIECE):
+        read, statistics = 0, RunningStatistics()
+        for frames in self._file.blocks(size):
+            heard = frames.T if self._two_ears else frames.mean(axis=1)[None]
+            if self._two_ears and len(heard) == 1:
+                heard = np.repeat(heard, 2, axis=0)
+            heard = np.ascontiguousarray(heard)
             statistics.add(frames, heard)
-        return statistics.result()
+            read += len(frames)
+            if read == self._file.frames:
+                self._keep(statistics.result())
+            yield heard, read == self._file.frames
 
     def _keep(self, found: Statistics) -> None:
-        """Keep what a pass over the whole file told; after the first one, it is known already.
+        """Keep the statistics of a pass over the whole file; later passes find them already known.
 
         Raises
         ------
@@ -351,10 +271,3 @@ class AudioReader:
                 f"{self.name} has {self.file_fs} Hz and nothing above {top:g} Hz: {len(empty)} of {len(fc)} "
                 f"channels, from {fc[empty[0]]:.0f} Hz on, hold nothing but the tails of lower frequencies"
             )
-
-
-def _ends_early(what: str) -> AudioError:
-    """Return the error for a file of which only the beginning can be read."""
-    return AudioError(f"{what}; --truncated (truncated=True) takes what is there").for_command_line(
-        f"{what}; --truncated takes what is there"
-    )

@@ -1,4 +1,4 @@
-"""What one pass over a recording tells: its level, its DC offset, channels that cancel, clipped samples."""
+"""Statistics of a recording in one pass: its level, its DC offset, channels that cancel, clipped samples."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Moments:
 
 
 class Statistics(NamedTuple):
-    """What a recording turned out to be.
+    """Statistics of a recording.
 
     Parameters
     ----------

@@ -5,16 +5,16 @@ from __future__ import annotations
 import argparse
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from amt_export.cli.exit_codes import USAGE_ERROR
-from amt_export.cli.terminal.errors import complain
+from amt_export.cli.terminal.errors import print_error
 from amt_export.runtime.lookup import ARTIFACTS
 
-Commands = Any
-"""argparse's object that `add_parser` is called on; its class is private."""
+Number = TypeVar("Number", int, float)
 
 
 class Parser(argparse.ArgumentParser):
@@ -36,7 +36,7 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> tuple[argparse.Namespace, list[str]]:
-        """Parse, and complain about what is left as long as it is known which command has no such option."""
+        """Parse, and report what is left as long as it is known which command has no such option."""
         parsed, left = super().parse_known_args(args, namespace)
         if left and self._subparsers is None:
             self.error(self._unrecognized(left))
@@ -58,8 +58,32 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print one line and exit."""
-        complain(f"{message} (see {self.prog} --help)")
+        print_error(f"{message} (see {self.prog} --help)")
         raise SystemExit(USAGE_ERROR)
+
+
+def add_command(commands: Any, name: str, command: Any) -> None:
+    """Add a command.
+
+    Parameters
+    ----------
+    commands
+        Of `add_subparsers`; argparse's class of it is private.
+    name : str
+    command
+        A module with the texts HELP, DESCRIPTION and EPILOG, with ``add(parser)`` for its arguments and with
+        ``run(arguments)``, which returns the exit code. It finds its parser in ``arguments.parser``.
+    """
+    parser = commands.add_parser(
+        name, help=command.HELP, description=command.DESCRIPTION, epilog=command.EPILOG
+    )
+    parser.set_defaults(command=command.run, parser=parser)
+    command.add(parser)
+
+
+def add_flag(parser: argparse.ArgumentParser, name: str, text: str) -> None:
+    """Add an option that is given or not."""
+    parser.add_argument(name, action="store_true", help=text)
 
 
 def add_quiet(
@@ -101,23 +125,26 @@ def one_of(names: Iterable[str], what: str) -> Callable[[str], str]:
     return parse
 
 
-def positive(text: str) -> int:
-    """Take an integer above zero."""
-    try:
-        value = int(text)
-    except ValueError:
-        value = 0
-    if value < 1:
-        raise ArgumentTypeError(f"{text!r} is not an integer above zero")
-    return value
+def number(
+    kind: Callable[[str], Number], complaint: str, holds: Callable[[Number], bool] = lambda _: True
+) -> Callable[[str], Number]:
+    """Return a type that takes some numbers, and says of other texts what they are not."""
+
+    def parse(text: str) -> Number:
+        with suppress(ValueError):
+            if holds(value := kind(text)):
+                return value
+        raise ArgumentTypeError(f"{text!r} {complaint}")
+
+    return parse
 
 
-def decibel(text: str) -> float:
-    """Take a number; whether it is a sensible level is judged where it is used."""
-    try:
-        return float(text)
-    except ValueError:
-        raise ArgumentTypeError(f"{text!r} is not a number of dB") from None
+positive = number(int, "is not an integer above zero", lambda value: value >= 1)
+number_above_zero = number(
+    float, "is not a number above zero", lambda value: 0.0 < value < float("inf")
+)
+# Whether it is a sensible level is judged where it is used.
+decibel = number(float, "is not a number of dB")
 
 
 def file_ending_in(*suffixes: str) -> Callable[[str], Path]:
@@ -129,17 +156,6 @@ def file_ending_in(*suffixes: str) -> Callable[[str], Path]:
         return Path(text)
 
     return parse
-
-
-def number_above_zero(text: str) -> float:
-    """Take a finite number above zero."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0.0 < value < float("inf"):
-        raise ArgumentTypeError(f"{text!r} is not a number above zero")
-    return value
 
 
 def part(text: str) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from operator import itemgetter
 from pathlib import Path
 
-from amt_export.audio.calibration import calibration
+from amt_export.audio.reader import check_calibration
 from amt_export.cli.convert import Outcome, Settings, Task
 from amt_export.cli.exit_codes import SOME_BAD
 from amt_export.cli.inputs import Found, find_recordings, result_names
@@ -17,7 +17,7 @@ from amt_export.cli.sinks.files import result_files
 from amt_export.cli.sinks.picture import check_limits
 from amt_export.cli.summary import SUMMARY, write_summary
 from amt_export.cli.terminal.console import Table
-from amt_export.cli.terminal.errors import complain, warn_all
+from amt_export.cli.terminal.errors import print_error, warn_all
 from amt_export.cli.terminal.loudness import loudness_level
 from amt_export.cli.terminal.progress import bar
 from amt_export.cli.terminal.tables import count, decibels, duration, number, output, plain_table
@@ -116,7 +116,7 @@ def run_all(settings: Settings, tasks: Sequence[Task], out: Path, jobs: int) -> 
         for outcome in done:
             outcomes[outcome.source] = outcome
             if outcome.error:
-                complain(outcome.error, "skipped")
+                print_error(outcome.error, "skipped")
             warn_all(outcome.remarks)
     ordered = [outcomes[task.source] for task in tasks]
     write_summary(out / SUMMARY, ordered, out)
@@ -136,13 +136,7 @@ def _written(task: Task, manifest: Manifest) -> int | None:
 
 def _check(settings: Settings, manifest: Manifest, tasks: Sequence[Task]) -> None:
     """Refuse once what every recording would be refused for."""
-    calibration(
-        manifest,
-        level=settings.level,
-        rms=1.0,
-        full_scale=settings.full_scale,
-        raw=settings.raw,
-    )
+    check_calibration(manifest, **settings.reading)
     _check_apart(manifest, tasks)
     task = tasks[0]
     if task.picture is not None:

@@ -69,7 +69,7 @@ def measure_folder(folder: Path, repeats: int, with_peer: bool, missing: Missing
     with_peer : bool
         Measure torch_amt too.
     missing : Missing
-        Is told what cannot run here.
+        Called with what cannot run here.
 
     Raises
     ------
@@ -161,7 +161,7 @@ def _inputs(folder: Path, manifest: Manifest) -> dict[str, NDArray[Any]]:
 
 
 def audio_seconds(manifest: Manifest) -> float | None:
-    """Return the audio that one call stands for, in s; None for a model that knows no time."""
+    """Return the duration of the audio of one call in s; None for a model without a time axis."""
     port = manifest.inputs[0]
     sizes = dict(zip(port.axes, port.sized(), strict=True))
     samples = sizes.get("time")

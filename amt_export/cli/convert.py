@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from amt_export.audio.reader import AudioReader
 from amt_export.cli.recording_options import remark_diotic
@@ -30,21 +30,15 @@ class Settings:
     folder : Path
         A published folder.
     backend : str
-    level, full_scale : float or None
-    diotic, raw, truncated, remove_dc : bool
-        As `amt_export.audio.reader.AudioReader` takes them.
+    reading : dict
+        How recordings are read, see `amt_export.audio.reader.OPTIONS`.
     limits : tuple of two float, optional
         Of the colours of pictures, in dB.
     """
 
     folder: Path
     backend: str = "onnx"
-    level: float | None = None
-    full_scale: float | None = None
-    diotic: bool = False
-    raw: bool = False
-    truncated: bool = False
-    remove_dc: bool = False
+    reading: dict[str, Any] = field(default_factory=dict)
     limits: tuple[float, float] | None = None
 
 
@@ -123,19 +117,9 @@ class Converter:
         AudioError, InputError
             If the model cannot be given this recording.
         """
-        settings = self._settings
-        recording = AudioReader(
-            source,
-            self.manifest,
-            settings.level,
-            full_scale=settings.full_scale,
-            diotic=settings.diotic,
-            raw=settings.raw,
-            truncated=settings.truncated,
-            remove_dc=settings.remove_dc,
-        )
+        recording = AudioReader(source, self.manifest, **self._settings.reading)
         check_length(recording, self._opened)
-        remark_diotic(recording, diotic=settings.diotic)
+        remark_diotic(recording, **self._settings.reading)
         return recording
 
     def convert(self, task: Task, recording: AudioReader, report: Report) -> Outcome:

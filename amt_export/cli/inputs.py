@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from amt_export.audio.reader import FORMATS, SUFFIXES
+from amt_export.audio.file import FORMATS, SUFFIXES
 from amt_export.errors import AudioError
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from amt_export.cli.terminal.scale import DecibelScale, LinearScale, Scale
 from amt_export.errors import InputError
 from amt_export.manifest import Manifest, Port
-from amt_export.plot.level_columns import DENSITIES, DRAWN, FLOOR, P0, WAVES, Meter
+from amt_export.plot.level_columns import DENSITIES, DRAWN, FLOOR, P0, WAVES, ColumnMeans
 from amt_export.plot.loudness import SPECIFIC
 from amt_export.runtime.loudness import LoudnessOutputs, both_ears, loudness_outputs
 from amt_export.runtime.phon import phon
@@ -24,55 +25,55 @@ ENERGIES = (WAVES, DENSITIES)
 """Axes of outputs whose means are pressures squared, not levels."""
 
 
-class Columns(Protocol):
+class Columns(ABC):
     """Takes outputs, batch axis included, and returns the columns that are complete.
 
-    Attributes
+    Parameters
     ----------
+    port : Port
+        What a `ColumnMeans` is given.
     name, unit : str
         Of what is drawn.
-    frequencies : ndarray [shape=(F,)]
+    frequencies : sequence of float
         Centre frequencies in Hz of the rows.
     scale : Scale or None
         Of the colours; None for a curve.
     """
 
-    name: str
-    unit: str
-    frequencies: Array
-    scale: Scale | None
+    def __init__(
+        self, port: Port, name: str, unit: str, frequencies: Sequence[float], scale: Scale | None
+    ) -> None:
+        self._port, self._meter = port, ColumnMeans(port, 1)
+        self.name, self.unit, self.scale = name, unit, scale
+        self.frequencies = np.asarray(frequencies, np.float64)
 
     def widen(self, width: int) -> None:
         """Let every column stand for so many samples or frames; before the first output."""
+        self._meter = ColumnMeans(self._port, width)
 
+    @abstractmethod
     def add(self, outputs: Outputs) -> Array:
         """Return the columns that are complete, (F, k)."""
 
 
-class Levels:
+class Levels(Columns):
     """Levels of every channel in dB."""
 
     def __init__(self, manifest: Manifest, port: Port) -> None:
-        self._port, self._meter = port, Meter(port, 1)
-        self.name = port.name.replace("_", " ")
-        self.frequencies = np.asarray(manifest.centre_frequencies, np.float64)
-        self.scale: Scale | None = DecibelScale()
         # Below the colours there is room for nine characters.
-        self.unit = port.unit.replace("re 1 ", "re ")
+        unit = port.unit.replace("re 1 ", "re ")
         if port.axes == DENSITIES:
-            self.unit = "dB SPL/Hz"
+            unit = "dB SPL/Hz"
         elif port.axes == WAVES:
-            self.unit = "dB SPL" if port.unit == "Pa" else f"dB re {port.unit}"
+            unit = "dB SPL" if port.unit == "Pa" else f"dB re {port.unit}"
+        name = port.name.replace("_", " ")
+        super().__init__(port, name, unit, manifest.centre_frequencies, DecibelScale())
 
     @classmethod
     def of(cls, manifest: Manifest) -> Levels | None:
         """Return the columns of the first output that can be drawn."""
         ports = [port for port in manifest.outputs if port.axes in (*DRAWN, DENSITIES)]
         return cls(manifest, ports[0]) if ports else None
-
-    def widen(self, width: int) -> None:
-        """See `Columns`."""
-        self._meter = Meter(self._port, width)
 
     def add(self, outputs: Outputs) -> Array:
         """See `Columns`."""
@@ -85,15 +86,13 @@ class Levels:
         return levels
 
 
-class Specific:
+class Specific(Columns):
     """Specific loudness, the mean of both ears."""
 
     def __init__(self, manifest: Manifest, port: Port) -> None:
-        self._port = replace(port, axes=("batch", "frame", "channel"))
-        self._meter = Meter(self._port, 1)
-        self.name, self.unit = f"{port.name} loudness", "sone/Cam"
-        self.frequencies = np.asarray(manifest.centre_frequencies, np.float64)
-        self.scale: Scale | None = LinearScale()
+        mean = replace(port, axes=("batch", "frame", "channel"))
+        fc, name = manifest.centre_frequencies, f"{port.name} loudness"
+        super().__init__(mean, name, "sone/Cam", fc, LinearScale())
 
     @classmethod
     def of(cls, manifest: Manifest) -> Specific | None:
@@ -101,24 +100,18 @@ class Specific:
         ports = [port for port in manifest.outputs if port.axes == SPECIFIC]
         return cls(manifest, ports[0]) if ports else None
 
-    def widen(self, width: int) -> None:
-        """See `Columns`."""
-        self._meter = Meter(self._port, width)
-
     def add(self, outputs: Outputs) -> Array:
         """See `Columns`."""
         return self._meter.add(outputs[self._port.name].mean(axis=SPECIFIC.index("ear")))
 
 
-class Level:
+class Level(Columns):
     """Loudness level of both ears in phon, a curve."""
 
     def __init__(self, outputs: LoudnessOutputs) -> None:
         port = replace(outputs.short_term, axes=("batch", "frame", "channel"))
-        self._name, self._port, self._meter = port.name, port, Meter(port, 1)
-        self.name, self.unit = f"{port.name.replace('_', '-')} loudness level", "phon"
-        self.frequencies = np.zeros(1)
-        self.scale: Scale | None = None
+        name = f"{port.name.replace('_', '-')} loudness level"
+        super().__init__(port, name, "phon", [0.0], None)
 
     @classmethod
     def of(cls, manifest: Manifest) -> Level | None:
@@ -126,13 +119,10 @@ class Level:
         outputs = loudness_outputs(manifest)
         return None if outputs is None else cls(outputs)
 
-    def widen(self, width: int) -> None:
-        """See `Columns`."""
-        self._meter = Meter(self._port, width)
-
     def add(self, outputs: Outputs) -> Array:
         """See `Columns`."""
-        level: Array = phon(self._meter.add(both_ears(outputs[self._name])[None, :, None]))
+        both = both_ears(outputs[self._port.name])
+        level: Array = phon(self._meter.add(both[None, :, None]))
         return level
 
 

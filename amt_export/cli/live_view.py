@@ -19,7 +19,7 @@ from amt_export.cli.live_columns import Columns, columns_of
 from amt_export.cli.sources import FRAME, File, Microphone
 from amt_export.cli.terminal.cochlea import Picture
 from amt_export.cli.terminal.history import History
-from amt_export.cli.terminal.loudness import maximum, meter
+from amt_export.cli.terminal.loudness import loudness_bars, maximum
 from amt_export.cli.terminal.tables import number
 from amt_export.runtime.loudness import RunningLoudness, loudness_outputs
 
@@ -113,7 +113,7 @@ class View:
         room = max(0, options.max_width - len(clock) - 1)
         yield Text(f"{title[:room]:<{room}} {clock}", style="bold", no_wrap=True, overflow="crop")
         if self._loudness is not None:
-            for words in meter(self._loudness, options.max_width - 1):
+            for words in loudness_bars(self._loudness, options.max_width - 1):
                 yield Text(words, no_wrap=True, overflow="crop")
         for line in self._picture.lines():
             yield from line

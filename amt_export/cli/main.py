@@ -15,14 +15,14 @@ from io import TextIOWrapper
 from typing import Any
 
 from amt_export import __version__
-from amt_export.cli.arguments import Parser
+from amt_export.cli.arguments import Parser, add_command
 from amt_export.cli.completion import complete
 from amt_export.cli.exit_codes import FAILED
 from amt_export.cli.interruption import interruptible
 from amt_export.cli.terminal.console import leave_closed_pipe
-from amt_export.cli.terminal.errors import complain
+from amt_export.cli.terminal.errors import print_error
 from amt_export.cli.terminal.quiet import silenced
-from amt_export.cli.unavailable import Absent
+from amt_export.cli.unavailable import UnavailableCommand
 from amt_export.errors import AmtExportError
 
 DESCRIPTION = """\
@@ -92,7 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # One line; the place in the code means nothing to a user.
         # numpy's, of numbers that are not finite: where they matter, an error says so.
         warnings.simplefilter("ignore", RuntimeWarning)
-        warnings.showwarning = lambda message, *_, **__: complain(message, "warning")
+        warnings.showwarning = lambda message, *_, **__: print_error(message, "warning")
         try:
             with interruptible():
                 words = sys.argv[1:] if argv is None else argv
@@ -104,18 +104,18 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
         except KeyboardInterrupt as error:
             left = error.args[0] if error.args else "what was published before is as it was"
-            complain(f"interrupted; {left}")
+            print_error(f"interrupted; {left}")
             return SIGNALLED + getattr(error, "number", signal.SIGINT)
         except BrokenPipeError:
             leave_closed_pipe(sys.stdout)
             return SIGNALLED + SIGPIPE
         except (AmtExportError, OSError, MemoryError, ImportError) as error:
-            complain(_explained(error))
+            print_error(_explained(error))
             return FAILED
         except RuntimeError as error:
             if "can't allocate memory" not in str(error):  # torch's own way to say it
                 raise
-            complain(_explained(MemoryError("torch")))
+            print_error(_explained(MemoryError("torch")))
             return FAILED
         return code
 
@@ -143,7 +143,7 @@ def parser(only: str | None = None) -> Parser:
     top.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = top.add_subparsers(metavar="COMMAND", required=True, title="commands")
     for name in COMMANDS if only is None else (only,):
-        _command(name).add(commands)
+        add_command(commands, name, _command(name))
     return top
 
 
@@ -154,4 +154,4 @@ def _command(name: str) -> Any:
     except ImportError as error:
         if name != "live":  # which draws with rich; the others can do without
             raise
-        return Absent(name, error)
+        return UnavailableCommand(name, error)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
+from typing import Any
 
-from amt_export.audio.reader import AudioReader
+from amt_export.audio.reader import OPTIONS, AudioReader
 from amt_export.cli.arguments import decibel, one_of
-from amt_export.cli.terminal.errors import complain
+from amt_export.cli.terminal.errors import print_error
 from amt_export.manifest import Manifest
 from amt_export.runtime.backends import OPENERS
 
@@ -46,13 +47,18 @@ def add_calibration(
         )
 
 
-def warn_of_diotic(manifest: Manifest, *, diotic: bool) -> None:
+def reading_options(arguments: Namespace) -> dict[str, Any]:
+    """Return how recordings are read, as far as a command has options for it, for `AudioReader`."""
+    return {name: value for name, value in vars(arguments).items() if name in OPTIONS}
+
+
+def warn_of_diotic(manifest: Manifest, *, diotic: bool = False, **_: object) -> None:
     """Warn that ``--diotic`` has no effect on a model of one ear."""
     if diotic and "ear" not in manifest.inputs[0].axes:
-        complain(f"--diotic has no effect, as {manifest.name} has one ear", "warning")
+        print_error(f"--diotic has no effect, as {manifest.name} has one ear", "warning")
 
 
-def remark_diotic(recording: AudioReader, *, diotic: bool) -> None:
+def remark_diotic(recording: AudioReader, *, diotic: bool = False, **_: object) -> None:
     """Add a remark where ``--diotic`` has no effect, as the recording has a channel for each ear."""
     if diotic and recording.channels == 2 and not recording.averaged:
         recording.remarks.append(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,10 +28,10 @@ FRAME = 1 / 20
 class File:
     """A recording, as fast as it was recorded."""
 
-    def __init__(self, path: Path, manifest: Manifest, level: float | None, **options: Any) -> None:
-        self._recording = AudioReader(path, manifest, level, **options)
+    def __init__(self, path: Path, manifest: Manifest, reading: Mapping[str, Any]) -> None:
+        self._recording = AudioReader(path, manifest, **reading)
         self.calibration = self._recording.calibration
-        remark_diotic(self._recording, diotic=options.get("diotic", False))
+        remark_diotic(self._recording, **reading)
         self.remarks = self._recording.remarks
         self.name = self._recording.name
         self.seconds: float | None = self._recording.seconds

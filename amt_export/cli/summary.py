@@ -29,7 +29,7 @@ def write_summary(path: Path, outcomes: Sequence[Outcome], out: Path) -> None:
     outcomes : sequence of Outcome
         In the order of its rows.
     out : Path
-        Folder of the results, from which their names are told.
+        Folder of the results; their names are relative to it.
     """
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")

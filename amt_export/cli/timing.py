@@ -62,7 +62,7 @@ def measure(contenders: Iterable[Contender], repeats: int, report: Report) -> No
     repeats : int
         How often each is run.
     report : callable
-        Told what is running.
+        Called with what is running.
     """
     quick: list[tuple[Contender, float]] = []
     for contender in contenders:

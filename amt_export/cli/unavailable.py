@@ -5,12 +5,12 @@ from __future__ import annotations
 from argparse import Namespace
 from dataclasses import dataclass
 
-from amt_export.cli.arguments import Commands
+from amt_export.cli.arguments import Parser
 from amt_export.errors import MissingDependencyError
 
 
 @dataclass(frozen=True)
-class Absent:
+class UnavailableCommand:
     """Stands where the command would; says what is missing when it is called.
 
     Parameters
@@ -23,11 +23,16 @@ class Absent:
     name: str
     cause: ImportError
 
-    def add(self, commands: Commands) -> None:
-        """Add the command to the parser."""
-        parser = commands.add_parser(self.name, help=f"not here: {self.cause}")
+    DESCRIPTION = EPILOG = None
+
+    @property
+    def HELP(self) -> str:  # noqa: N802, as modules of commands have it
+        """What stands in the list of commands."""
+        return f"not here: {self.cause}"
+
+    def add(self, parser: Parser) -> None:
+        """Take any arguments."""
         parser.add_argument("arguments", nargs="*")
-        parser.set_defaults(command=self.run)
 
     def run(self, _arguments: Namespace) -> int:
         """Say what is missing.

@@ -1,6 +1,7 @@
 """Many recordings on the processors of one machine: spawned processes, one thread each.
 
-Each worker is a pool of one process, so that a recording that kills its worker is known, and the others go on.
+Each worker is a pool of one process, so that a recording that kills its worker is known, and the others
+continue.
 """
 
 from __future__ import annotations

@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from amt_export.audio.calibration import calibration
-from amt_export.audio.reader import AudioReader
+from amt_export.audio.reader import AudioReader, check_calibration
 from amt_export.corpus.frames import FrameReducer, frames_of
 from amt_export.corpus.header import stated_seconds
 from amt_export.corpus.pieces import PieceRunner
@@ -125,7 +124,7 @@ class Extractor:
             raise AudioError("give either the level of the recordings or that of full scale")
         # Refused here, once, and not in every row.
         try:
-            calibration(self.manifest, level=level, rms=1.0, full_scale=full_scale)
+            check_calibration(self.manifest, level=level, full_scale=full_scale)
         except AudioError as error:
             raise AudioError(str(error).partition(RAW_OF_RUN)[0]) from None
         self.frames = frames_of(self.manifest, hop, quantity)
@@ -136,8 +135,12 @@ class Extractor:
             )
         if not isinstance(threads, int) or threads < 1:
             raise InputError(f"threads is {threads!r}; give a whole number, 1 or more")
-        self._level, self._full_scale, self._diotic = level, full_scale, diotic
-        self._remove_dc = remove_dc
+        self._reading: dict[str, Any] = {
+            "level": level,
+            "full_scale": full_scale,
+            "diotic": diotic,
+            "remove_dc": remove_dc,
+        }
         self._threads = threads
 
     @property
@@ -149,10 +152,7 @@ class Extractor:
             "quantity": self.frames.quantity,
             "unit": self.frames.unit,
             "hop": self.frames.hop,
-            "level": self._level,
-            "full_scale": self._full_scale,
-            "diotic": self._diotic,
-            "remove_dc": self._remove_dc,
+            **self._reading,
             "columns": list(self.frames.columns),
         }
 
@@ -238,14 +238,7 @@ class Extractor:
 
     def _levels(self, file: Path) -> tuple[Spool, float]:
         """Return the frames of a recording, and its duration in s."""
-        reader = AudioReader(
-            file,
-            self.manifest,
-            self._level,
-            full_scale=self._full_scale,
-            diotic=self._diotic,
-            remove_dc=self._remove_dc,
-        )
+        reader = AudioReader(file, self.manifest, **self._reading)
         reducer = FrameReducer(self.frames)
         runner = _opened(self._folder, self._threads, tuple(self._artifacts.items()), os.getpid())
         levels = Spool(len(self.frames.columns))

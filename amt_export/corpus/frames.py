@@ -1,4 +1,4 @@
-"""What is stored of a model: a row of numbers every few milliseconds, whatever its outputs are."""
+"""Frames that are stored of a model: a row of numbers every few milliseconds, whatever its outputs are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the header of a recording says, before anything is decoded."""
+"""Reading the header of a recording, without decoding samples."""
 
 from __future__ import annotations
 

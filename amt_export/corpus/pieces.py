@@ -114,7 +114,7 @@ class PieceRunner:
 
 
 class _Rolling:
-    """The part of a recording that windows still need; each starts at or behind the one before."""
+    """The part of a recording that windows still need; each starts at or after the one before."""
 
     def __init__(self, pieces: Iterable[Array], dtype: np.dtype[Any]) -> None:
         self._pieces = iter(pieces)

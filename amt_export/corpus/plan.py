@@ -1,4 +1,4 @@
-"""Which recordings there are, and how they are shared out: a Parquet file with a row for each shard."""
+"""The plan of a corpus: which recordings belong to which shard, a Parquet file with a row for each shard."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from amt_export.audio.calibration import is_number
-from amt_export.audio.reader import SUFFIXES
+from amt_export.audio.file import SUFFIXES
 from amt_export.corpus.header import stated_seconds
 from amt_export.corpus.schema import parquet, pyarrow
 from amt_export.corpus.temporary import writing

@@ -1,4 +1,4 @@
-"""What the adaptation loops start from, where they limit, and how many sweeps solve them."""
+"""Adaptation loops: initial states, limits, and the number of sweeps that solve them."""
 
 from __future__ import annotations
 

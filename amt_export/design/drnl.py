@@ -35,7 +35,7 @@ PARAMETERS = (
 
 
 class Orders(NamedTuple):
-    """Filters in a row: gammatone order and number of low-passes, linear and nonlinear path."""
+    """Filters in series: gammatone order and number of low-passes, linear and nonlinear path."""
 
     gt_lin: int
     lp_lin: int
@@ -150,7 +150,7 @@ def resonance(
     fs: float,
     classic: bool = False,
 ) -> StateSpace:
-    """Gammatone with `lowpasses` Butterworth filters behind it.
+    """Gammatone with `lowpasses` Butterworth filters after it.
 
     Parameters
     ----------

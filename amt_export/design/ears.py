@@ -90,7 +90,7 @@ EXTRAPOLATED = np.array(
     ]
 )
 # Above the last point the velocity falls by this factor for every STEP. Nobody measured there; the filters of
-# the Auditory Modeling Toolbox go on like this.
+# the Auditory Modeling Toolbox continue like this.
 DECAY, STEP = 1.1, 1000.0  # Hz
 REFERENCE_PRESSURE = 20e-6  # Pa, 0 dB SPL
 # Gain of both ears at 1 kHz, (m/s)/Pa: -67.5 dB, computed with `both_ears_gain` at 44.1 kHz.

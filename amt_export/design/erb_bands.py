@@ -54,7 +54,7 @@ def erb_width(fc: Tensor, at_zero: float = MIN_BANDWIDTH, slope: float = SLOPE) 
 def integration_table(
     freqs: Tensor, fc: Tensor, bandwidth: Tensor, gaussian: bool, empty: float = EMPTY_BAND
 ) -> Tensor:
-    """What one bin of a power spectral density adds to the power of each band.
+    """Share of each bin of a power spectral density in the power of each band.
 
     Parameters
     ----------

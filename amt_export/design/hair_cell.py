@@ -51,7 +51,7 @@ def bundle_factors() -> tuple[float, float]:
 
 
 def reference_potential(fs: float) -> float:
-    """Potential in volts that counts as rest: behind 50 ms at `REST_CONDUCTANCE` from `START`."""
+    """Potential at rest in volts: after 50 ms at `REST_CONDUCTANCE` from `START`."""
     kappa = 1.0 / (fs * CAPACITANCE)
     retained = 1.0 - kappa * (REST_CONDUCTANCE + 2.0 * LEAK)
     limit = (REST_CONDUCTANCE * ENDOCOCHLEAR + LEAK * REVERSAL_SUM) / (

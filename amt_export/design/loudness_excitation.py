@@ -90,7 +90,7 @@ def groups() -> list[Group]:
 
 
 class LevelBlock(NamedTuple):
-    """How the power in one ERB around components first ... last - 1 follows from all components.
+    """Table from all components to the power in one ERB around components first ... last - 1.
 
     near : (n, n), from the n components themselves
     reduce : (960, r), what r numbers of all others are

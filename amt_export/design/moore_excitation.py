@@ -57,7 +57,7 @@ def channel_functions(fc: Tensor) -> Tensor:
 
 
 def weights_below(f: Tensor, fc: Tensor, reach: float) -> Tensor:
-    """What a component of intensity 1 adds without regard to its level.
+    """Excitation by a component of intensity 1 through the filter that does not depend on level.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def least_exponents(f: Tensor, fc: Tensor, reach: float, least: float) -> Tensor
 
 
 def groups_of(f: Tensor) -> list[tuple[int, int]]:
-    """First and one behind the last of groups of neighbours among components at ascending f in Hz.
+    """Start and stop of groups of neighbours among components at ascending f in Hz.
 
     More in a group would waste work on channels that lie below some of them, fewer cost more operations.
     """

@@ -1,4 +1,4 @@
-"""Which window of the Moore et al. (2016) spectrum serves which bin, and its DFT columns."""
+"""Windows of the Moore et al. (2016) spectrum: the bins that each serves, and their DFT columns."""
 
 import math
 from itertools import pairwise
@@ -189,7 +189,7 @@ def analysis(windows: Tensor, limits: Tensor, db_max: float) -> Analysis:
     return Analysis(torch.stack(scaled), columns, torch.cat(served_bins))
 
 
-# What the MATLAB toolbox computes: the first bin of each window, and one behind the last bin of all.
+# What the MATLAB toolbox computes: the first bin of each window, and one past the last bin of all.
 AMT_BINS = (1, 5, 32, 80, 162, 259, 961)
 # Window i serves [low, high), as above.
-AMT_LIMITS = tuple((BIN_WIDTH * first, BIN_WIDTH * behind) for first, behind in pairwise(AMT_BINS))
+AMT_LIMITS = tuple((BIN_WIDTH * first, BIN_WIDTH * stop) for first, stop in pairwise(AMT_BINS))

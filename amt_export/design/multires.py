@@ -1,4 +1,4 @@
-"""Which bins of which window make up a multi-resolution spectrum, and which frames of it."""
+"""Multi-resolution spectrum: the bins and frames that each window contributes."""
 
 from typing import List, Tuple
 
@@ -19,7 +19,7 @@ def read_positions(
     fs: float,
     aligned: bool,
 ) -> Tuple[Tensor, Tensor]:
-    """Where on its own grid each window is read for each reference frequency.
+    """Position on the grid of each window that is read for each reference frequency.
 
     Parameters
     ----------
@@ -92,7 +92,9 @@ def read_table(position: Tensor, selected: Tensor, top: int) -> Tuple[int, Tenso
     bins = torch.arange(first, last + 1, dtype=torch.float64, device=position.device)
     nearness = torch.clamp(1.0 - (bins[:, None] - position).abs(), min=0.0)
     table = nearness * selected
-    while table.shape[0] > 1 and not bool(table[-1].any()):  # the last one is read exactly
+    while table.shape[0] > 1 and not bool(
+        table[-1].any()
+    ):  # drop bins at the end that no column reads
         table = table[:-1]
     return first, table
 
@@ -106,7 +108,7 @@ def framed_columns(window: Tensor, first: int, count: int, hop: int, scale: floa
     first, count : int
         Bins.
     hop : int
-        A frame is `parts` = ceil(w / hop) hops; behind its end it counts zero.
+        A frame is `parts` = ceil(w / hop) hops; samples after its end count as zero.
     scale : float
         Factor of all columns.
 
@@ -148,16 +150,16 @@ def alignment(samples: int, hop: int, reference_hop: int, like: Tensor) -> Tuple
     t = torch.arange(1 + samples // reference_hop, device=like.device)
     # ceil(a / b) = -floor(-a / b)
     first = -torch.div((1 - 2 * t) * reference_hop, 2 * hop, rounding_mode="floor")
-    behind = -torch.div(-(2 * t + 1) * reference_hop, 2 * hop, rounding_mode="floor")
+    stop = -torch.div(-(2 * t + 1) * reference_hop, 2 * hop, rounding_mode="floor")
     first = torch.clamp(first, min=0)
-    behind = torch.clamp(behind, max=count)
+    stop = torch.clamp(stop, max=count)
     nearest = torch.div(2 * t * reference_hop + hop, 2 * hop, rounding_mode="floor")
     nearest = torch.clamp(nearest, max=count - 1)
-    none = behind <= first
+    none = stop <= first
     first = torch.where(none, nearest, first)
-    behind = torch.where(none, nearest + 1, behind)
+    stop = torch.where(none, nearest + 1, stop)
     index = first.unsqueeze(1) + torch.arange(most, device=like.device)
-    weight = (index < behind.unsqueeze(1)).to(like.dtype) / (behind - first).unsqueeze(1)
+    weight = (index < stop.unsqueeze(1)).to(like.dtype) / (stop - first).unsqueeze(1)
     return torch.clamp(index, max=count - 1).reshape(-1), weight.to(like.dtype).unsqueeze(2)
 
 

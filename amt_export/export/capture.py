@@ -68,11 +68,11 @@ def capture(
     with torch.no_grad(), quiet_torch():
         exported = torch.export.export(module, inputs, dynamic_shapes=shapes, strict=False)
         exported = exported.run_decompositions({})
-    # Python code that checks that all inputs have the same batch. A file holds no code, and runtimes check it.
+    # Drop torch's Python guards for equal batch sizes; runtimes check shapes.
     exported._guards_code = []
     graph = exported.graph_module.graph
     for node in list(graph.nodes):
-        # Decomposition leaves these behind, and coremltools does not know them.
+        # Decomposition leaves these, and coremltools does not know them.
         if node.target is torch.ops.aten.alias.default:
             node.replace_all_uses_with(node.args[0])
             graph.erase_node(node)

@@ -19,8 +19,8 @@ OPSET = 18
 # The version of the file format that opset 18 came with. torch writes a newer one, of which nothing is used and
 # which onnxruntime reads from 1.18 on only.
 IR_VERSION = 8
-# Results of up to this many bytes are folded into the file. What is left (Toeplitz matrices laid out from
-# their rows) is small in the file and folded by ONNX Runtime when it loads.
+# Results of up to this many bytes are folded into the file. What is left (tables that are gathered from their
+# distinct columns) is small in the file and folded by ONNX Runtime when it loads.
 FOLD_LIMIT = 4096
 # torch's exporter of this version decomposes a program by running all of it again, also where nothing in it is
 # left to decompose: 29 of the 200 s of processor time that a build of all models takes.

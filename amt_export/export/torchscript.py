@@ -16,8 +16,8 @@ DEBUG = ".debug_pkl"
 def export_torchscript(program: Program, path: Path, metadata: dict[str, str]) -> None:
     """Write `path` (.ts.pt); `metadata` becomes its extra files.
 
-    Traced, not scripted, so the file holds static shapes only, and the same operations as the others; but what
-    they have many times in a row may be a loop here (`modules.excitation_sums`).
+    Traced, not scripted: the file has static shapes and the same operations as the other formats, except that a
+    long series of equal operations may be a loop here (`modules.excitation.excitation_sums`).
     Weights stay buffers: `torch.jit.load(path).to("cuda")` moves them.
     """
     with quiet_torch(), torch.no_grad():

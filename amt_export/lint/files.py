@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from amt_export.errors import AmtExportError, ArtifactError
+from amt_export.errors import AmtExportError, ArtifactError, first_line
 from amt_export.lint.finding import Finding
 from amt_export.lint.graph import Graph
 from amt_export.lint.numbers import numeric_findings
@@ -50,7 +50,7 @@ def _inspect(artifact: Path) -> list[Finding]:
     except AmtExportError:
         raise
     except Exception as error:  # a damaged graph may hold anything, even names that are not text
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = first_line(error)
         raise ArtifactError(f"{artifact}: damaged, it cannot be inspected ({reason})") from error
 
 

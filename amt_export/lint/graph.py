@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from amt_export.lint.finding import Finding, Severity
+
 # Operators whose names differ between formats. All others: the name in lower case without underscores.
 ALIASES = {
     "realdiv": "div",
@@ -62,6 +64,10 @@ class Node:
     domain: str = ""
 
 
+Place = Node | tuple[str, str]
+"""Of a finding: a node; or the name of a constant or port, and which of these it is."""
+
+
 @dataclass(frozen=True)
 class Interface:
     """An input or output of the whole graph. A size that it leaves open is None or a name."""
@@ -108,6 +114,11 @@ class Graph:
     external: dict[str, str] = field(default_factory=dict)
     float64: bool = False
     free_batch: bool = False
+
+    def finding(self, severity: Severity, rule: str, place: Place, message: str) -> Finding:
+        """Something that was found at a place of this graph; see `Finding`."""
+        name, op = (place.name, place.op) if isinstance(place, Node) else place
+        return Finding(self.file, severity, rule, name, op, message)
 
     def producers(self) -> dict[str, Node]:
         """The node that computes each value."""

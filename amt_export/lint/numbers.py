@@ -63,7 +63,7 @@ def _near_zero(
         for user in consumers.get(output, [])
     ) and any(output in consumers for output in node.outputs)
     severity, what = _judged(node.kind, found, chosen)
-    yield Finding(graph.file, severity, "epsilon", node.name, node.op, what)
+    yield graph.finding(severity, "epsilon", node, what)
 
 
 def _judged(kind: str, found: Bounds, chosen: bool) -> tuple[Severity, str]:
@@ -90,14 +90,9 @@ def _core_ml_epsilon(graph: Graph, node: Node) -> Iterator[Finding]:
     epsilon = epsilon_of(node)
     if graph.format != "coreml" or node.kind not in OWN_EPSILON or not epsilon:
         return
-    yield Finding(
-        graph.file,
-        "error" if epsilon > SMALL_EPSILON else "warning",
-        "own-epsilon",
-        node.name,
-        node.op,
-        f"computes with x + {epsilon:.0e} in place of x; {OWN_EPSILON[node.kind]}",
-    )
+    what = f"computes with x + {epsilon:.0e} in place of x; {OWN_EPSILON[node.kind]}"
+    severity: Severity = "error" if epsilon > SMALL_EPSILON else "warning"
+    yield graph.finding(severity, "own-epsilon", node, what)
 
 
 def _power(graph: Graph, node: Node) -> Iterator[Finding]:
@@ -109,23 +104,11 @@ def _power(graph: Graph, node: Node) -> Iterator[Finding]:
         wrong = (
             "Core ML computes pow(2, y) as y * y" if core_ml else "wrong once in Core ML, and slow"
         )
-        yield Finding(
-            graph.file,
-            "error" if core_ml else "warning",
-            "constant-base",
-            node.name,
-            node.op,
-            f"power of a constant base: {wrong}; write exp(y * ln(base))",
-        )
+        what = f"power of a constant base: {wrong}; write exp(y * ln(base))"
+        yield graph.finding("error" if core_ml else "warning", "constant-base", node, what)
     elif base not in graph.constants and not _is_fast(graph, exponent):
-        yield Finding(
-            graph.file,
-            "warning",
-            "slow-power",
-            node.name,
-            node.op,
-            "slow in ONNX Runtime; write exp(c * log(max(|x|, tiny)))",
-        )
+        what = "slow in ONNX Runtime; write exp(c * log(max(|x|, tiny)))"
+        yield graph.finding("warning", "slow-power", node, what)
 
 
 def _is_fast(graph: Graph, exponent: str) -> bool:
@@ -135,14 +118,8 @@ def _is_fast(graph: Graph, exponent: str) -> bool:
 
 def _compressed(graph: Graph, node: Node) -> Iterator[Finding]:
     if node.kind in QUANTIZED or node.op.startswith("constexpr_"):
-        yield Finding(
-            graph.file,
-            "error",
-            "precision",
-            node.name,
-            node.op,
-            "weights are compressed, which costs about half of float32's digits; keep them in float32",
-        )
+        what = "weights are compressed, which costs about half of float32's digits; keep them in float32"
+        yield graph.finding("error", "precision", node, what)
 
 
 def _constants(graph: Graph) -> Iterator[Finding]:
@@ -150,15 +127,11 @@ def _constants(graph: Graph) -> Iterator[Finding]:
         if array.dtype.kind != "f" or np.isfinite(array).all():
             continue
         what = "NaN" if np.isnan(array).any() else "infinity"
-        yield Finding(
-            graph.file,
-            "error",
-            "not-finite",
-            name,
-            "constant",
+        message = (
             f"holds {what}; where it is a mask, use a large finite number, or else look where it "
-            "was computed: log(0), 1/0",
+            "was computed: log(0), 1/0"
         )
+        yield graph.finding("error", "not-finite", (name, "constant"), message)
 
 
 def _precision(graph: Graph) -> Iterator[Finding]:
@@ -174,11 +147,7 @@ def _precision(graph: Graph) -> Iterator[Finding]:
         if places:
             producer = graph.producers().get(places[0])
             more = f" (and {len(places) - 1} more)" if len(places) > 1 else ""
-            yield Finding(
-                graph.file,
-                "error",
-                rule,
-                places[0],
-                producer.op if producer else "constant",
-                f"is {graph.dtypes[places[0]]}{more}; {remedy}",
+            what = f"is {graph.dtypes[places[0]]}{more}; {remedy}"
+            yield graph.finding(
+                "error", rule, (places[0], producer.op if producer else "constant"), what
             )

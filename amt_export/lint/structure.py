@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from amt_export.lint.finding import Finding, Severity
+from amt_export.lint.finding import Finding
 from amt_export.lint.graph import Graph, Node
 
 # Operators that have no place in a static graph, and what to write instead.
@@ -31,14 +31,8 @@ def structural_findings(graph: Graph) -> Iterator[Finding]:
     """All findings about structure."""
     yield from _version(graph)
     for name, place in graph.external.items():
-        yield Finding(
-            graph.file,
-            "error",
-            "external-data",
-            name,
-            "constant",
-            f"lies in {place}, which gets lost; save the model as one file",
-        )
+        what = f"lies in {place}, which gets lost; save the model as one file"
+        yield graph.finding("error", "external-data", (name, "constant"), what)
     fixed = _fixed_values(graph)
     for node in graph.nodes:
         yield from _operator(graph, node)
@@ -50,31 +44,24 @@ def structural_findings(graph: Graph) -> Iterator[Finding]:
 
 
 def _operator(graph: Graph, node: Node) -> Iterator[Finding]:
-    def finding(severity: Severity, rule: str, message: str) -> Finding:
-        return Finding(graph.file, severity, rule, node.name, node.op, message)
-
     if node.kind in LOOPS:
-        yield finding(
-            "error",
-            "control-flow",
+        what = (
             "some runtimes have none, the others run it step by step; unroll it, or write the "
-            "recursion as matrix products of blocks",
+            "recursion as matrix products of blocks"
         )
+        yield graph.finding("error", "control-flow", node, what)
     elif node.kind in LISTS:
-        yield finding("error", "control-flow", "lists belong to loops; use one tensor")
+        what = "lists belong to loops; use one tensor"
+        yield graph.finding("error", "control-flow", node, what)
     elif node.kind in TRANSFORMS:
-        yield finding(
-            "error",
-            "transform",
+        what = (
             "inaccurate for long or odd lengths, slow, and missing on GPUs and in Core ML; multiply "
-            "by matrices of cosines and sines",
+            "by matrices of cosines and sines"
         )
+        yield graph.finding("error", "transform", node, what)
     elif node.domain:
-        yield finding(
-            "warning",
-            "domain",
-            f"of {node.domain}: other runtimes do not know it; use plain operators",
-        )
+        what = f"of {node.domain}: other runtimes do not know it; use plain operators"
+        yield graph.finding("warning", "domain", node, what)
 
 
 def _fixed_values(graph: Graph) -> set[str]:
@@ -88,46 +75,35 @@ def _fixed_values(graph: Graph) -> set[str]:
 
 def _engines(graph: Graph, node: Node, fixed: set[str]) -> Iterator[Finding]:
     """Nodes that ONNX Runtime runs and other engines refuse."""
-
-    def finding(rule: str, message: str) -> Finding:
-        return Finding(graph.file, "error", rule, node.name, node.op, message)
-
     if node.kind == "conv" and len(node.operands) > 1 and node.operands[1] not in fixed:
-        yield finding(
-            "computed-weights",
+        what = (
             "the weights are computed; onnx2torch and other engines that want constant ones cannot open it; "
-            "multiply with MatMul, or make the weights a constant",
+            "multiply with MatMul, or make the weights a constant"
         )
+        yield graph.finding("error", "computed-weights", node, what)
     if graph.format != "onnx":
         return
     if node.op == "ConstantOfShape" and "value" not in node.options:
-        yield finding(
-            "missing-attribute",
-            "has no value; OpenCV fails, others take 0 of type float32; write the attribute value",
+        what = (
+            "has no value; OpenCV fails, others take 0 of type float32; write the attribute value"
         )
+        yield graph.finding("error", "missing-attribute", node, what)
     axis = node.options.get("axis")
     if node.op == "ScatterElements" and isinstance(axis, int) and axis < 0:
-        yield finding("negative-axis", f"axis {axis}: OpenCV fails; count the axis from the front")
+        what = f"axis {axis}: OpenCV fails; count the axis from the front"
+        yield graph.finding("error", "negative-axis", node, what)
     if node.op == "Reshape" and node.options.get("allowzero") == 1:
         sizes = graph.constants.get(node.operands[1]) if len(node.operands) > 1 else None
         if sizes is None or 0 not in sizes:
-            yield finding(
-                "allowzero",
-                "allowzero is 1 and no size is 0: onnx2torch refuses it; set allowzero to 0",
-            )
+            what = "allowzero is 1 and no size is 0: onnx2torch refuses it; set allowzero to 0"
+            yield graph.finding("error", "allowzero", node, what)
 
 
 def _constant_outputs(graph: Graph) -> Iterator[Finding]:
     for port in graph.outputs:
         if port.name in graph.constants or port.name in graph.external:
-            yield Finding(
-                graph.file,
-                "error",
-                "constant-output",
-                port.name,
-                "output",
-                "is a constant, and some engines list computed outputs only; put an Identity between",
-            )
+            what = "is a constant, and some engines list computed outputs only; put an Identity between"
+            yield graph.finding("error", "constant-output", (port.name, "output"), what)
 
 
 def _repeated_constants(graph: Graph) -> Iterator[Finding]:
@@ -140,15 +116,11 @@ def _repeated_constants(graph: Graph) -> Iterator[Finding]:
             continue
         times = int(np.prod([array.shape[axis] for axis in axes]))
         what = "one number" if times == array.size else "one row"
-        yield Finding(
-            graph.file,
-            "warning",
-            "repeated-constant",
-            name,
-            "constant",
+        message = (
             f"repeats {what} {times} times, {array.nbytes / 1e6:.1f} MB; keep it once and broadcast it, "
-            "gather from it, or pad",
+            "gather from it, or pad"
         )
+        yield graph.finding("warning", "repeated-constant", (name, "constant"), message)
 
 
 def _repeating_axes(array: npt.NDArray[np.generic]) -> list[int]:
@@ -164,23 +136,11 @@ def _repeating_axes(array: npt.NDArray[np.generic]) -> list[int]:
 
 def _version(graph: Graph) -> Iterator[Finding]:
     if graph.format == "onnx" and graph.version < OPSET:
-        yield Finding(
-            graph.file,
-            "warning",
-            "version",
-            f"opset {graph.version}",
-            "model",
-            f"old; operators mean other things there; export with opset {OPSET}",
-        )
+        what = f"old; operators mean other things there; export with opset {OPSET}"
+        yield graph.finding("warning", "version", (f"opset {graph.version}", "model"), what)
     if graph.format == "coreml" and graph.version < SPECIFICATION:
-        yield Finding(
-            graph.file,
-            "warning",
-            "version",
-            f"version {graph.version}",
-            "model",
-            "old; convert with minimum_deployment_target iOS16 or later",
-        )
+        what = "old; convert with minimum_deployment_target iOS16 or later"
+        yield graph.finding("warning", "version", (f"version {graph.version}", "model"), what)
 
 
 def _shapes(graph: Graph) -> Iterator[Finding]:
@@ -192,15 +152,11 @@ def _shapes(graph: Graph) -> Iterator[Finding]:
             )
             open_sizes = [str(size or "?") for size in fixed if not isinstance(size, int)]
             if open_sizes:
-                yield Finding(
-                    graph.file,
-                    "error",
-                    "dynamic-shape",
-                    port.name,
-                    what,
+                message = (
                     f"size {', '.join(open_sizes)} is open; export with fixed shapes, which every "
-                    "runtime can plan for",
+                    "runtime can plan for"
                 )
+                yield graph.finding("error", "dynamic-shape", (port.name, what), message)
 
 
 def _names(graph: Graph) -> Iterator[Finding]:
@@ -208,14 +164,8 @@ def _names(graph: Graph) -> Iterator[Finding]:
     for port in graph.outputs:
         producer = producers.get(port.name)
         if _is_automatic(port.name, producer):
-            yield Finding(
-                graph.file,
-                "warning",
-                "name",
-                port.name or "(empty)",
-                "output",
-                "named by the exporter, and differently by the next one; give output_names",
-            )
+            what = "named by the exporter, and differently by the next one; give output_names"
+            yield graph.finding("warning", "name", (port.name or "(empty)", "output"), what)
 
 
 def _is_automatic(name: str, producer: Node | None) -> bool:

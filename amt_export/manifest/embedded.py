@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from amt_export.errors import ArtifactError, require
+from amt_export.errors import ArtifactError, first_line, require
 from amt_export.manifest import METADATA_KEY, Manifest
 from amt_export.manifest.onnx_file import refuse_external_data
 from amt_export.manifest.safe_files import MANIFEST_BYTES, contents_of, open_archive
@@ -90,7 +90,7 @@ def open_onnx(path: Path) -> Any:
     try:
         return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # of the kinds that the runtime raises
-        raise ArtifactError(f"{path}: ONNX Runtime cannot read it ({_reason(error)})") from error
+        raise ArtifactError(f"{path}: ONNX Runtime cannot read it ({first_line(error)})") from error
 
 
 def _from_onnx(path: Path) -> str | None:
@@ -114,14 +114,9 @@ def _from_core_ml(path: Path) -> str | None:
     try:
         model = ct.models.MLModel(str(path), skip_model_load=True)
     except Exception as error:  # of the kinds that coremltools raises
-        raise ArtifactError(f"{path}: coremltools cannot read it ({_reason(error)})") from error
+        raise ArtifactError(f"{path}: coremltools cannot read it ({first_line(error)})") from error
     found: str | None = model.user_defined_metadata.get(METADATA_KEY)
     return found
-
-
-def _reason(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
 
 
 READERS: dict[str, Callable[[Path], str | None]] = {

@@ -97,7 +97,7 @@ def _fields(data: memoryview) -> Iterator[tuple[int, memoryview | int]]:
 
 
 def _varint(data: memoryview, at: int) -> tuple[int, int]:
-    """A varint (a number in groups of seven bits), and the position behind it."""
+    """A varint (a number in groups of seven bits), and the position after it."""
     value = shift = 0
     for byte in data[at : at + 10]:
         at += 1

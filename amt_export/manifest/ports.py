@@ -9,7 +9,7 @@ from typing import Literal
 from amt_export.manifest.json_records import LAST, OMITTED
 
 ELAPSED, BEYOND_END = "elapsed", "beyond_end"
-"""states with which a stream of centred frames learns where its signal begins and ends."""
+"""States that say to a stream of centred frames where its signal begins and ends."""
 
 FRAME_LEVELS = "levels"
 """Output of a filterbank with `[levels]`: dB of each channel and frame."""
@@ -53,8 +53,8 @@ class Port:
         comparison takes the larger of the peak and this; where values are not above it, the absolute
         difference is measured too.
     reduced_from, reduction : str, optional
-        For one number of a whole signal: the output of the course in time that it is taken from, and how. A
-        stream has no such output; whoever has all of the course derives it.
+        For one number of a whole signal: the output over time that it is taken from, and how. A stream has no
+        such output; it can be derived from the whole output over time.
     shape : tuple of (int or None), optional
         Of an artifact's array; a free batch has the size None. A module leaves it empty.
     dtype : str
@@ -79,7 +79,7 @@ class Port:
         return sized(self.shape, batch)
 
 
-def courses(ports: Iterable[Port]) -> tuple[Port, ...]:
+def stream_outputs(ports: Iterable[Port]) -> tuple[Port, ...]:
     """Return the outputs of a stream: all except those that are reduced from another one."""
     return tuple(port for port in ports if port.reduced_from is None)
 

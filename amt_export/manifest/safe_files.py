@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from amt_export.errors import ArtifactError
+from amt_export.errors import ArtifactError, first_line
 
 # The largest manifest of the models in this repository has 0.1 MB.
 MANIFEST_BYTES = 4 * 2**20
@@ -183,7 +183,7 @@ def open_archive(path: Path, content: bytes | None = None) -> Iterator[zipfile.Z
     except ArtifactError:
         raise
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, EOFError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = first_line(error)
         raise ArtifactError(f"{path}: not a complete artifact ({reason})") from error
 
 

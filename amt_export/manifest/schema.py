@@ -29,7 +29,7 @@ from amt_export.manifest.ports import Port as Port
 from amt_export.manifest.ports import sized
 from amt_export.manifest.safe_files import MANIFEST_BYTES, read_file
 from amt_export.manifest.schema1 import converted
-from amt_export.manifest.validation import implausible
+from amt_export.manifest.validation import invalid_value
 
 SCHEMA = 2
 METADATA_KEY = "amt_export.manifest"
@@ -64,10 +64,10 @@ class StreamInfo:
     block : int
         Samples of a call.
     latency : int
-        Samples after the place of a frame that must be heard before it is known; 0 where outputs
+        Samples after a frame's position that a stream needs before it returns the frame; 0 where outputs
         depend on nothing that follows.
     states : tuple of StateInfo
-        In the order of the artifact's inputs (behind the audio) and outputs (behind the others).
+        In the order of the artifact's inputs (after the audio) and outputs (after the others).
     skip : int
         The first so many frames of a stream come before the first one of the whole form and are
         dropped: its frame k is the stream's frame ``skip + k``.
@@ -114,7 +114,7 @@ class Manifest:
         Whether the first size of the arrays is the one they were exported with, or free; a free one is
         null in shapes.
     sampling_rate : float or None
-        In Hz; None for modules that know no time.
+        In Hz; None for modules without a time axis.
     centre_frequencies : tuple of float
         One per channel, in Hz; empty for modules without channels.
     mfc : tuple of float
@@ -215,7 +215,7 @@ class Manifest:
             manifest = cast(Manifest, decode(content, cls))
         except MismatchError as error:
             raise ArtifactError(f"{source}: {error}; build the model again") from error
-        if problem := implausible(manifest):
+        if problem := invalid_value(manifest):
             raise ArtifactError(f"{source}: {problem}; build the model again")
         return manifest
 

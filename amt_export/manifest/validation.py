@@ -40,7 +40,7 @@ PORT_NAME = re.compile(r"[A-Za-z_]\w{0,99}", re.ASCII)
 HASH = re.compile(r"[0-9a-f]{1,64}")
 
 
-def implausible(manifest: Any) -> str | None:
+def invalid_value(manifest: Any) -> str | None:
     """A message about the first impossible value of a `Manifest`, or None.
 
     Parameters

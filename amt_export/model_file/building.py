@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from amt_export import modules
-from amt_export.errors import SpecError
+from amt_export.errors import SpecError, first_line
 from amt_export.model_file import ModelSpec
 from amt_export.model_file.checkpoint import departure, is_learnable, load_state, read_checkpoint
 from amt_export.modules.base import AuditoryModule
@@ -65,7 +65,7 @@ def build_module(
         except (ValueError, TypeError) as error:
             raise SpecError(f"{spec.path}: [parameters]: {error}") from error
         except (OverflowError, torch.linalg.LinAlgError) as error:  # type: ignore[attr-defined]
-            reason = str(error).splitlines()[0]
+            reason = first_line(error)
             raise SpecError(
                 f"{spec.path}: [parameters]: too large or too small to design filters with ({reason})"
             ) from error

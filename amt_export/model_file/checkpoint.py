@@ -10,14 +10,14 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from amt_export.errors import CheckpointError
+from amt_export.errors import CheckpointError, first_line
 from amt_export.model_file.stored_tensors import check_stored
 from amt_export.modules.base import AuditoryModule
 
 # Values of a DRNL in the checkpoints of torch_amt 0.2.0 that torch_amt itself does not use.
 UNUSED = ("CF_lin", "BW_lin_norm", "LP_lin_cutoff", "CF_nlin", "BW_nlin_norm", "LP_nlin_cutoff")
 # Modules whose learnable form differs from the fixed one in torch_amt 0.2.0, and the difference on speech:
-# median and largest difference of bands behind ERBIntegration and of components (docs/checkpoints.md).
+# median and largest difference of bands after ERBIntegration and of components (docs/checkpoints.md).
 OTHERWISE = {"MultiResolutionFFT": "0.3 dB, up to 40", "Moore2016Spectrum": "0.1 dB, up to 44"}
 
 
@@ -32,7 +32,7 @@ def _read(path: Path) -> dict[str, Tensor]:
             f"{path}: holds more than tensors, so it was not opened; save module.state_dict()"
         ) from error
     except Exception as error:  # a damaged pickle may raise anything
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = first_line(error)
         raise CheckpointError(f"{path}: not a torch checkpoint ({reason})") from error
     if not isinstance(content, dict) or not all(
         isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items()
@@ -224,7 +224,7 @@ def load_state(module: nn.Module, stored: dict[str, Tensor], path: Path) -> None
     try:
         module.load_state_dict(stored)
     except Exception as error:  # finite numbers for which the design fails
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = first_line(error)
         raise CheckpointError(
             f"{path}: its values make no {type(module).__name__} ({reason})"
         ) from error

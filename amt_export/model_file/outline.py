@@ -1,4 +1,4 @@
-"""What a model file says by itself, without the module that it names: torch is not needed."""
+"""Outline of a model file: what it contains without the module that it names; torch is not needed."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Literal, cast, get_args
 
 from amt_export.errors import SpecError
 from amt_export.manifest.safe_files import NAME_RULE, is_safe_name
+from amt_export.manifest.validation import FORMATS as FORMATS
 from amt_export.model_file.section import Section
 
-FORMATS = ("torchscript", "exported_program", "onnx", "coreml")
 Precision = Literal["float32", "float64"]
 Batch = Literal["static", "dynamic"]
 # The largest in models/ has 1 kB.
@@ -49,29 +49,34 @@ REMOVED_OF_MODULES = {
 
 @dataclass(frozen=True)
 class Outline:
-    """A model file, checked as far as it can be without its module; see `ModelSpec` for the rest.
+    """A model file, checked as far as it can be without its module; `ModelSpec` checks the rest.
 
     Parameters
     ----------
-    document : Section
-        The whole file.
-    name, module, description : str
-        Of ``[model]``; whether there is such a module is not known here.
+    name : str
+        The file's stem; published as a folder of this name.
+    module : str
+        Class name in :mod:`amt_export.modules`; whether there is such a class is not known here.
+    description : str
+        One line for people.
     parameters : dict
         ``[parameters]`` as written.
     inputs : dict of tuple of int
         Static shape of each input, in the order of the file.
     formats : tuple of str
         Some of :data:`FORMATS`.
-    precision, batch : str
-        Of ``[export]``.
-    stream_block, levels_hop : int or None
-        Of ``[stream]`` and ``[levels]``; None without them.
+    precision : str
+        Of the arithmetic between float32 inputs and outputs: ``"float32"`` or ``"float64"``.
+    batch : str
+        ``"static"``, or ``"dynamic"`` where any batch may come.
+    stream_block : int or None
+        Samples per call of the streaming form; None for no streaming form.
+    levels_hop : int or None
+        Samples of a frame whose level is published instead of the samples; None for samples.
     path : Path
         The model file.
     """
 
-    document: Section
     name: str
     module: str
     description: str
@@ -85,20 +90,36 @@ class Outline:
     path: Path
 
 
-def read_outline(path: Path) -> Outline:
-    """Read a model file.
+def read_document(path: Path) -> Section:
+    """Read a model file, whose sections are known then.
 
     Raises
     ------
     SpecError
-        If it is no model file, has an unknown section, or says something impossible about anything but the
-        parameters of its module.
+        If it is no model file, has an unknown section, or a key of an earlier version.
     """
     document = Section(path, "", _parse(path))
     document.only(SECTIONS)
+    _refuse_removed(document, str(document.section("model").table.get("module")))
+    return document
+
+
+def read_outline(path: Path) -> Outline:
+    """Read a model file; see `read_document` and `outline_of`."""
+    return outline_of(read_document(path))
+
+
+def outline_of(document: Section) -> Outline:
+    """Check what a model file says by itself.
+
+    Raises
+    ------
+    SpecError
+        If it says something impossible about anything but the parameters of its module.
+    """
+    path = document.file
     model = document.section("model", required=True)
     model.only(("name", "module", "description"))
-    _refuse_removed(document, str(model.table.get("module")))
     if model.text("name") != path.stem:
         raise model.error("name", f"must be the name of the file, {path.stem!r}")
     if not is_safe_name(path.stem):
@@ -116,7 +137,6 @@ def read_outline(path: Path) -> Outline:
         )
     inputs = document.section("inputs", required=True)
     return Outline(
-        document=document,
         name=path.stem,
         module=model.text("module"),
         description=model.text("description"),

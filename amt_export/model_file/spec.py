@@ -1,4 +1,4 @@
-"""What a valid model file says, checked against the module that it names."""
+"""A valid model file, checked against the module that it names."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 from amt_export.errors import SpecError
 from amt_export.model_file.interface import constructor_keywords, input_shapes
 from amt_export.model_file.limits import too_many
+from amt_export.model_file.lookup import find_model_file
 from amt_export.model_file.outline import FORMATS as FORMATS
-from amt_export.model_file.outline import Batch, Precision, read_outline
-from amt_export.model_file.places import find_model_file
+from amt_export.model_file.outline import Outline, outline_of, read_document
 from amt_export.model_file.section import Section
 
 # Largest relative difference of linear outputs. torch's own formats run the same kernels; other runtimes add in
@@ -39,57 +39,30 @@ def default_parity(module: type[Any], precision: str) -> dict[str, float]:
 
 
 @dataclass(frozen=True)
-class ModelSpec:
+class ModelSpec(Outline):
     """The checked content of a model file.
 
     Parameters
     ----------
-    name : str
-        The file's stem; published as a folder of this name.
-    module : str
-        Class name in :mod:`amt_export.modules`.
-    description : str
-        One line for people.
+    name, module, description, formats, precision, batch, stream_block, levels_hop, path
+        See `Outline`.
     parameters : dict
         Keyword arguments of the constructor; ``fc_range`` has become the tuple ``fc``.
-    raw_parameters : dict
-        ``[parameters]`` as written.
     inputs : dict of tuple of int
         Static shape of each argument of forward, in its order.
-    formats : tuple of str
-        Some of :data:`FORMATS`.
-    precision : str
-        Of the arithmetic between float32 inputs and outputs: ``"float32"`` or ``"float64"``.
-    batch : str
-        ``"static"``, or ``"dynamic"`` where any batch may come.
-    stream_block : int or None
-        Samples per call of the streaming form; None for no streaming form.
+    raw_parameters : dict
+        ``[parameters]`` as written.
     parity, parity_db, parity_mu : dict of float
         Tolerance per format and for ``"float64"``: relative, in dB, and in model units.
-    path : Path
-        The model file.
     given : frozenset of str
         Keys of ``[parity]`` that the file sets itself.
-    levels_hop : int or None
-        Samples of a frame whose level is published instead of the samples; None for samples.
     """
 
-    name: str
-    module: str
-    description: str
-    parameters: dict[str, object]
     raw_parameters: dict[str, object]
-    inputs: dict[str, tuple[int, ...]]
-    formats: tuple[str, ...]
-    precision: Precision
-    batch: Batch
-    stream_block: int | None
     parity: dict[str, float]
     parity_db: dict[str, float]
     parity_mu: dict[str, float]
-    path: Path
     given: frozenset[str] = frozenset()
-    levels_hop: int | None = None
 
     def resized(self, samples: int | None = None, batch: int | None = None) -> ModelSpec:
         """Return this model for audio of another length or batch.
@@ -142,28 +115,21 @@ def load_spec(
         If anything in it is unknown, of the wrong type or impossible. The message names file,
         key, value, what is allowed, and the closest match.
     """
-    outline = read_outline(find_model_file(path_or_name, models_dir))
-    document = outline.document
+    document = read_document(find_model_file(path_or_name, models_dir))
+    outline = outline_of(document)
     classes = exported_modules() if modules is None else modules
-    module = document.section("model").choice("module", classes)
-    defaults = default_parity(classes[module], outline.precision)
+    module = classes[document.section("model").choice("module", classes)]
+    checked = {
+        "parameters": constructor_keywords(document.section("parameters"), module),
+        "inputs": input_shapes(document.section("inputs"), module),
+    }
     return ModelSpec(
-        name=outline.name,
-        module=module,
-        description=outline.description,
-        parameters=constructor_keywords(document.section("parameters"), classes[module]),
+        **vars(outline) | checked,
         raw_parameters=outline.parameters,
-        inputs=input_shapes(document.section("inputs"), classes[module]),
-        formats=outline.formats,
-        precision=outline.precision,
-        batch=outline.batch,
-        stream_block=outline.stream_block,
-        parity=_tolerances(document.section("parity"), defaults),
+        parity=_tolerances(document.section("parity"), default_parity(module, outline.precision)),
         parity_db=_tolerances(document.section("parity_db"), PARITY_DB),
         parity_mu=_tolerances(document.section("parity_mu"), PARITY_MU),
-        path=outline.path,
         given=frozenset(document.section("parity").table),
-        levels_hop=outline.levels_hop,
     )
 
 

@@ -13,7 +13,7 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
-from amt_export.errors import ArtifactError, CheckpointError
+from amt_export.errors import ArtifactError, CheckpointError, first_line
 from amt_export.manifest.safe_files import open_archive
 
 # A whole model with this module in it may be large; reading more than this is a mistake.
@@ -78,7 +78,7 @@ def check_stored(path: Path, content: bytes | None = None) -> None:
             f"(found {error})"
         ) from error
     except Exception as error:  # a damaged pickle may raise anything
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = first_line(error)
         raise CheckpointError(f"{path}: not a torch checkpoint ({reason[:200]})") from error
 
 

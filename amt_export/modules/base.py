@@ -1,4 +1,4 @@
-"""What every module has: named inputs and outputs, a frozen form, a stream, and a description of its frames."""
+"""Base class of all modules: named inputs and outputs, a frozen form, a stream, and a description of frames."""
 
 import copy
 from typing import Any, ClassVar, List, Self, Tuple
@@ -15,12 +15,11 @@ __all__ = ["AuditoryModule", "as_batch", "checked_dtype", "reject_autocast", "un
 
 
 class AuditoryModule(DesignedModule):
-    """Base of all modules.
+    """Base class of all modules.
 
-    A module keeps torch_amt's names in its `state_dict` (see `register_design_value`). What `forward`
-    multiplies with is designed from them in float64 by `update_coefficients`, cast once and kept in buffers
-    that are not saved; a learnable module designs inside `forward` instead, so gradients reach the
-    parameters.
+    A module keeps torch_amt's names in its `state_dict` (see `register_design_value`). The coefficients of
+    `forward` are designed from them in float64 by `update_coefficients`, cast once and kept in buffers that are
+    not saved; a learnable module designs inside `forward` instead, so gradients reach the parameters.
 
     It computes in its own dtype, float32 or float64, whatever surrounds it: `torch.autocast` is off inside
     a call.
@@ -32,7 +31,7 @@ class AuditoryModule(DesignedModule):
     baked_inputs : tuple of str
         Inputs of `forward` that an artifact bakes in.
     states : tuple of State
-        What `step` takes and returns besides, in order; none where a module does not stream.
+        State arrays that `step` takes and returns, in order; none where a module does not stream.
     learnable : bool
         Whether `forward` designs from its parameters, so that gradients reach them.
     fs : float
@@ -105,6 +104,9 @@ class AuditoryModule(DesignedModule):
     def prepare_for_length(self, samples: int | None) -> None:
         """Prepare for inputs of this length; most modules have nothing to choose."""
 
+    def prepare_for_shape(self, shape: tuple[int, ...]) -> None:
+        """Prepare `initial_states` for inputs of this shape; most modules have nothing to choose."""
+
     def prepare_for_stream(self, block: int) -> None:  # noqa: ARG002
         """Prepare for a stream in blocks of this length.
 
@@ -120,27 +122,27 @@ class AuditoryModule(DesignedModule):
         raise NotImplementedError
 
     def step(self, audio: Tensor, states: List[Tensor]) -> Tuple[List[Tensor], List[Tensor]]:
-        """Go on by one block.
+        """Process one block.
 
         Parameters
         ----------
         audio : Tensor [shape=(B, N) or (B, 2, N)]
         states : list of Tensor
-            As the step before left them, or `initial_states`.
+            As the previous step returned them, or `initial_states`.
 
         Returns
         -------
         outputs, states : list of Tensor
-            Of this block, and behind it.
+            Outputs of this block; states after it.
         """
         raise NotImplementedError
 
     def lead_frames(self) -> int:
-        """Frames that a stream says before the whole form's first one: of the silence before it."""
+        """Frames at the start of a stream that lie before the whole form's first frame."""
         return 0
 
     def latency(self) -> int:
-        """Samples behind the place of a frame that a stream has to hear before it knows it."""
+        """Samples after a frame's position that a stream needs before it returns the frame."""
         return 0
 
     def near_threshold(self, *inputs: Tensor) -> Tensor | None:  # noqa: ARG002
@@ -168,11 +170,11 @@ class AuditoryModule(DesignedModule):
         return 0
 
     def look_ahead(self) -> int:
-        """Samples after an output sample (or the place of an output frame) that it depends on."""
+        """Samples after an output sample (or the position of an output frame) that it depends on."""
         return 0
 
     def padding(self) -> str:
-        """What lies beyond the ends of the audio: "zero", or "reflect" for its mirror image."""
+        """Values beyond the ends of the audio: "zero", or "reflect" for its mirror image."""
         return "zero"
 
     def hop(self) -> int:
@@ -180,5 +182,5 @@ class AuditoryModule(DesignedModule):
         return 1
 
     def frame_length(self) -> int:
-        """Samples without which there is no frame: T samples have 1 + (T - this) // hop of them."""
+        """Shortest audio in samples that has a frame: T samples have 1 + (T - this) // hop frames."""
         return 1

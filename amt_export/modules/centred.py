@@ -1,4 +1,4 @@
-"""Modules with centred frames: their stream knows where the signal begins and ends."""
+"""Modules with centred frames: two states of the stream say where the signal begins and ends."""
 
 from typing import ClassVar, List, Tuple
 
@@ -8,14 +8,14 @@ from torch import Tensor
 from amt_export.manifest.ports import BEYOND_END, ELAPSED, State
 from amt_export.modules.framed import FramedModule
 
-# Samples that a state counts to: exact in float32, and more than any frame looks back.
+# Samples that a state counts to: float32 holds it without rounding, and no frame reaches that far back.
 FAR = float(2**20)
 
-END = State(BEYOND_END, "samples of this block behind the end of the signal; 0 before the end")
+END = State(BEYOND_END, "samples of this block after the end of the signal; 0 before the end")
 
 
 def samples_beyond(beyond: Tensor, block: int, far: float = FAR) -> Tensor:
-    """The state that says how far a block reaches behind the end of the signal, one block later."""
+    """The state that says how many samples of a block lie after the end of the signal, one block later."""
     ended = torch.clamp(beyond, 0.0, 1.0)
     return torch.clamp((beyond + block) * ended, -far, far)
 
@@ -23,8 +23,9 @@ def samples_beyond(beyond: Tensor, block: int, far: float = FAR) -> Tensor:
 class CentredModule(FramedModule):
     """A module whose frames are centred, and are means of shorter ones that have their centres in the signal.
 
-    Two more states say where the signal is. As zeros they say that it begins with the first block and has no
-    end; whoever streams may mirror the audio at both ends, as the whole form does, and say so in them.
+    Two more states say where the signal begins and ends. Zeros mean that it begins with the first block and has
+    no end. A caller may mirror the audio at both ends, as the whole form does, and set these states
+    accordingly.
     """
 
     states: ClassVar[tuple[State, ...]] = (
@@ -46,7 +47,7 @@ class CentredModule(FramedModule):
         Parameters
         ----------
         heard : Tensor [shape=(B, past + N)]
-            The block behind its past.
+            The past and the block.
         frames : int
             N / hop.
         before, beyond : Tensor [shape=(B, 1)], samples

@@ -1,4 +1,4 @@
-"""What is captured and exported: a frozen module for whole signals, or for one block of a stream.
+"""Forms that are captured and exported: a frozen module for whole signals, or for one block of a stream.
 
 Inputs and outputs are float32 whatever the module computes in; a module in float64 computes in double
 between them.
@@ -9,9 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from amt_export.manifest.ports import courses
+from amt_export.manifest.ports import stream_outputs
 from amt_export.modules.base import AuditoryModule
-from amt_export.modules.representation.stage import ChannelStage
 
 
 class WholeForm(nn.Module):
@@ -72,12 +71,11 @@ class StreamForm(nn.Module):
         super().__init__()
         self.module = module.freeze(stream=block)
         self.shape = (*shape[:-1], block)
-        if isinstance(self.module, ChannelStage):
-            self.module.channels = shape[1]  # how many states there are
+        self.module.prepare_for_shape(shape)
         self.meanings = tuple(state.meaning for state in module.states)
         names = [f"state_{state.name}" for state in module.states]
         self.input_names = (module.input_ports[0].name, *names)
-        self.ports = courses(module.output_ports)
+        self.ports = stream_outputs(module.output_ports)
         self.output_names = (
             *(port.name for port in self.ports),
             *(f"next_{name}" for name in names),
@@ -99,7 +97,7 @@ class StreamForm(nn.Module):
 
     @torch.no_grad()
     def run(self, audio: Tensor) -> tuple[Tensor, ...]:
-        """Stream a signal of whole blocks from silence; outputs joined along their course in time.
+        """Stream a signal of whole blocks from silence; outputs joined along their time axis.
 
         Parameters
         ----------

@@ -2,12 +2,13 @@
 
 import copy
 from itertools import islice
-from typing import ClassVar, List, Self, Tuple
+from typing import ClassVar, List, Tuple
 
 from torch import Tensor
 
 from amt_export.manifest.ports import FRAME_LEVELS, Port
 from amt_export.modules.base import AuditoryModule
+from amt_export.modules.chain import Chain
 from amt_export.modules.levels import decibels
 
 # By unit of the filterbank's output: what 0 dB is, the floor in dB, and what the levels' unit is called.
@@ -17,7 +18,7 @@ REFERENCES = {"Pa": (2e-5, -60.0, "dB SPL"), "m/s": (1.0, -200.0, "dB re 1 m/s")
 TRIED = 33
 
 
-class FrameLevels(AuditoryModule):
+class FrameLevels(Chain):
     """A filterbank whose output is the level of each channel and frame, in dB.
 
     L[k] = 10 log10(max(mean of y[t]^2 over kN <= t < (k + 1) N, floor) / ref^2)
@@ -58,6 +59,8 @@ class FrameLevels(AuditoryModule):
 
     # Which TorchScript does not read: those of a class elsewhere, of an instance here.
     __jit_ignored_attributes__: ClassVar[list[str]] = ["input_ports", "output_ports", "states"]
+
+    stages = ("filterbank",)
 
     def __init__(self, filterbank: AuditoryModule, hop: int) -> None:
         super().__init__()
@@ -110,10 +113,6 @@ class FrameLevels(AuditoryModule):
         energy = (cells * cells).sum(dim=-1)
         return decibels(energy, self.frame * self.least, self.frame * self.reference**2)
 
-    def initial_states(self, batch: int) -> List[Tensor]:
-        """As the filterbank."""
-        return self.filterbank.initial_states(batch)
-
     def step(self, audio: Tensor, states: List[Tensor]) -> Tuple[List[Tensor], List[Tensor]]:
         """Whole frames; see `AuditoryModule.step`."""
         outputs, following = self.filterbank.step(audio, states)
@@ -146,26 +145,12 @@ class FrameLevels(AuditoryModule):
                 f"{' or '.join(near) or 'there is none near it'}"
             )
 
-    def freeze(self, samples: int | None = None, stream: int | None = None) -> Self:
-        """A copy with the current values baked in."""
-        static = super().freeze(samples, stream)
-        static.filterbank = self.filterbank.freeze(samples, stream)
-        return static
-
-    def centre_frequencies(self) -> list[float] | None:
-        """In Hz."""
-        return self.filterbank.centre_frequencies()
-
-    def warm_up(self) -> int:
-        """As the filterbank."""
-        return self.filterbank.warm_up()
-
     def look_ahead(self) -> int:
         """To the last sample of a frame."""
         return self.frame - 1
 
     def latency(self) -> int:
-        """A stream knows a frame with its last sample."""
+        """A stream returns a frame with its last sample."""
         return self.frame - 1
 
     def hop(self) -> int:

@@ -21,7 +21,7 @@ class FramedModule(AuditoryModule):
         return -(-self.look_ahead() // self.hop())
 
     def latency(self) -> int:
-        """What follows the place of a frame, in whole hops."""
+        """Samples after a frame's position that the stream needs: whole hops."""
         return self.lead_frames() * self.hop()
 
     def history_samples(self) -> int:
@@ -34,7 +34,7 @@ class FramedModule(AuditoryModule):
         Parameters
         ----------
         heard : Tensor [shape=(B, past + N) or (B, 2, past + N)]
-            The block behind its past.
+            The past and the block.
         frames : int
             N / hop.
         """

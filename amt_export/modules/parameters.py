@@ -81,9 +81,9 @@ class DesignedModule(nn.Module):
         """Recompute what `forward` uses from the published parameters. Called when they change."""
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        """Move or cast; complex parameters follow real ones, and design values stay exact.
+        """Move or cast; complex parameters follow real ones, and design values stay unrounded.
 
-        On the meta device there are shapes only; behind `to_empty` come the design values again.
+        On the meta device there are shapes only; `to_empty` restores the design values.
         """
         checked_dtype(fn(torch.zeros(1)).dtype, self)  # before anything is cast
 

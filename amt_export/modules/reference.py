@@ -1,4 +1,4 @@
-"""What `reference`, a constructor keyword of several modules, may be."""
+"""Allowed values of `reference`, a constructor keyword of several modules."""
 
 # The formulas of the documentation, what torch_amt 0.2.0 computes where it departs from them, and what the
 # Auditory Modeling Toolbox for MATLAB computes.

@@ -1,20 +1,26 @@
 """Matrix products in float32 whose sums round once: each factor is the sum of two float32 numbers.
 
-Both factors are cut on a grid, into a head and a rest: one step of [1]_. The grid of a row is 2^-15 of the
-sum of its magnitudes, that of a matrix 2^-8 of its peak. No sum of products of two heads exceeds the one times
-the other, so every sum, whatever its order, fits into 23 of the 24 bits of float32 and does not round. The bit
-that is left is for the sum or difference of two of them. What rounds
-are the sums with a rest, which is at most 2^-9 of the peak for rows of a hundred numbers of like size, and 2^-6
-for rows of a thousand. It takes three products instead of one.
+Each factor is split on a grid into a head and a rest: one step of [1]_. The grid of a row is 2^-15 of the sum
+of its magnitudes, that of a matrix 2^-8 of its peak. Products of two heads are then multiples of the product of
+both grids, and no sum of them is larger than the sum of the row times the peak of the matrix: every sum, in any
+order, fits into 23 of the 24 bits of float32 and does not round. The last bit is for the sum or difference of
+two of them. Only the sums with a rest round. A rest is at most 2^-9 of the peak for rows of a hundred numbers
+of like size, 2^-6 for rows of a thousand. It takes three products instead of one.
 
-Five places need it, all where sums are as large as a loud tone and the result is what a filter far from the
-tone leaves of it: the long windows of the spectra (levels within 80 dB of the maximum were wrong by 1.6e-3
-dB, of which 1e-3 dB are allowed), the transform of the input of `FastDRNLFilterbank`, one signal for all
-channels (its error on the 1 kHz tone of the suite was 5e-5 of peak, and is 8e-6), what the input adds to the
-states before the compression of `DRNLFilterbank` (4e-5, and is 1e-5), the main lobe of the ears (behind
-which the error on the 4 kHz tone was 4e-4, and is 1e-5), and that of the ear of `Moore2016Loudness` (specific
-loudness of speech was wrong by 2e-5 of its peak, and is by 3e-7). A compiler that simplifies (x + c) - c loses
-the gain and nothing else.
+Five places need it. In all of them sums are as large as a loud tone, and the result is what a filter far from
+the tone passes. "Without" and "with" are errors without and with the split:
+
+====================================================  =======  =======  =================================
+Place                                                 Without  With     Of
+====================================================  =======  =======  =================================
+Long windows of the spectra                           1.6e-3   < 1e-3   dB; 1e-3 dB are allowed
+Transform of the input of `FastDRNLFilterbank`        5e-5     6e-6     peak, 1 kHz tone
+Input to the first states of `DRNLFilterbank`         4e-5     1e-5     peak, 1 kHz tone
+Main lobe of the ears of `CASPFrontEnd`               4e-4     1e-5     peak of the DRNL, 4 kHz tone
+Ear filter of `Moore2016Loudness`                     2e-5     3e-7     peak of specific loudness, speech
+====================================================  =======  =======  =================================
+
+Where a compiler simplifies (x + c) - c, this gain is lost and nothing else.
 
 References
 ----------

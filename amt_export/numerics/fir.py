@@ -1,11 +1,11 @@
 """FIR filters as one matrix product: overlapping stretches of a signal times a Toeplitz matrix of the taps."""
 
-from typing import List, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from amt_export.numerics.blocks import pad_end
+from amt_export.numerics.blocks import block_count, pad_end
 from amt_export.numerics.double_float import split_matrix
 
 
@@ -67,7 +67,7 @@ def convolution_matrix(taps: Tensor, block: int) -> Tensor:
 
     Notes
     -----
-    The taps, backwards and with zeros behind them, are repeated b times and read in rows that are one shorter:
+    The taps, backwards and with zeros after them, are repeated b times and read in rows that are one shorter:
     each row then starts one entry earlier.
 
     Examples
@@ -86,29 +86,33 @@ def convolution_matrix(taps: Tensor, block: int) -> Tensor:
 
 
 def overlapping(signal: Tensor, length: int, hop: int) -> Tensor:
-    """Stretches of a signal that start every `hop` samples, as far as whole ones fit.
+    """Stretches of a signal that start every `hop` samples, each `length - hop` samples after the one before.
 
     Parameters
     ----------
     signal : Tensor [shape=(..., T)]
     length, hop : int
+        length >= hop.
 
     Returns
     -------
     Tensor [shape=(..., K, length)]
-        Put together from pieces of `hop` samples or stretch by stretch, whichever are fewer.
+        As many as have new samples, K = ceil((T - length) / hop) + 1; zeros follow the end.
+
+    Examples
+    --------
+    >>> import torch
+    >>> overlapping(torch.arange(1.0, 7.0)[None], 4, 2)
+    tensor([[[1., 2., 3., 4.],
+             [3., 4., 5., 6.]]])
     """
-    count = (signal.shape[-1] - length) // hop + 1
-    pieces = (length + hop - 1) // hop
-    if count <= pieces:
-        stretches: List[Tensor] = []
-        for k in range(count):
-            stretches.append(signal[..., k * hop : k * hop + length])
-        return torch.stack(stretches, dim=-2)
-    needed = (count + pieces - 1) * hop
-    signal = pad_end(signal[..., :needed], max(0, needed - signal.shape[-1]), signal.dim() - 1)
-    blocks = signal.reshape(signal.shape[:-1] + (count + pieces - 1, hop))  # noqa: RUF005  (TorchScript)
-    columns: List[Tensor] = []
-    for k in range(pieces):
-        columns.append(blocks[..., k : k + count, :])
-    return torch.cat(columns, dim=-1)[..., :length]
+    past = length - hop
+    count = block_count(signal.shape[-1] - past, hop)
+    before = block_count(past, hop)
+    dim, shape = signal.dim() - 1, signal.shape[:-1]
+    filled = pad_end(signal, (before + count) * hop - signal.shape[-1], dim)
+    blocks = filled.reshape(shape + (before + count, hop))  # noqa: RUF005  (TorchScript)
+    steps = torch.arange(count, device=signal.device)[:, None]
+    indices = (steps + torch.arange(before + 1, device=signal.device)).flatten()
+    rows = torch.index_select(blocks, dim, indices)
+    return rows.reshape(shape + (count, (before + 1) * hop))[..., :length]  # noqa: RUF005

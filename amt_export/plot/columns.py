@@ -1,4 +1,4 @@
-"""What a picture of a model's outputs needs, gathered piece by piece: the same few numbers for any length."""
+"""Columns of a picture, gathered from a model's outputs piece by piece: a few numbers for any length."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ CELL = 0.2
 """Cams; the height of a cell, three pixels too. Below 500 Hz every component has its own."""
 
 
-class Dots:
+class ComponentPoints:
     """One list of components, reduced to what a picture shows.
 
     Parameters
@@ -81,13 +81,13 @@ class ComponentClouds:
     ----------
     manifest : Manifest
         Of the model.
-    lists : list of Dots
+    lists : list of ComponentPoints
         One for each list.
     fs : float
         The model's sampling rate in Hz.
     """
 
-    def __init__(self, manifest: Manifest, lists: list[Dots], fs: float) -> None:
+    def __init__(self, manifest: Manifest, lists: list[ComponentPoints], fs: float) -> None:
         self._manifest, self.lists, self._fs = manifest, lists, fs
 
     @classmethod
@@ -99,7 +99,7 @@ class ComponentClouds:
             if port.components is not None and port.name in frames
         )
         lists = [
-            Dots(name, levels.unit, frames[levels.name])
+            ComponentPoints(name, levels.unit, frames[levels.name])
             for name in names
             for _, levels in [_list(manifest, name)]
         ]
@@ -115,7 +115,7 @@ class ComponentClouds:
         """Return one panel for each list."""
         return [self._cloud(dots) for dots in self.lists]
 
-    def _cloud(self, dots: Dots) -> Cloud:
+    def _cloud(self, dots: ComponentPoints) -> Cloud:
         frames, hertz, levels = dots.points()
         times = frame_times(dots.count, self._manifest, self._fs)
         order = np.argsort(levels)

@@ -37,7 +37,7 @@ DENSITIES = ("batch", "frame", "frequency")
 """Axes of power spectral densities, which have a picture too; their means are means of power."""
 
 
-class Meter:
+class ColumnMeans:
     """Means over equal stretches of one output.
 
     Parameters
@@ -61,7 +61,7 @@ class Meter:
         self.count = 0
 
     def add(self, piece: NDArray[Any]) -> Array:
-        """Go on with the output.
+        """Take the next piece of the output.
 
         Parameters
         ----------
@@ -115,7 +115,7 @@ class Outline:
         self._held = np.empty(0)
 
     def add(self, audio: NDArray[Any]) -> None:
-        """Go on with the audio (..., n), all its channels together."""
+        """Take the next samples (..., n), all its channels together."""
         if not audio.size:
             return
         rows = audio.reshape(-1, audio.shape[-1])
@@ -160,7 +160,7 @@ class LevelImages:
         self, manifest: Manifest, ports: list[Port], widths: Mapping[str, int], fs: float
     ) -> None:
         self._manifest, self._fs = manifest, fs
-        self.meters = {port.name: Meter(port, widths[port.name]) for port in ports}
+        self.meters = {port.name: ColumnMeans(port, widths[port.name]) for port in ports}
         self._done: dict[str, list[Array]] = {port.name: [] for port in ports}
 
     @classmethod
@@ -186,7 +186,7 @@ class LevelImages:
         """Return one image for each output."""
         return [self._panel(name, meter) for name, meter in self.meters.items()]
 
-    def _panel(self, name: str, meter: Meter) -> Panel:
+    def _panel(self, name: str, meter: ColumnMeans) -> Panel:
         manifest, port = self._manifest, meter.port
         means = np.concatenate([*self._done[name], meter.rest()], axis=1)
         times = frame_times(meter.count, manifest, self._fs)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from amt_export.manifest import Manifest, Port
 from amt_export.plot.level_columns import MAX_COLUMNS
-from amt_export.plot.panels import Panel, frame_times, spaced
+from amt_export.plot.panels import Drawable, Panel, frame_times, spaced
 from amt_export.runtime.loudness import (
     LoudnessOutputs,
     LoudnessSummary,
@@ -88,7 +88,7 @@ class Stretches:
 
 
 @dataclass(frozen=True)
-class Curves:
+class Curves(Drawable):
     """Loudness of both ears over time.
 
     Parameters
@@ -109,13 +109,10 @@ class Curves:
     summary: LoudnessSummary
 
     height: ClassVar[float] = 3.0
-    unit: ClassVar[str] = ""
-    scale: ClassVar[str] = ""
-    bottom: ClassVar[float | None] = None
-    signed: ClassVar[bool] = False
+    unit = ""
 
     @property
-    def name(self) -> str:
+    def name(self) -> str:  # type: ignore[override]  # of the summary
         """Title, with the percentiles."""
         n5, n10 = self.summary.n5, self.summary.n10
         return f"both ears, N5 = {_number(n5)}, N10 = {_number(n10)} sone"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -39,7 +39,7 @@ ABSENT = "#d8d8e0"
 """Where a channel has no value: a grey that is in no scale."""
 
 
-class Drawable(Protocol):
+class Drawable:
     """One panel of a picture, below the waveform.
 
     Attributes
@@ -60,30 +60,29 @@ class Drawable(Protocol):
         Whether its values have both signs, so that colours run from minus to plus the largest.
     """
 
+    name: str
+    times: tuple[float, float]
+    unit: str
+    height: ClassVar[float] = 3.6
+    bottom: float | None = None
+    signed: bool = False
+
     @property
-    def name(self) -> str: ...  # noqa: D102
-    @property
-    def times(self) -> tuple[float, float]: ...  # noqa: D102
-    @property
-    def height(self) -> float: ...  # noqa: D102
-    @property
-    def unit(self) -> str: ...  # noqa: D102
-    @property
-    def scale(self) -> str: ...  # noqa: D102
-    @property
-    def bottom(self) -> float | None: ...  # noqa: D102
-    @property
-    def signed(self) -> bool: ...  # noqa: D102
+    def scale(self) -> str:
+        """See above; that of one unit, unless a panel has its own."""
+        return self.unit
 
     def loudest(self) -> float:
         """Return the largest value that has a colour; -inf if there is none."""
+        raise NotImplementedError
 
     def draw(self, ax: Axes, bottom: float, top: float) -> ScalarMappable | None:
         """Draw the panel, its colours from bottom to top."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
-class Panel:
+class Panel(Drawable):
     """An image over time and frequency.
 
     Parameters
@@ -113,8 +112,6 @@ class Panel:
     bottom: float | None = None
     signed: bool = False
     own_scale: bool = False
-
-    height: ClassVar[float] = 3.6
 
     @property
     def scale(self) -> str:
@@ -147,7 +144,7 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class Cloud:
+class Cloud(Drawable):
     """Components, each at a time, a frequency and a level.
 
     Parameters
@@ -171,15 +168,6 @@ class Cloud:
     hertz: Array
     levels: Array
     unit: str
-
-    height: ClassVar[float] = 3.6
-    bottom: ClassVar[float | None] = None
-    signed: ClassVar[bool] = False
-
-    @property
-    def scale(self) -> str:
-        """See `Drawable`."""
-        return self.unit
 
     def loudest(self) -> float:
         """See `Drawable`."""
@@ -217,8 +205,8 @@ def cams(frequency: ArrayLike) -> Array:
 
 def frame_times(frames: int, manifest: Manifest, fs: float) -> tuple[float, float]:
     """Return where the first frame begins and the last ends, in s, each as wide as the hop."""
-    # A frame stands for the middle of the samples that it depends on; a centred one, of frame_length 0,
-    # has it at its place (what it remembers of the past, as loudness does for seconds, does not count).
+    # A frame stands for the middle of the samples that it depends on; a centred one, of frame_length 0, for its
+    # own position (the memory of loudness, which lasts for seconds, does not shift it).
     middle = (manifest.look_ahead - manifest.warm_up) / 2 if manifest.frame_length else 0.0
     first = (middle - manifest.hop / 2) / fs
     return first, first + frames * manifest.hop / fs

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from amt_export.manifest import Manifest, Port
 from amt_export.plot.level_columns import MAX_COLUMNS
-from amt_export.plot.panels import ABSENT, COLOURS, Panel, cams
+from amt_export.plot.panels import ABSENT, COLOURS, Drawable, Panel, cams
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,7 +36,7 @@ UNIT = "model units"
 
 
 @dataclass(frozen=True)
-class ModulationSpectrum:
+class ModulationSpectrum(Drawable):
     """The mean magnitude of each channel and modulation filter.
 
     Parameters
@@ -56,12 +56,10 @@ class ModulationSpectrum:
     modulations: Array
     means: Array
 
-    name: ClassVar[str] = ""
+    name = ""
     height: ClassVar[float] = 3.4
-    unit: ClassVar[str] = f"mean magnitude ({UNIT})"
-    scale: ClassVar[str] = unit
-    bottom: ClassVar[float | None] = 0.0
-    signed: ClassVar[bool] = False
+    unit = f"mean magnitude ({UNIT})"
+    bottom = 0.0
 
     def loudest(self) -> float:
         """See `amt_export.plot.panels.Drawable`."""

@@ -58,7 +58,7 @@ def publish(
     checkpoint, checkpoint_prefix
         See `amt_export.model_file.building.build_module`.
     progress : callable, optional
-        Told what is being done and the share that is done; what it raises ends the build, and nothing
+        Called with what is being done and the share that is done; what it raises ends the build, and nothing
         is published.
 
     Returns

@@ -1,4 +1,4 @@
-"""What the manifest says about a model: its ports, its times, its streaming form."""
+"""Description of a model for its manifest: its ports, its times, its streaming form."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _sized(port: Port, shape: Sequence[int], free_batch: bool) -> Port:
 def _outputs(
     ports: Sequence[Port], results: Sequence[torch.Tensor], free_batch: bool
 ) -> tuple[Port, ...]:
-    """Output ports, with the shapes of what came out; more may follow behind them."""
+    """Output ports with the shapes of the results; further results (the states) are left out."""
     return tuple(
         _sized(port, value.shape, free_batch) for port, value in zip(ports, results, strict=False)
     )

@@ -2,10 +2,10 @@
 
     h[t] = a[t] h[t-1] + d[t],   0 < a[t] < 1
 
-Affine maps compose: two of them in a row are (a2 a1, a2 d1 + d2). Inside a block the products of a are P = exp
-of the running sum of log a, and h = P (running sum of d / P + state before the block). Both running sums are
-one product with a triangular matrix. From block to block the maps are composed by doubling: after i rounds each
-block holds the map of the 2^i blocks up to it.
+Each step is an affine map, and the map of two steps is (a2 a1, a2 d1 + d2). Inside a block the products of a
+are P = exp(running sum of log a), and h = P (running sum of d / P + state before the block). Each running sum
+is a product with a triangular matrix. The maps of blocks are composed by doubling: after i rounds each block
+holds the map of the 2^i blocks up to it.
 """
 
 from typing import Tuple
@@ -20,7 +20,10 @@ def running_sum(block: int) -> Tensor:
 
 
 def doubling_rounds(largest: float, block: int, tolerance: float) -> int:
-    """Rounds after which a state that is `largest` times itself each sample has fallen below `tolerance`."""
+    """Rounds n of doubling until `largest`^(`block` 2^n) is at most `tolerance`.
+
+    `largest` is the largest coefficient a: blocks that are 2^n blocks earlier then no longer matter.
+    """
     rounds = 0
     while largest ** (block * 2**rounds) > tolerance:
         rounds += 1
@@ -30,7 +33,7 @@ def doubling_rounds(largest: float, block: int, tolerance: float) -> int:
 def affine_scan(
     factors: Tensor, terms: Tensor, state: Tensor, sums: Tensor, rounds: int
 ) -> Tuple[Tensor, Tensor]:
-    """All states.
+    """States after all samples.
 
     Parameters
     ----------
@@ -58,7 +61,7 @@ def affine_scan(
     products = torch.exp(torch.log(factors) @ sums)
     inside = (terms / products) @ sums
     total = products[:, :, :, -1]
-    # The state before the first block is the map of a block that keeps nothing of what was before it.
+    # The state before block 0 enters as a map with slope 0.
     slope = torch.cat([torch.zeros_like(state), total], dim=2)
     offset = torch.cat([state, total * inside[:, :, :, -1]], dim=2)
     count = slope.shape[2]

@@ -1,4 +1,4 @@
-"""Which block length a filter takes."""
+"""Choice of the block length of a filter."""
 
 from typing import NamedTuple
 
@@ -10,8 +10,8 @@ from amt_export.numerics.blocks import block_count
 BLOCK, LONG = 32, 48
 # Columns that matrix products work on at once (AVX-512, or two registers of AVX2).
 LANES = 16
-# A stream may have to take longer blocks than that, since they divide its own.
-LONGEST = 256
+# The blocks of a filter divide the block of the stream, so they may have to be longer than those above.
+LONGEST_BLOCK = 256
 
 
 class Blocks(NamedTuple):
@@ -53,7 +53,7 @@ def whole_blocks(samples: int, shortest: int = BLOCK) -> Blocks:
 
 
 def stream_blocks(samples: int) -> Blocks:
-    """The filter's own blocks inside a stream's block of `samples`: they must divide it.
+    """Block length of the filter inside a stream block; it divides `samples`.
 
     Parameters
     ----------
@@ -63,13 +63,13 @@ def stream_blocks(samples: int) -> Blocks:
     Raises
     ------
     ValueError
-        If no length of 32 to 256 samples does.
+        If no length of 32 to 256 samples divides `samples`.
     """
     if samples <= 2 * BLOCK:
         return Blocks(samples, 1)
-    for length in range(BLOCK, LONGEST + 1):
+    for length in range(BLOCK, LONGEST_BLOCK + 1):
         if samples % length == 0:
             return Blocks(length, samples // length)
     raise ValueError(
-        f"no divisor from {BLOCK} to {LONGEST}; take a multiple of {BLOCK}, or at most {2 * BLOCK}"
+        f"no divisor from {BLOCK} to {LONGEST_BLOCK}; take a multiple of {BLOCK}, or at most {2 * BLOCK}"
     )

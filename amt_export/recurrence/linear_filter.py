@@ -18,7 +18,7 @@ from amt_export.recurrence.tables import (
     unpack_tables,
 )
 
-# Memory of a filter that is being trained: it may come to remember for longer than it does now.
+# No limit: training may lengthen the memory.
 UNLIMITED = 2**62
 
 
@@ -27,7 +27,7 @@ class PartialOutput(NamedTuple):
 
     direct : (B, F, K, L), x T
     states : (B, F, K, s), at the start of each block
-    next_state : (B, F, 1, s), behind the last block
+    next_state : (B, F, 1, s), after the last block
     """
 
     direct: Tensor
@@ -36,7 +36,7 @@ class PartialOutput(NamedTuple):
 
 
 def filter_parts(blocks: Tensor, tables: Tables, state: Tensor) -> PartialOutput:
-    """The parts of `filter_blocks`, which `output` and `sum_outputs` add up.
+    """Direct part and states of a filter; `output` adds them, `sum_outputs` adds those of two filters.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def filter_parts(blocks: Tensor, tables: Tables, state: Tensor) -> PartialOutput
 
 def output(parts: PartialOutput, tables: Tables) -> Tensor:
     """Output of a filter (B, F, K L), from its parts."""
-    # Joined before the sum, which then writes the result; joined behind it, the result would be copied.
+    # Joined before the sum, which then writes the result; joined after it, the result would be copied.
     return from_blocks(parts.direct) + from_blocks(parts.states @ tables.state_to_output)
 
 
@@ -87,14 +87,14 @@ def filter_blocks(blocks: Tensor, tables: Tables, state: Tensor) -> Tuple[Tensor
     -------
     filtered : Tensor [shape=(B, F, K L)]
     next_state : Tensor [shape=(B, F, 1, s)]
-        Behind the last block.
+        After the last block.
     """
     parts = filter_parts(blocks, tables, state)
     return output(parts, tables), parts.next_state
 
 
 class LinearFilter(nn.Module):
-    """A bank of linear systems with fixed coefficients: keeper of their tables.
+    """A bank of linear systems with fixed coefficients: holds their tables.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ class LinearFilter(nn.Module):
 
     def __init__(self, system: StateSpace, block: int, like: Tensor, blocks: int = 0) -> None:
         super().__init__()
-        # What is below the square of a dtype's precision is nothing, behind a compression too.
+        # Entries below eps^2 cannot change an output, even after compression.
         memory = memory_steps(system, block, torch.finfo(like.dtype).eps ** 2)
         self.block = block
         self.size = system.b.shape[1]
@@ -137,7 +137,7 @@ class LinearFilter(nn.Module):
         self.register_buffer("indices", packed.indices.to(like.device), persistent=False)
 
     def tables(self) -> Tables:
-        """The tables, laid out."""
+        """Unpack the tables."""
         return unpack_tables(
             PackedTables(self.values, self.indices, self.rows, self.columns, self.most_blocks)
         )

@@ -8,11 +8,11 @@ from torch import Tensor
 from amt_export.recurrence.state_space import StateSpace
 
 # No filter of hearing has a memory of more than 2^26 steps: 23 minutes of samples at 48 kHz.
-LONGEST = 26
+LONGEST_BITS = 26
 
 
 def memory_steps(system: StateSpace, block: int, tolerance: float) -> int:
-    """Blocks after which nothing is left of any state.
+    """Blocks after which every state has decayed below `tolerance`.
 
     Parameters
     ----------
@@ -21,7 +21,7 @@ def memory_steps(system: StateSpace, block: int, tolerance: float) -> int:
     block : int
         Samples of a block, L.
     tolerance : float
-        Entries of A^(L n) up to this count as nothing.
+        Of the norm of A^(L n), in each channel.
 
     Returns
     -------
@@ -34,7 +34,7 @@ def memory_steps(system: StateSpace, block: int, tolerance: float) -> int:
 
 
 def settling_time(system: StateSpace, tail: float) -> int:
-    """Samples until an impulse has left less than a share `tail` of itself in the states of each channel.
+    """Samples after which the states of each channel hold no more than a share `tail` of an impulse.
 
     Parameters
     ----------
@@ -54,10 +54,10 @@ def settling_time(system: StateSpace, tail: float) -> int:
 def _steps(step: Tensor, state: Tensor, limit: Tensor) -> int:
     """The smallest n >= 1 with |step^n state| <= limit in all channels, found bit by bit."""
     powers = [step]
-    for _ in range(LONGEST - 1):
+    for _ in range(LONGEST_BITS - 1):
         powers.append(powers[-1] @ powers[-1])
     count = 0
-    for bit in reversed(range(LONGEST)):
+    for bit in reversed(range(LONGEST_BITS)):
         later = powers[bit] @ state
         if bool((torch.linalg.vector_norm(later, dim=(1, 2)) > limit).any()):
             state = later

@@ -1,13 +1,13 @@
-"""One real pole that many channels share: what it has summed up before every sample.
+"""A first-order recursion with the same pole in all channels.
 
     h[t+1] = a h[t] + g x[t]
 
-The scan of this folder with a single number as state. Groups of about the square root of the number of blocks,
-and a dense table over all groups, make it few operators.
+The states before all samples are computed by the scan of this folder, with a single number as state. It takes
+few operators: groups have about the square root of the number of blocks, and one dense table covers all groups.
 """
 
 import math
-from typing import List, NamedTuple, Tuple
+from typing import NamedTuple, Tuple
 
 import torch
 from torch import Tensor, nn
@@ -23,11 +23,11 @@ class OnePoleTables(NamedTuple):
     """Powers of a for blocks of L samples, in G groups of r.
 
     inside : (L + 1, L), from the state before a block and its samples to the state before each of them
-    total : (L, 1), from the samples of a block to what they add to the state behind it
-    members : (r, r + 1), from the totals of a group's blocks to the states inside it and behind it
+    total : (L, 1), from the samples of a block to what they add to the state after it
+    members : (r, r + 1), from the totals of a group's blocks to the states inside it and after it
     carry : (r,), from the state before a group to that before each block of it
     groups : (G + 1, G + 1), from the state before the signal and what each group adds to the states before each
-        group and behind the last
+        group and after the last
     """
 
     inside: Tensor
@@ -49,7 +49,7 @@ def group_size(count: int, ungrouped: int = UNGROUPED) -> int:
         return 1
     root = math.sqrt(count)
     best = int(root)
-    cost = 4.0 * root  # of a size that is no divisor: the last group is filled up
+    cost = 4.0 * root  # of a size that does not divide `count`: the last group is filled up
     for r in range(2, count):
         if count % r == 0 and r + count / r < cost:
             best, cost = r, r + count / r
@@ -62,7 +62,7 @@ def one_pole_tables(decay: float, gain: float, block: int, count: int) -> OnePol
     Parameters
     ----------
     decay : float
-        -log a. Where a is 1 to four digits, powers of a float32 a would not do.
+        -log a. Where a is 1 to four digits, powers of a float32 a would be too inaccurate.
     gain : float
         g.
     block, count : int
@@ -78,13 +78,24 @@ def one_pole_tables(decay: float, gain: float, block: int, count: int) -> OnePol
     total = gain * torch.exp(-decay * (float(block) - 1.0 - samples[:block]))
     members = torch.arange(radix + 1, dtype=torch.float64)
     step = decay * float(block)
-    places = torch.arange(length + 1, dtype=torch.float64)
+    groups = torch.arange(length + 1, dtype=torch.float64)
     return OnePoleTables(
         inside,
         total[:, None],
         causal_powers(step, members[:radix, None] + 1.0, members[None, :]),
         torch.exp(-step * members[:radix]),
-        causal_powers(step * float(radix), places[:, None], places[None, :]),
+        causal_powers(step * float(radix), groups[:, None], groups[None, :]),
+    )
+
+
+def _cast(tables: OnePoleTables, like: Tensor) -> OnePoleTables:
+    """Tables in the dtype and on the device of `like`."""
+    return OnePoleTables(
+        cast_table(tables.inside, like.dtype).to(like.device),
+        cast_table(tables.total, like.dtype).to(like.device),
+        cast_table(tables.members, like.dtype).to(like.device),
+        cast_table(tables.carry, like.dtype).to(like.device),
+        cast_table(tables.groups, like.dtype).to(like.device),
     )
 
 
@@ -126,20 +137,15 @@ class OnePole(nn.Module):
     def __init__(self, decay: float, gain: float, block: int, blocks: int, like: Tensor) -> None:
         super().__init__()
         self.decay, self.gain, self.block, self.blocks = decay, gain, block, blocks
-        designed = one_pole_tables(decay, gain, block, max(blocks, 1))
-        for name, table in designed._asdict().items():
-            kept = cast_table(table, like.dtype).to(like.device)
-            self.register_buffer(name, kept, persistent=False)
+        tables = _cast(one_pole_tables(decay, gain, block, max(blocks, 1)), like)
+        for name, table in tables._asdict().items():
+            self.register_buffer(name, table, persistent=False)
 
     def tables(self, count: int) -> OnePoleTables:
-        """The tables for so many blocks; once for any number of calls."""
+        """Tables for `count` blocks."""
         if self.blocks == count:
             return OnePoleTables(self.inside, self.total, self.members, self.carry, self.groups)
-        designed = one_pole_tables(self.decay, self.gain, self.block, count)
-        kept: List[Tensor] = []
-        for table in designed:
-            kept.append(cast_table(table, self.inside.dtype).to(self.inside.device))
-        return OnePoleTables(kept[0], kept[1], kept[2], kept[3], kept[4])
+        return _cast(one_pole_tables(self.decay, self.gain, self.block, count), self.inside)
 
     def forward(
         self, blocks: Tensor, tables: OnePoleTables, state: Tensor
@@ -159,7 +165,7 @@ class OnePole(nn.Module):
         states : Tensor [shape=(B, F, K, L)]
             Before each sample.
         next_state : Tensor [shape=(B, F, 1)]
-            Behind the last one.
+            After the last one.
         """
         batch, channels, count = blocks.shape[0], blocks.shape[1], blocks.shape[2]
         radix, groups = tables.carry.shape[0], tables.groups.shape[0] - 1

@@ -1,9 +1,9 @@
 """Small linear systems, one for each channel, in coordinates that float32 keeps.
 
 A system is  h[t+1] = A h[t] + b x[t],  y[t] = c h[t] + d x[t]  with real float64 matrices. Every
-pole pair is a rotation (a complex number written as a real 2 x 2 matrix), never a companion row:
-with companion-form sections the float32 DRNL was 2-4e-5 of peak off its float64 self, with
-rotations 4e-7. All functions are differentiable, scriptable and work on all channels at once.
+pole pair is a rotation (a complex number written as a real 2 x 2 matrix), never a companion matrix,
+with which the float32 error is about 50 times as large. All functions are differentiable and
+scriptable, and work on all channels at once.
 """
 
 import math
@@ -177,7 +177,7 @@ def butterworth_lowpass(cutoff: Tensor, fs: float) -> StateSpace:
 
 
 def series(first: StateSpace, second: StateSpace) -> StateSpace:
-    """Two systems in a row.
+    """Two systems in series.
 
     Parameters
     ----------
@@ -199,8 +199,8 @@ def series(first: StateSpace, second: StateSpace) -> StateSpace:
     return StateSpace(a, b, c, first.d * second.d)
 
 
-def amplified(system: StateSpace, gain: Tensor) -> StateSpace:
-    """A system whose output is multiplied with a gain.
+def scale_output(system: StateSpace, gain: Tensor) -> StateSpace:
+    """A system whose output is multiplied by a gain.
 
     Parameters
     ----------
@@ -210,8 +210,8 @@ def amplified(system: StateSpace, gain: Tensor) -> StateSpace:
     return StateSpace(system.A, system.b, system.c * gain[:, None], system.d * gain)
 
 
-def driven(system: StateSpace, gain: Tensor) -> StateSpace:
-    """A system whose input is multiplied with a gain; its states grow by it.
+def scale_input(system: StateSpace, gain: Tensor) -> StateSpace:
+    """A system whose input, and so its states, are multiplied by a gain.
 
     Parameters
     ----------

@@ -2,10 +2,11 @@
 
 With h the state at the start of a block of L samples x, the output y and the next state are
 
-    y = x T + h O,    h' = h A^L + x K
+    y = x T + h O,    h' = h (A^L)' + x K
 
-(rows; T Toeplitz of the impulse response, O = [c; cA; ...], K = [A^(L-1) b; ...; b]). The states of many blocks
-are a prefix scan with A^L, see `prefix_scan`. All matrices are laid out for products from the right.
+x, y and h are rows, and ' after a matrix is its transpose, so that all products are from the right. T is the
+upper triangular Toeplitz matrix of the impulse response, O = [c; cA; ...; cA^(L-1)]', and the rows of K are
+A^(L-1) b, ..., b. The states of many blocks are a prefix scan with (A^L)', see `prefix_scan`.
 """
 
 from typing import List, NamedTuple, Tuple
@@ -25,7 +26,7 @@ class Level(NamedTuple):
     """One level of the prefix scan: groups of r members with s states each.
 
     group_inputs : (F, (r - 1) s, (r - 1) s), from the members to the states inside their group
-    group_total : (F, r s, s), from the members to the state behind their group
+    group_total : (F, r s, s), from the members to the state after their group
     group_carry : (F, s, (r - 1) s), from the state at the start of a group to those inside it
     """
 
@@ -40,8 +41,8 @@ class Tables(NamedTuple):
     impulse : (F, L, L), T
     input_to_state : (F, L, s), K
     state_to_output : (F, s, L), O
-    transition : (F, s, s), A^L
-    top : (F, r s, s), from the last r of the largest groups to the state behind them
+    transition : (F, s, s), the transpose of A^L
+    top : (F, r s, s), from the last r of the largest groups to the state after them
     levels : list of Level, from single blocks upwards
     most_blocks : blocks that the levels were chosen for, which is the most they may be given; 0 for any number
     """
@@ -70,7 +71,7 @@ def design_tables(
     most_blocks : int
         The count that `choose_radices` was given.
     """
-    observed, reached, step = krylov_products(system, block)
+    state_to_output, input_to_state, step = krylov_products(system, block)
     transition = step.transpose(-1, -2)
     levels: List[Level] = []
     for radix in radices[:-1]:
@@ -80,9 +81,9 @@ def design_tables(
         )
         step = powers[:, radix].transpose(-1, -2)
     return Tables(
-        toeplitz(_taps(system, observed)[:, :, None, None]),
-        reached,
-        observed.transpose(-1, -2),
+        toeplitz(_taps(system, state_to_output)[:, :, None, None]),
+        input_to_state,
+        state_to_output.transpose(-1, -2),
         transition,
         _total(_powers(step, radices[-1]), radices[-1]),
         levels,
@@ -102,31 +103,36 @@ def krylov_products(system: StateSpace, length: int) -> Tuple[Tensor, Tensor, Te
 
     Returns
     -------
-    observed : Tensor [shape=(F, n, s)]
+    state_to_output : Tensor [shape=(F, n, s)]
         Rows c A^k for k = 0 ... n - 1.
-    driven : Tensor [shape=(F, n, s)]
+    input_to_state : Tensor [shape=(F, n, s)]
         Rows A^(n - 1 - k) b.
     step : Tensor [shape=(F, s, s)]
         A^n.
     """
     power = system.A
-    observed = system.c[:, None, :]
-    reached = system.b[:, None, :]
+    state_to_output = system.c[:, None, :]
+    input_to_state = system.b[:, None, :]
     digits: List[int] = []
     remaining = length
     while remaining > 1:
         digits.append(remaining % 2)
         remaining = remaining // 2
     digits.reverse()
-    for digit in digits:  # the binary digits behind the leading 1: double n, then add one
-        observed = torch.cat([observed, observed @ power], dim=1)
-        reached = torch.cat([reached @ power.transpose(-1, -2), reached], dim=1)
+    for digit in (
+        digits
+    ):  # the binary digits after the leading 1: double n, and add one where the digit is 1
+        state_to_output = torch.cat([state_to_output, state_to_output @ power], dim=1)
+        earlier = input_to_state @ power.transpose(-1, -2)
+        input_to_state = torch.cat([earlier, input_to_state], dim=1)
         power = power @ power
         if digit == 1:
-            observed = torch.cat([observed, observed[:, -1:] @ system.A], dim=1)
-            reached = torch.cat([reached[:, :1] @ system.A.transpose(-1, -2), reached], dim=1)
+            last = state_to_output[:, -1:] @ system.A
+            state_to_output = torch.cat([state_to_output, last], dim=1)
+            first = input_to_state[:, :1] @ system.A.transpose(-1, -2)
+            input_to_state = torch.cat([first, input_to_state], dim=1)
             power = power @ system.A
-    return observed, reached, power
+    return state_to_output, input_to_state, power
 
 
 def impulse_response(system: StateSpace, length: int) -> Tensor:
@@ -153,9 +159,11 @@ def impulse_response(system: StateSpace, length: int) -> Tensor:
     return _taps(system, krylov_products(system, length)[0])
 
 
-def _taps(system: StateSpace, observed: Tensor) -> Tensor:
-    echo = (observed[:, : observed.shape[1] - 1] @ system.b[:, :, None])[:, :, 0]
-    return torch.cat([system.d[:, None], echo], dim=1)
+def _taps(system: StateSpace, state_to_output: Tensor) -> Tensor:
+    """d, and c A^k b for all rows c A^k but the last."""
+    count = state_to_output.shape[1]
+    after_first = (state_to_output[:, : count - 1] @ system.b[:, :, None])[:, :, 0]
+    return torch.cat([system.d[:, None], after_first], dim=1)
 
 
 def _powers(step: Tensor, count: int) -> Tensor:
@@ -168,11 +176,12 @@ def _powers(step: Tensor, count: int) -> Tensor:
 
 
 def _total(powers: Tensor, radix: int) -> Tensor:
-    """The first member is the oldest, so it meets the highest power."""
+    """Reverse the powers: the oldest member is multiplied by the highest."""
     return powers[:, :radix].flip(1).flatten(1, 2)
 
 
 def _carry(powers: Tensor, radix: int) -> Tensor:
+    """Powers 1 to `radix` - 1 side by side: (F, s, (r - 1) s)."""
     return powers[:, 1:radix].permute(0, 2, 1, 3).flatten(2, 3)
 
 
@@ -212,12 +221,13 @@ def cast_table(
 
 
 class PackedTables(NamedTuple):
-    """Tables as the different columns in them, and where each of those stands.
+    """Each distinct column once, and an index for every place.
 
-    Laid out, tables are five to seven times as large as what is different in them. A file keeps the latter, and
-    runtimes gather the tables when they load it.
+    A column has the F numbers, one for each channel, at one place of a table. The tables are five to seven
+    times as large as their distinct columns. A file stores the latter, and runtimes gather the tables when they
+    load it.
 
-    values : (F, n), in the order of their first use
+    values : (F, n), distinct columns, sorted
     indices : (m,), int32, into `values`, all tables one after the other
     rows, columns : sizes of each table
     most_blocks : see `Tables`
@@ -231,8 +241,9 @@ class PackedTables(NamedTuple):
 
 
 def pack_tables(tables: Tables) -> PackedTables:
-    """Find the different columns of all tables."""
-    flat = _in_a_row(tables)
+    """Find the distinct columns of all tables."""
+    # First the tables of the whole filter, then three for each level; `unpack_tables` relies on this order.
+    flat = [*tables[:5], *(table for level in tables.levels for table in level)]
     entries = torch.cat([table.flatten(1) for table in flat], dim=1)
     values, indices = torch.unique(entries, dim=1, return_inverse=True)
     return PackedTables(
@@ -256,16 +267,3 @@ def unpack_tables(packed: PackedTables) -> Tables:
     for i in range(5, len(flat), 3):
         levels.append(Level(flat[i], flat[i + 1], flat[i + 2]))
     return Tables(flat[0], flat[1], flat[2], flat[3], flat[4], levels, packed.most_blocks)
-
-
-def _in_a_row(tables: Tables) -> List[Tensor]:
-    flat = [
-        tables.impulse,
-        tables.input_to_state,
-        tables.state_to_output,
-        tables.transition,
-        tables.top,
-    ]
-    for level in tables.levels:
-        flat.extend([level.group_inputs, level.group_total, level.group_carry])
-    return flat

@@ -1,4 +1,4 @@
-"""What each module computes, its limits, and the papers to cite: the words of model cards."""
+"""Texts of model cards: what each module computes, its limits, and the papers to cite."""
 
 from __future__ import annotations
 
@@ -194,7 +194,7 @@ ABOUT = {
         ("dau1996", "jepsen2008"),
     ),
     "Decimation": About(
-        "Every fourth sample behind a low-pass of 81 taps.", (), ("paulick2024", "majdak2022")
+        "Every fourth sample after a low-pass of 81 taps.", (), ("paulick2024", "majdak2022")
     ),
     "ModulationFilterbank": About(
         "Band-pass filters for the modulation of each channel, from 0 Hz to a quarter of the centre "

@@ -209,7 +209,7 @@ def _timing(manifest: Manifest) -> list[str]:
         found.append(f"One frame every {manifest.hop} samples ({milliseconds:.3g} ms).")
     found.append(
         f"An output depends on {manifest.warm_up} samples before it and {manifest.look_ahead or 'none'} "
-        "behind it."
+        "after it."
     )
     return found
 

@@ -50,7 +50,7 @@ def _percent(used: float) -> str:
 
 
 def breakable(name: str) -> str:
-    """A name that may be broken behind underscores and dots."""
+    """A name with line breaks allowed after underscores and dots."""
     return escape(name).replace("_", "_<wbr>").replace(".", ".<wbr>")
 
 

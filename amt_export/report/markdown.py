@@ -1,4 +1,4 @@
-"""How far each artifact is from eager torch, as markdown: the section "Error" of a model card."""
+"""The section "Error" of a model card: difference between each artifact and eager torch, as markdown."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from amt_export.design.response import (
 from amt_export.manifest import Manifest
 from amt_export.verify.parity.compare import Runner
 
-# So soft that the compression of the DRNL is in its linear limb (knees are at 1e-7 m/s and above), and
+# So soft that the compression of the DRNL is in its linear range (knee velocities are 1e-7 m/s and above), and
 # far above what float32 flushes.
 IMPULSE = 1e-6
 # Below this a channel is out of its band; what float32 leaves there is not the filter's.

@@ -12,7 +12,7 @@ Array = NDArray[Any]
 
 
 def time_axis(port: Port) -> int | None:
-    """Return the axis along which an output is a course in time; None for a constant one."""
+    """Return the axis of time or frames of an output; None for a constant one."""
     return next((i for i, axis in enumerate(port.axes) if axis in ("time", "frame")), None)
 
 

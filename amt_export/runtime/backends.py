@@ -17,7 +17,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from amt_export.errors import ArtifactError, BackendError, require
+from amt_export.errors import ArtifactError, BackendError, first_line, require
 from amt_export.manifest import Manifest
 from amt_export.manifest.onnx_ports import check_ports
 
@@ -205,7 +205,7 @@ def _read(runtime: str, path: Path, opener: Callable[[], T]) -> T:
     try:
         return opener()
     except Exception as error:  # runtimes raise their own kinds, RuntimeError among them
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        reason = first_line(error)
         raise ArtifactError(
             f"{path}: {runtime} cannot read it ({reason}); build the model again"
         ) from error
@@ -235,7 +235,7 @@ def _exact_providers(
             "such as ['CPUExecutionProvider']"
         )
     here = ort.get_available_providers()
-    wanted = [_exact(provider) for provider in providers]
+    wanted = [_without_tf32(provider) for provider in providers]
     for name, _ in wanted:
         if name not in here and name in ort.get_all_providers():
             gpu = "; CUDA needs onnxruntime-gpu" if "CUDA" in name or "Tensorrt" in name else ""
@@ -252,7 +252,7 @@ def _is_provider(value: object) -> bool:
     return isinstance(value, str)
 
 
-def _exact(provider: Provider) -> tuple[str, dict[str, Any]]:
+def _without_tf32(provider: Provider) -> tuple[str, dict[str, Any]]:
     """Return provider and options; CUDA without TF32, whose factors have 10-bit mantissas."""
     name, options = (provider, {}) if isinstance(provider, str) else provider
     return name, {"use_tf32": "0", **options} if name == "CUDAExecutionProvider" else options

@@ -37,7 +37,7 @@ class BlockBuffer:
         return self._block[..., : self.filled]
 
     def keep(self, rows: Array) -> None:
-        """Put samples behind those that wait; there must be room for them."""
+        """Put samples after those that wait; there must be room for them."""
         stop = self.filled + rows.shape[-1]
         self._block[..., self.filled : stop] = rows
         self.filled = stop

@@ -12,7 +12,7 @@ from amt_export.errors import StreamError
 from amt_export.manifest import Manifest, StreamInfo
 from amt_export.runtime.axes import cut, time_axis
 from amt_export.runtime.backends import Backend
-from amt_export.runtime.finite import CALIBRATED, is_finite, restart_spoilt
+from amt_export.runtime.finite import CALIBRATED, is_finite, reset_nonfinite
 
 Array = NDArray[Any]
 
@@ -37,9 +37,9 @@ class BlockRunner:
     known : int
         Frames given so far; those before 0 are dropped.
     broken : str or None
-        Why the stream cannot go on until it starts again.
+        Why the stream takes no more audio until it starts again.
     resets : int
-        How often signals went on from silence, because a state was not finite.
+        How often signals restarted from silence, because a state was not finite.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class BlockRunner:
         return outputs
 
     def _not_finite(self, what: str) -> None:
-        """Raise, or put the signals whose states are spoilt back to silence."""
+        """Raise, or reset the signals that have a state which is not finite to silence."""
         done = (self.known + self._info.skip) * self._hop
         where = f"{self._name}: {what} is not finite after the block up to sample {done}"
         if self._on_nonfinite == "error":
@@ -104,4 +104,4 @@ class BlockRunner:
             raise StreamError(self.broken).for_command_line(f"{cause}; {CALIBRATED}")
         self.resets += 1
         warnings.warn(f"{where}; the stream restarts from silence", RuntimeWarning, stacklevel=4)
-        restart_spoilt(self.states, self._info.states)
+        reset_nonfinite(self.states, self._info.states)

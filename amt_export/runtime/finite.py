@@ -68,8 +68,8 @@ def check_outputs(outputs: Mapping[str, Array], axes: Mapping[str, Sequence[str]
             ).for_command_line(f"{what}; {CALIBRATED}")
 
 
-def restart_spoilt(states: dict[str, Array], infos: Sequence[StateInfo]) -> None:
-    """Put the signals of a batch, of which a state is not finite, back to silence.
+def reset_nonfinite(states: dict[str, Array], infos: Sequence[StateInfo]) -> None:
+    """Reset the signals of a batch that have a state which is not finite to silence.
 
     Parameters
     ----------
@@ -79,8 +79,8 @@ def restart_spoilt(states: dict[str, Array], infos: Sequence[StateInfo]) -> None
         Of all of them.
     """
     batch = len(states[infos[0].input])
-    spoilt = [row for row in range(batch) if not all(is_finite(s[row]) for s in states.values())]
+    nonfinite = [row for row in range(batch) if not all(is_finite(s[row]) for s in states.values())]
     for info in infos:
-        mended = states[info.input].copy()
-        mended[spoilt] = info.initial
-        states[info.input] = mended
+        restarted = states[info.input].copy()
+        restarted[nonfinite] = info.initial
+        states[info.input] = restarted

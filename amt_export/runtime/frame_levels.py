@@ -11,7 +11,7 @@ from amt_export.audio.calibration import P0
 from amt_export.errors import InputError
 
 FLOORS = {P0: -60.0, 1.0: -200.0}
-"""What stands for silence, in dB, by reference: 20 uPa for pressures, 1 m/s for velocities."""
+"""Level of silence in dB, by reference: 20 uPa for pressures, 1 m/s for velocities."""
 
 
 def frame_levels(

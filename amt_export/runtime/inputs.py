@@ -130,7 +130,7 @@ def block_rows(port: Port, shape: tuple[int, ...], audio: Array) -> tuple[Array,
 
 
 def _ears_hint(port: Port, audio: Array) -> str:
-    """Say how one channel, or channels behind the time, become those of two ears."""
+    """Say how one channel, or channels on the last axis, become those of two ears."""
     if "ear" not in port.axes:
         return ""
     if audio.ndim == 1:

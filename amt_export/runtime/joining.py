@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from amt_export.errors import ArtifactError, InputError
 from amt_export.manifest import Manifest, Port
-from amt_export.manifest.ports import MAX_OF_EARS, courses
+from amt_export.manifest.ports import MAX_OF_EARS, stream_outputs
 from amt_export.runtime.axes import is_timed, time_axis
 from amt_export.runtime.backends import Backend
 from amt_export.runtime.stream import Stream
@@ -53,7 +53,7 @@ def join_windows(backend: Backend, manifest: Manifest, rows: Array) -> dict[str,
         raise InputError(f"audio: {samples} samples; this model needs at least {shortest}")
     # All windows of a call are in memory at once, with their outputs.
     together = port.shape[0] or ROWS_TOGETHER
-    outputs = courses(manifest.outputs)
+    outputs = stream_outputs(manifest.outputs)
     whole = {
         output.name: np.empty(
             _joined_shape(output, len(rows), samples, length, framing), output.dtype
@@ -133,8 +133,8 @@ def is_mirrored(manifest: Manifest) -> bool:
 def end_matters(manifest: Manifest) -> bool:
     """Whether the last frames of a signal are others if silence follows it, as in a window that is filled up.
 
-    So it is where the signal is mirrored; and where frames side by side look ahead, behind a decimation: what
-    it decimates is 0 behind the end, while the stages before it would answer the silence.
+    True where the signal is mirrored at its ends, and where frames that do not overlap look ahead: after a
+    decimation, whose input is 0 after the end, while the stages before it would answer the silence.
     """
     decimated = manifest.frame_length == manifest.hop > 1 and manifest.look_ahead >= manifest.hop
     return is_mirrored(manifest) or decimated
@@ -156,7 +156,7 @@ def join_stream(manifest: Manifest, rows: Array, stream: Callable[[], Stream]) -
     dict of ndarray
         As from `join_windows`.
     """
-    outputs = courses(manifest.outputs)
+    outputs = stream_outputs(manifest.outputs)
     answers: list[dict[str, Array]] = []
     for audio in rows:
         with stream() as one:
@@ -178,7 +178,7 @@ def join_stream(manifest: Manifest, rows: Array, stream: Callable[[], Stream]) -
     }
 
 
-def reduce_courses(
+def reduce_outputs(
     outputs: Mapping[str, Array], manifest: Manifest, before: Mapping[str, Array] | None = None
 ) -> dict[str, Array]:
     """Add the numbers that stand for a whole signal, in the order of the manifest.

@@ -17,7 +17,7 @@ from amt_export.manifest import MANIFEST_NAME
 from amt_export.manifest.safe_files import is_safe_name
 
 ARTIFACTS = Path("artifacts")
-"""Where `amt-export build` publishes unless told otherwise, relative to the working directory."""
+"""Where `amt-export build` publishes by default, relative to the working directory."""
 
 MODELS_PACKAGE = "amt_export_models"
 """The wheel that holds published models as files; it has no code."""
@@ -72,7 +72,7 @@ def find_model(name_or_folder: str | Path) -> Path:
     if _is_published(path):
         return path
     if is_safe_name(str(name_or_folder)):
-        for folder in places():
+        for folder in model_folders():
             if _is_published(folder / path):
                 return folder / path
     if _true(path.is_dir):  # its manifest is missing, which whoever reads it explains
@@ -80,7 +80,7 @@ def find_model(name_or_folder: str | Path) -> Path:
     raise ArtifactError(_not_found(path))
 
 
-def places(out: Path = ARTIFACTS) -> list[Path]:
+def model_folders(out: Path = ARTIFACTS) -> list[Path]:
     """Folders that hold published models, in the order in which a name is looked up.
 
     Parameters

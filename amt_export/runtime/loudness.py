@@ -105,7 +105,7 @@ def percentile_loudness(short_term: ArrayLike, percent: float = 5.0) -> float:
 
 @dataclass(frozen=True)
 class LoudnessSummary:
-    """What is said of the loudness of a recording.
+    """Summary of the loudness of a recording.
 
     Parameters
     ----------

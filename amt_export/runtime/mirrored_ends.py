@@ -1,4 +1,4 @@
-"""The ends of a signal that streams: what a model takes to be before its first and behind its last sample."""
+"""The ends of a signal that streams: what a model takes to be before its first and after its last sample."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class MirroredEnds:
     head : ndarray [shape=(..., n)]
         The beginning of the signal, while it waits.
     recent : ndarray [shape=(..., n)]
-        The last samples, as many as the image behind them needs.
+        The last samples, as many as the mirror image after them needs.
     """
 
     def __init__(self, reach: int, hop: int, shape: tuple[int, ...], dtype: str) -> None:
@@ -68,5 +68,5 @@ class MirroredEnds:
         return np.concatenate([silence, head[..., self.reach : 0 : -1], head], axis=-1), True
 
     def tail(self) -> Array:
-        """Return the image behind the last sample: x[T-2], x[T-3], ..., as in torch.stft."""
+        """Return the image after the last sample: x[T-2], x[T-3], ..., as in torch.stft."""
         return self.recent[..., -2 : -2 - self.reach : -1]

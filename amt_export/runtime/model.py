@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from numpy.typing import NDArray
 
-from amt_export.audio.reader import AudioReader
+from amt_export.audio.reader import OPTIONS, AudioReader
 from amt_export.errors import ArtifactError, BackendError, InputError
 from amt_export.manifest import Manifest, Port
 from amt_export.runtime.axes import is_timed
@@ -23,17 +23,14 @@ from amt_export.runtime.joining import (
     join_windows,
     mended_end,
     needs_stream,
-    reduce_courses,
+    reduce_outputs,
 )
 from amt_export.runtime.stream import Stream
-from amt_export.runtime.stream_state import mirrored
+from amt_export.runtime.stream_state import mirrored, reopened
 
 Array = NDArray[Any]
 
 ON_NONFINITE = ("error", "pass")
-
-FILE_OPTIONS = ("full_scale", "diotic", "raw", "truncated", "remove_dc")
-"""Of `Model.process_file`, beside the level."""
 
 
 class Model:
@@ -111,7 +108,7 @@ class Model:
             raise BackendError(
                 f"{self._manifest.name}: cannot be pickled, as it was not opened with runtime.load"
             )
-        return _reopened, (self._reopen, self._manifest)
+        return reopened, (self._reopen, self._manifest)
 
     def __copy__(self) -> Self:
         return self
@@ -217,11 +214,9 @@ class Model:
         InputError
             If there is no such option, and as for `process`.
         """
-        unknown = next((name for name in options if name not in FILE_OPTIONS), None)
+        unknown = next((name for name in options if name not in OPTIONS), None)
         if unknown is not None:
-            raise InputError(
-                f"{unknown}: no such option; process_file takes level, {', '.join(FILE_OPTIONS)}"
-            )
+            raise InputError(f"{unknown}: no such option; process_file takes {', '.join(OPTIONS)}")
         reader = AudioReader(path, self._manifest, level, **options)
         audio = reader.read()  # which can tell more of the file
         for remark in reader.remarks:
@@ -231,9 +226,9 @@ class Model:
     def process(self, audio: Array, *, on_nonfinite: str = "error") -> dict[str, Array]:
         """Run the model on a signal of any length.
 
-        The artifact runs on overlapping windows of its own length; what a window says before its
+        The artifact runs on overlapping windows of its own length; what a window returns before its
         filters have warmed up is discarded, so the result is that of one run over the whole signal.
-        A signal longer than the artifact, where this remembers for longer than its own length, goes through
+        If the filters' memory is longer than the artifact, a signal longer than the artifact goes through
         the streaming form.
 
         Parameters
@@ -272,7 +267,7 @@ class Model:
             outputs = join_windows(self._backend, self._manifest, rows)
             if end_matters(self._manifest) and rows.shape[-1] != port.sized()[-1]:
                 self._mend_end(outputs, rows)
-        outputs = reduce_courses(outputs, self._manifest)
+        outputs = reduce_outputs(outputs, self._manifest)
         if strict:
             check_outputs(outputs, {output.name: output.axes for output in self._manifest.outputs})
         timed = {
@@ -304,17 +299,3 @@ class _StreamOf:
 
     def __call__(self) -> Stream:
         return self._model.stream(on_nonfinite=self._on_nonfinite, batch=self._batch)
-
-
-def _reopened(reopen: Callable[[], Model], manifest: Manifest) -> Model:
-    """Open a pickled model again.
-
-    Raises
-    ------
-    ArtifactError
-        If its folder holds something else by now.
-    """
-    model = reopen()
-    if model.manifest != manifest:
-        raise ArtifactError(f"{manifest.name}: was built anew since it was pickled; load it again")
-    return model

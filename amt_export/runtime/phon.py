@@ -40,8 +40,8 @@ def _slopes(x: Array, y: Array) -> Array:
     """Slopes of piecewise cubics that rise where the data do (Fritsch and Butland 1984)."""
     width = np.diff(x)
     secant = np.diff(y) / width
-    before, behind = width[:-1], width[1:]
-    first, second = 2.0 * behind + before, behind + 2.0 * before
+    before, after = width[:-1], width[1:]
+    first, second = 2.0 * after + before, after + 2.0 * before
     inner = (first + second) / (first / secant[:-1] + second / secant[1:])
     return np.concatenate([secant[:1], inner, secant[-1:]])
 

@@ -12,7 +12,7 @@ from amt_export import runtime
 from amt_export.audio.reader import AudioReader
 from amt_export.errors import InputError
 from amt_export.manifest import load_manifest
-from amt_export.runtime.joining import framing_of, reduce_courses
+from amt_export.runtime.joining import framing_of, reduce_outputs
 from amt_export.runtime.model import Model
 from amt_export.runtime.stream import Stream
 
@@ -103,6 +103,6 @@ def recording_pieces(
     outputs: dict[str, Array] | None = None
     for piece in recording.pieces():
         audio = piece.astype(dtype)
-        outputs = reduce_courses(opened.push(audio), manifest, outputs)
+        outputs = reduce_outputs(opened.push(audio), manifest, outputs)
         yield audio, outputs
-    yield audio[..., :0], reduce_courses(opened.flush(), manifest, outputs)
+    yield audio[..., :0], reduce_outputs(opened.flush(), manifest, outputs)

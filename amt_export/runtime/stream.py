@@ -54,10 +54,11 @@ class Stream:
     backend : Backend
         The opened streaming artifact.
     on_nonfinite : {"error", "reset", "pass"}, optional
-        What to do about NaN and infinity. "error": InputError for audio that is not finite, the stream is as
-        it was; StreamError where finite audio was too large, and it refuses to go on until `reset`. "reset":
-        take such audio, and where it spoils a state, which a recursive filter would never forget, go on from
-        silence with the next block, warn, and count it in `resets`. "pass": let everything through.
+        What to do about NaN and infinity. "error": InputError for audio that is not finite, and the stream
+        stays as it was; StreamError where finite audio was too large, and the stream refuses more audio until
+        `reset`. "reset": take such audio; if a state becomes NaN or infinite, which a recursive filter would
+        keep forever, continue from silence with the next block, warn, and count it in `resets`. "pass": let
+        everything through.
     batch : int, optional
         Signals side by side, where the artifact's batch is free.
     reopen : callable, optional
@@ -102,7 +103,7 @@ class Stream:
 
     @property
     def manifest(self) -> Manifest:
-        """What the folder says about the model."""
+        """The manifest of the folder."""
         return self._manifest
 
     @property
@@ -117,7 +118,7 @@ class Stream:
 
     @property
     def latency(self) -> int:
-        """Samples behind the place of a frame that must be pushed before it comes."""
+        """Samples after a frame's position that must be pushed before `push` returns the frame."""
         return self._info.latency
 
     @property
@@ -127,16 +128,16 @@ class Stream:
 
     @property
     def resets(self) -> int:
-        """How often the stream went on from silence, with ``on_nonfinite="reset"``."""
+        """How often the stream restarted from silence, with ``on_nonfinite="reset"``."""
         return self._runner.resets
 
     @property
     def state(self) -> dict[str, Array]:
-        """All that the stream remembers, as named arrays of its own: to be saved, forked, resumed.
+        """The whole state of the stream, as named arrays of its own: to be saved, forked, resumed.
 
         The states of the artifact by their names, the samples that wait for their block to be full (with a
         batch axis if the audio has one), and the number of samples pushed. Setting it makes a stream of the
-        same model go on from there.
+        same model continue from there.
 
         Raises
         ------
@@ -198,7 +199,7 @@ class Stream:
         return resumed, (self._reopen, self._manifest, self.state)
 
     def push(self, audio: Array) -> dict[str, Array]:
-        """Go on with the signal.
+        """Process the next samples of the signal.
 
         Parameters
         ----------
@@ -268,7 +269,7 @@ class Stream:
             return answer
 
     def reset(self) -> None:
-        """Forget the signal and start afresh, as if nothing had been pushed.
+        """Discard the signal and start again, as if nothing had been pushed.
 
         Raises
         ------

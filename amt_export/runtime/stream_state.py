@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,10 @@ from amt_export.manifest import Manifest, StreamInfo
 from amt_export.manifest.ports import BEYOND_END, ELAPSED
 
 if TYPE_CHECKING:
+    from amt_export.runtime.model import Model
     from amt_export.runtime.stream import Stream
+
+Opened = TypeVar("Opened", "Model", "Stream")
 
 Array = NDArray[Any]
 
@@ -29,7 +32,7 @@ def mirrored(manifest: Manifest, info: StreamInfo) -> int:
 
 
 def knows_end(info: StreamInfo) -> bool:
-    """Whether the streaming form is told how far a block reaches behind the end of the signal."""
+    """Whether the streaming form has a state for the samples of a block after the end of the signal."""
     return any(state.input == f"state_{BEYOND_END}" for state in info.states)
 
 
@@ -86,16 +89,22 @@ def checked_state(
     return given
 
 
-def resumed(reopen: Callable[[], Stream], manifest: Manifest, state: Mapping[str, Array]) -> Stream:
-    """Open a pickled stream again, and go on from where it was.
+def reopened(reopen: Callable[[], Opened], manifest: Manifest) -> Opened:
+    """Open a pickled model or stream again.
 
     Raises
     ------
     ArtifactError
         If its folder holds something else by now.
     """
-    stream = reopen()
-    if stream.manifest != manifest:
+    opened = reopen()
+    if opened.manifest != manifest:
         raise ArtifactError(f"{manifest.name}: was built anew since it was pickled; load it again")
+    return opened
+
+
+def resumed(reopen: Callable[[], Stream], manifest: Manifest, state: Mapping[str, Array]) -> Stream:
+    """Open a pickled stream again, and go on from where it was."""
+    stream = reopened(reopen, manifest)
     stream.state = state
     return stream

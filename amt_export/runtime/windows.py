@@ -21,7 +21,7 @@ from amt_export.errors import InputError
 
 @dataclass(frozen=True)
 class Framing:
-    """How the frames of an output lie on the audio; frame k belongs to sample ``k * hop``.
+    """Position of the frames of an output on the audio; frame k belongs to sample ``k * hop``.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class Framing:
         rate, 0 for centred frames.
     warm_up, look_ahead : int
         Frame k depends on the samples from ``k * hop - warm_up`` to ``k * hop + look_ahead``, both
-        included (recursive filters forget, so their warm-up is where the rest is negligible).
+        included (the memory of recursive filters decays; earlier samples have a negligible effect).
     padding : {"zero", "reflect"}
         What the model takes the signal to be beyond its ends.
     """
@@ -90,13 +90,13 @@ def plan(samples: int, length: int, framing: Framing) -> Iterator[Window]:
         If a second window is needed but the overlap leaves it nothing new.
     """
     total = framing.frames(samples)
-    # Frames of a window from `settled` on have their whole past in it, those before `inside` their
+    # Frames of a window from `first_complete` on have their whole past in it, those before `inside` their
     # whole future.
-    settled = -(-framing.warm_up // framing.hop)
+    first_complete = -(-framing.warm_up // framing.hop)
     inside = min(framing.frames(length), 1 + (length - 1 - framing.look_ahead) // framing.hop)
     done = 0
     while done < total:
-        start = max(0, done - settled)
+        start = max(0, done - first_complete)
         # A window that ends where the signal ends treats the end as the model does; silence may also follow
         # inside the window.
         surplus = start * framing.hop + length - samples

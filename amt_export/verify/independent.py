@@ -154,7 +154,7 @@ def broken_stick(module: DRNLParameters, v: Array) -> Array:
 
 
 def drnl_paths(module: DRNLParameters) -> tuple[Callable[[Array], Array], ...]:
-    """The linear path, and the filters before and behind the compression."""
+    """The linear path, and the filters before and after the compression."""
     resonance = pole_zero_gammatone if getattr(module, "reference", "") == "amt" else gammatone
 
     def path(kind: str, order: int, lowpasses: int) -> Callable[[Array], Array]:
@@ -180,8 +180,8 @@ def drnl_paths(module: DRNLParameters) -> tuple[Callable[[Array], Array], ...]:
 
 def drnl_filterbank(module: DRNLFilterbank, x: Array) -> Array:
     """Sum of the linear and the nonlinear path."""
-    linear, before, behind = drnl_paths(module)
-    return linear(x) + behind(broken_stick(module, before(x)))
+    linear, before, after = drnl_paths(module)
+    return linear(x) + after(broken_stick(module, before(x)))
 
 
 def fast_drnl_filterbank(module: FastDRNLFilterbank, x: Array) -> Array:

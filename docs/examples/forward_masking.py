@@ -1,4 +1,4 @@
-"""Forward masking: how loud must a short tone be to be heard behind a noise? CASP with an optimal detector.
+"""Forward masking: how loud must a short tone be to be heard after a noise? CASP with an optimal detector.
 
 The detector knows what it listens for: a template, the change that a loud tone makes in the representation. It
 hears a tone when the change along the template is as large as the smallest one that listeners notice, 1 dB of a
@@ -55,4 +55,4 @@ if __name__ == "__main__":
     model = runtime.load("paulick2024_44k")
     heard = thresholds(lambda audio: model(audio[None].astype(np.float32))["representation"])
     for gap, threshold in zip(GAPS, heard, strict=True):
-        print(f"{gap:3d} ms behind noise of 70 dB SPL: {threshold:.0f} dB SPL")
+        print(f"{gap:3d} ms after noise of 70 dB SPL: {threshold:.0f} dB SPL")

@@ -18,8 +18,8 @@
 
 namespace amt {
 
-// What to do about NaN and infinity: throw, or go on from silence with the next block. A recursive filter would never
-// forget them.
+// What to do about NaN and infinity: throw, or continue from silence with the next block. A recursive filter would keep
+// them forever.
 enum class Nonfinite { error, reset };
 
 // The state with which a stream learns where its signal ends.
@@ -76,7 +76,7 @@ class Stream {
   std::size_t frame_size() const { return outer_ * inner_; }
   double sampling_rate() const { return manifest_.at("sampling_rate"); }
   const nlohmann::json& manifest() const { return manifest_; }
-  // How often the stream went on from silence.
+  // How often the stream restarted from silence.
   int resets() const { return resets_; }
 
   // The factor from samples relative to full scale to the unit of the model's input, where a sine at full scale is
@@ -96,8 +96,8 @@ class Stream {
     return unit == "Pa" ? std::sqrt(2.0) * 2e-5 * std::pow(10.0, level / 20.0) : std::pow(10.0, (level - own) / 20.0);
   }
 
-  // Go on with the signal by `count` samples of each ear (interleaved for two), in the model's unit; returns the frames
-  // of the first output that these make known, one after the other.
+  // Process the next `count` samples of each ear (interleaved for two), in the model's unit; returns the frames of the
+  // first output that are complete by now, one after the other.
   std::vector<float> push(const float* samples, std::size_t count) {
     if (nonfinite_ == Nonfinite::error) {
       for (std::size_t i = 0; i < count * ears_; ++i) {

@@ -10,7 +10,7 @@ import kotlin.math.sqrt
 import org.json.JSONArray
 import org.json.JSONObject
 
-/** What to do about NaN and infinity: throw, or go on from silence with the next block. */
+/** What to do about NaN and infinity: throw, or continue from silence with the next block. */
 enum class Nonfinite { ERROR, RESET }
 
 class Stream(model: ByteArray, private val nonfinite: Nonfinite = Nonfinite.ERROR) : AutoCloseable {
@@ -39,7 +39,7 @@ class Stream(model: ByteArray, private val nonfinite: Nonfinite = Nonfinite.ERRO
     /** Numbers in a frame of the first output: of all channels, or of both ears. */
     val frameSize: Int = outer * inner
 
-    /** How often the stream went on from silence. */
+    /** How often the stream restarted from silence. */
     var resets = 0
         private set
 
@@ -63,8 +63,8 @@ class Stream(model: ByteArray, private val nonfinite: Nonfinite = Nonfinite.ERRO
     }
 
     /**
-     * Go on with the signal by any number of samples in the model's unit, interleaved for two ears; returns the frames of
-     * the first output that these make known, one after the other.
+     * Process any number of next samples in the model's unit, interleaved for two ears; returns the frames of the
+     * first output that are complete by now, one after the other.
      */
     fun push(samples: FloatArray): FloatArray {
         if (nonfinite == Nonfinite.ERROR) {
@@ -97,9 +97,9 @@ class Stream(model: ByteArray, private val nonfinite: Nonfinite = Nonfinite.ERRO
         return all.copyOf(all.size - min(all.size, surplus))
     }
 
-    /** Forget the signal. */
+    /** Start again from silence. */
     fun reset() {
-        forget()
+        restart()
         filled = 0
         pushed = 0
         known = -info.getLong("skip")
@@ -130,7 +130,7 @@ class Stream(model: ByteArray, private val nonfinite: Nonfinite = Nonfinite.ERRO
         val finite = held.values.all { state -> state.numbers().all { it - it == 0f } }
         val values = answer.tensor(output.getString("name")).numbers()
         if (!finite) {
-            forget()
+            restart()
             resets += 1
             check(nonfinite == Nonfinite.RESET) { "a state is not finite: the audio is too large" }
         }
@@ -147,7 +147,7 @@ class Stream(model: ByteArray, private val nonfinite: Nonfinite = Nonfinite.ERRO
         return frames
     }
 
-    private fun forget() {
+    private fun restart() {
         release()
         held = rest()
     }

@@ -2,7 +2,7 @@
 
 import Foundation
 
-/// What to do about NaN and infinity: throw, or go on from silence with the next block.
+/// What to do about NaN and infinity: throw, or continue from silence with the next block.
 public enum Nonfinite { case error, reset }
 
 /// Numbers in row-major order.
@@ -26,7 +26,7 @@ public final class ModelStream {
     public let manifest: Manifest
     /// Numbers in a frame of the first output: of all channels, or of both ears.
     public let frameSize: Int
-    /// How often the stream went on from silence.
+    /// How often the stream restarted from silence.
     public private(set) var resets = 0
 
     /// The state with which a stream learns where its signal ends.
@@ -51,8 +51,8 @@ public final class ModelStream {
         rest()
     }
 
-    /// Go on with the signal: samples of each ear in the model's unit; returns the frames of the first output that
-    /// these make known, time first.
+    /// Process the next samples of each ear in the model's unit; returns the frames of the first output that
+    /// are complete by now, time first.
     public func push(_ samples: [[Float]]) throws -> [Float] {
         if nonfinite == .error, samples.contains(where: { $0.contains { !$0.isFinite } }) {
             throw StreamError(message: "\(manifest.name): a sample is NaN or infinite")

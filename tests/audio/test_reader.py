@@ -14,11 +14,8 @@ from hypothesis import strategies as st
 
 from amt_export.audio.reader import AudioReader
 from amt_export.errors import AudioError, MissingDependencyError
+from support.cli import noise
 from support.manifests import MONO, STEREO, manifest
-
-
-def noise(*shape: int) -> np.ndarray:
-    return 0.1 * np.random.default_rng(0).standard_normal(shape)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import gc
 import weakref
 
-from amt_export.cli import allocator as long_work
+from amt_export.cli import allocator
 
 
 class Node:
@@ -11,7 +11,7 @@ class Node:
 
 
 def test_garbage_made_later_is_still_collected():
-    long_work.prepare_for_long_work()
+    allocator.tune_memory_management()
     node = Node()
     node.itself = node
     alive = weakref.ref(node)
@@ -20,6 +20,19 @@ def test_garbage_made_later_is_still_collected():
     assert alive() is None
 
 
+def test_garbage_is_searched_for_less_often():
+    usual = gc.get_threshold()
+    try:
+        gc.set_threshold(700)
+        allocator.tune_memory_management()
+        gc.collect()
+        before = gc.get_stats()[0]["collections"]
+        kept = [[] for _ in range(10_000)]  # noqa: F841
+        assert gc.get_stats()[0]["collections"] == before
+    finally:
+        gc.set_threshold(*usual)
+
+
 def test_another_c_library_is_left_alone(monkeypatch):
-    monkeypatch.setattr(long_work.ctypes, "CDLL", lambda _name: object())
-    long_work.prepare_for_long_work()
+    monkeypatch.setattr(allocator.ctypes, "CDLL", lambda _name: object())
+    allocator.tune_memory_management()

@@ -16,13 +16,12 @@ from amt_export.coreml_interpreter import open_package
 from amt_export.errors import ArtifactError, ParityError
 from amt_export.export import FORMATS, capture
 from amt_export.manifest import load_manifest
-from amt_export.model_file import load_spec
-from amt_export.publish import publish
 from amt_export.verify.parity import check_folder
 from support.coreml import (
     block_of,
     change_weight,
     edited,
+    publish_two_windows,
     weight_file,
 )
 from support.folders import sign
@@ -42,29 +41,9 @@ class Late(nn.Module):
         return torch.cat([psd[:, :1], psd[:, :-1]], dim=1), freqs
 
 
-MODEL = """
-[model]
-name = "small"
-module = "MultiResolutionFFT"
-description = "two windows"
-
-[parameters]
-window_lengths = [256, 128]
-
-[inputs]
-audio = [1, 2000]
-
-[export]
-formats = ["coreml"]
-"""
-
-
 @pytest.fixture(scope="module")
 def published(tmp_path_factory) -> Path:
-    out = tmp_path_factory.mktemp("published")
-    (out / "small.toml").write_text(MODEL)
-    publish(load_spec(out / "small.toml"), out / "artifacts")
-    return out / "artifacts" / "small"
+    return publish_two_windows(tmp_path_factory.mktemp("published"), "coreml")
 
 
 def test_the_interpreter_says_that_it_was_it(published, capsys):
@@ -91,7 +70,7 @@ def test_the_interpreter_says_that_it_was_it(published, capsys):
         ("type", "the program declares int32"),
     ],
 )
-def test_check_refuses_a_spoiled_package(how, message, published, proven, tmp_path, capsys):
+def test_check_refuses_a_damaged_package(how, message, published, proven, tmp_path, capsys):
     folder = Path(shutil.copytree(published, tmp_path / "small"))
     package = folder / "small.mlpackage"
     path = weight_file(package)
@@ -128,7 +107,7 @@ def test_build_refuses_a_wrong_package(published, tmp_path, monkeypatch, capsys)
         kind.export(capture(Late(program.module).eval(), program.inputs, *names), path, metadata)
 
     monkeypatch.setitem(FORMATS, "coreml", replace(kind, export=export))
-    model = published.parents[1] / "small.toml"
+    model = published.with_suffix(".toml")
     assert main(["build", str(model), "--out", str(tmp_path / "out")]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert "coreml differs from eager torch" in line

@@ -13,7 +13,7 @@ from amt_export import runtime
 from amt_export.cli.live_columns import columns_of
 from amt_export.cli.live_view import View
 from amt_export.cli.terminal.history import History
-from amt_export.cli.terminal.loudness import meter
+from amt_export.cli.terminal.loudness import loudness_bars
 from amt_export.cli.terminal.scale import LinearScale
 from amt_export.cli.terminal.time_axis import LABELS, SCALE
 from support.loudness import FS, HOP, WEIGHTS, courses, manifest, publish_loudness
@@ -83,7 +83,7 @@ def test_the_end_of_a_file_is_heard_however_late_it_is_known(shown):
 
 def test_a_bar_spans_120_phon():
     running = SimpleNamespace(short_term=400.0, long_term=0.0, maximum=0.0, seconds=0.0)
-    full, empty, most = meter(running, WIDTH)
+    full, empty, most = loudness_bars(running, WIDTH)
     assert len(full) == WIDTH
     assert "█" not in empty
     assert most.rstrip().endswith("phon")

@@ -21,7 +21,7 @@ from amt_export.cli import batch, workers
 from amt_export.cli.convert import Settings, Task
 from amt_export.cli.main import main
 from amt_export.cli.workers import convert_in_workers
-from support.cli import INTERRUPTIBLE, environment, failed, noise
+from support.cli import INTERRUPTIBLE, environment, failed, noise, run
 from support.loudness import publish_loudness
 from support.streams import publish_levels
 from support.terminal import on_a_terminal, plain
@@ -49,10 +49,6 @@ def day(tmp_path):
 
 GOOD = ("a.flac", "a.wav", "deep/b")
 BAD = ("text.wav", "empty.wav", "nan.wav", "none.wav")
-
-
-def run(*arguments) -> int:
-    return main(["run", *map(str, arguments)])
 
 
 def files(folder: Path) -> list[str]:
@@ -147,16 +143,16 @@ def test_a_recording_that_kills_its_worker_is_one_bad_recording(model, day, tmp_
     (day / "a.wav").rename(day / "deadly.wav")
     names = ("deadly.wav", "a.flac", "deep/b.wav")
     tasks = [Task(day / name, tmp_path / f"{Path(name).stem}.npz") for name in names]
-    told = []
+    shares = []
     found = {
         outcome.source.name: outcome.error
         for outcome in convert_in_workers(
-            Settings(model), tasks, 1, lambda what, share: told.append(share)
+            Settings(model), tasks, 1, lambda what, share: shares.append(share)
         )
     }
     assert "the process that read it was killed" in found.pop("deadly.wav")
     assert found == {"a.flac": "", "b.wav": ""}
-    assert told[-1] == pytest.approx(2 / 3)
+    assert shares[-1] == pytest.approx(2 / 3)
 
 
 def test_what_every_recording_would_be_refused_for_is_said_once(

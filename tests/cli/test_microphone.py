@@ -17,7 +17,7 @@ FULL_SCALE = 2e-5 * 10 ** (93.98 / 20) * np.sqrt(2)
 
 
 class Device:
-    """A sound device that records what it is told, in a thread of its own."""
+    """A sound device that records how it is opened, in a thread of its own."""
 
     def __init__(self, callback, channels, samplerate, **_options):
         self.callback, self.channels = callback, channels

@@ -7,15 +7,16 @@ import json
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from amt_export.cli.main import main
 from amt_export.errors import MissingDependencyError
-from amt_export.manifest import MANIFEST_NAME, load_manifest
-from support.cli import SMALL, amt, environment, noise, refused, without
+from amt_export.manifest import load_manifest
+from support.cli import SMALL, amt, environment, failed, misused, noise, refused, without
+from support.folders import keep_only
+from support.process import ran
 
 
 @pytest.fixture
@@ -59,15 +60,15 @@ def test_run_takes_a_name(here, wav, tmp_path, capsys):
     assert capsys.readouterr().out == ""
     assert np.load(result)["subbands"].shape[-1] == 500
     for command in ("run", "live"):
-        assert main([command, "samll", str(recording)]) == 1
-        assert "samll: no such model; did you mean 'small'?" in capsys.readouterr().err
+        error = failed(capsys, command, "samll", recording)
+        assert "samll: no such model; did you mean 'small'?" in error
 
 
 def test_triton_takes_a_name(here, tmp_path, capsys):
     assert main(["triton", "small", "--out", str(tmp_path / "repository")]) == 0
     assert (tmp_path / "repository" / "small").is_dir()
-    assert main(["triton", "samll", "--out", str(tmp_path / "other")]) == 1
-    assert "did you mean 'small'?" in capsys.readouterr().err
+    error = failed(capsys, "triton", "samll", "--out", tmp_path / "other")
+    assert "did you mean 'small'?" in error
 
 
 def test_check_takes_a_name_and_answers_in_json(here, capsys):
@@ -87,15 +88,13 @@ def test_check_takes_a_name_and_answers_in_json(here, capsys):
 def test_bench_answers_in_json(here, capsys, tmp_path):
     folder = tmp_path / "small"
     shutil.copytree("artifacts/small", folder)
-    manifest = load_manifest(folder)
-    only = replace(manifest, files=(manifest.entry("onnx"),))
-    (folder / MANIFEST_NAME).write_text(only.to_json(), encoding="utf-8")
+    keep_only(folder, "onnx")
     assert main(["bench", str(folder), "--repeats", "1", "--no-peer", "--json"]) == 0
     (measured,) = json.loads(capsys.readouterr().out)
     (artifact,) = measured["artifacts"]
     assert (measured["model"], measured["audio_seconds"]) == ("small", 2000 / 16000)
     assert artifact["format"] == "onnx"
-    assert artifact["bytes"] == manifest.entry("onnx").bytes
+    assert artifact["bytes"] == load_manifest(folder).entry("onnx").bytes
     assert 0 < artifact["seconds"] < 10
     assert artifact["peak_memory"] > 10e6
     assert artifact["parity"]["worst"] <= artifact["parity"]["tolerance"]
@@ -104,16 +103,8 @@ def test_bench_answers_in_json(here, capsys, tmp_path):
 
 def test_bench_says_once_what_every_model_lacks(here, tmp_path):
     blocked = without(tmp_path, "torch")
-    done = amt(
-        "bench",
-        "small",
-        "artifacts/small",
-        "--repeats",
-        "1",
-        "--no-peer",
-        cwd=here,
-        first=[blocked],
-    )
+    models = ("small", "artifacts/small")
+    done = amt("bench", *models, "--repeats", "1", "--no-peer", cwd=here, first=[blocked])
     assert done.returncode == 0, done.stderr
     (line,) = done.stderr.splitlines()
     assert line.startswith(
@@ -127,13 +118,8 @@ def test_bench_says_once_what_every_model_lacks(here, tmp_path):
 
 @pytest.mark.parametrize("module", ["amt_export.erb", "amt_export.modules"])
 def test_modules_say_in_one_line_that_they_need_torch(module, tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-c", f"import {module}"],
-        env=environment(without(tmp_path, "torch")),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    blocked = environment(without(tmp_path, "torch"))
+    done = ran(sys.executable, "-c", f"import {module}", env=blocked)
     assert done.returncode == 1
     last = done.stderr.strip().splitlines()[-1]
     assert last.endswith(f"{module} needs torch (no torch here): pip install 'amt_export[export]'")
@@ -169,10 +155,7 @@ def test_what_needs_torch_says_how_to_install_it(arguments, here, tmp_path):
 
 def test_build_without_a_name_builds_own_models_only(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit) as stopped:
-        main(["build"])
-    assert stopped.value.code == 2
-    assert "there is no model file in models/; name a model" in capsys.readouterr().err
+    assert "there is no model file in models/; name a model" in misused(capsys, "build")
 
 
 @pytest.fixture
@@ -286,6 +269,4 @@ def test_completion_prints_a_script_for_the_shell(shell, capsys):
 
 
 def test_completion_knows_no_other_shell(capsys):
-    with pytest.raises(SystemExit):
-        main(["completion", "bsh"])
-    assert "did you mean 'bash'?" in capsys.readouterr().err
+    assert "did you mean 'bash'?" in misused(capsys, "completion", "bsh")

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from amt_export.cli.main import main
-from amt_export.manifest import MANIFEST_NAME, load_manifest
+from amt_export.manifest import load_manifest
 from amt_export.model_file import load_spec
 from support.cli import SMALL, amt, failed, refused, without
 from support.folders import keep_only, write
@@ -89,10 +89,7 @@ def test_info_of_a_damaged_artifact(suffix, damage, copied, tmp_path, capsys):
     content = path / "Data/com.apple.CoreML/model.mlmodel" if path.is_dir() else path
     data = {"truncated": content.read_bytes()[:500], "empty": b"", "foreign": b"RIFF" + bytes(99)}
     content.write_bytes(data[damage])
-    assert main(["info", str(path)]) == 1
-    error = capsys.readouterr().err
-    assert error.startswith(f"amt-export: error: {path}")
-    assert error.count("\n") == 1
+    assert failed(capsys, "info", path).startswith(f"amt-export: error: {path}")
 
 
 def test_check_finds_all_well_and_damage(small, copied):
@@ -150,10 +147,7 @@ def test_check_does_not_say_all_is_well_where_nothing_was_compared(
 
 def test_bench_measures_what_runs(copied, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
-    path = copied / MANIFEST_NAME
-    manifest = load_manifest(copied)
-    only_onnx = replace(manifest, files=(manifest.entry("onnx"),))
-    path.write_text(only_onnx.to_json(), encoding="utf-8")
+    keep_only(copied, "onnx")
     out = str(copied.parent)
     assert main(["bench", "small", "--out", out, "--repeats", "3", "--no-peer"]) == 0
     table = capsys.readouterr().out.splitlines()

@@ -17,8 +17,9 @@ import soundfile
 
 from amt_export.cli.main import main
 from amt_export.manifest import MANIFEST_NAME
-from support.cli import SPEECH, amt, environment, failed, noise, refused, without
+from support.cli import SPEECH, amt, environment, failed, misused, noise, refused, run, without
 from support.loudness import publish_loudness
+from support.process import ran
 
 
 def test_run_writes_numbers_and_a_picture(small, tmp_path):
@@ -55,8 +56,8 @@ def test_default_names_hold_the_model(small, small_stream, wav, tmp_path, monkey
     path = wav(np.zeros(1000), name="tone.wav")
     other = shutil.copytree(small_stream, tmp_path / "other")
     for folder in (small, other):
-        assert main(["run", str(folder), str(path), "--plot"]) == 0
-    assert main(["run", str(small), str(path), "--plot", "-o", "a.npz"]) == 0
+        assert run(folder, path, "--plot") == 0
+    assert run(small, path, "--plot", "-o", "a.npz") == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         *("a.npz", "a.png", "other", "tone.other.png", "tone.small.png", "tone.wav")
     ]
@@ -66,10 +67,7 @@ def test_what_only_reading_can_tell_is_said_once(small_stream, wav, tmp_path, ca
     tone = 0.01 * np.sin(2 * np.pi * 1000 / 16000 * np.arange(16000))
     path = wav(np.stack([tone, tone], axis=1) + 0.1)
     for options in ((), ("--level", "60")):
-        assert (
-            main(["run", str(small_stream), str(path), "-o", str(tmp_path / "a.npz"), *options])
-            == 0
-        )
+        assert run(small_stream, path, "-o", tmp_path / "a.npz", *options) == 0
         text = capsys.readouterr()
         assert "input.wav: 1.00 s, 2 channels averaged, 16000 Hz\n" in text.out
         assert text.err.count("warning: input.wav has a DC offset") == 1
@@ -92,16 +90,13 @@ def test_channels_that_cancel_leave_no_result(small_stream, wav, tmp_path, capsy
 def test_a_range_is_for_levels(small, wav, tmp_path, capsys):
     path = wav(np.zeros(1000))
     picture = ("--plot", tmp_path / "a.png")
-    assert main([*map(str, ("run", small, path, *picture)), "--range", "-20", "40"]) == 0
+    assert run(small, path, *picture, "--range", "-20", "40") == 0
     for options, words in (
         ((*picture, "--range", "40", "-20"), "give the lower level first"),
         ((*picture, "--range", "0", "nan"), "give the lower level first"),
         (("--range", "0", "60"), "is for pictures; add --plot"),
     ):
-        with pytest.raises(SystemExit) as exit_:
-            main([*map(str, ("run", small, path, *options))])
-        assert exit_.value.code == 2
-        assert words in capsys.readouterr().err
+        assert words in misused(capsys, "run", small, path, *options)
 
 
 BAD_AUDIO = {
@@ -116,11 +111,7 @@ BAD_AUDIO = {
 @pytest.mark.parametrize("message", BAD_AUDIO)
 def test_bad_audio_is_one_line(message, small, wav, tmp_path, capsys):
     out = tmp_path / "out.npz"
-    assert main(["run", str(small), str(BAD_AUDIO[message](wav)), "-o", str(out)]) == 1
-    error = capsys.readouterr().err
-    assert error.startswith("amt-export: error: ")
-    assert error.count("\n") == 1
-    assert message in error
+    assert message in failed(capsys, "run", small, BAD_AUDIO[message](wav), "-o", out)
     assert not out.exists()
 
 
@@ -163,7 +154,7 @@ def test_options_are_those_of_the_command_line(small, copied, wav, tmp_path, cap
 @pytest.mark.parametrize("level", ["nan", "1000", "60"])
 def test_a_level_that_cannot_be(level, small, wav, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert main(["run", str(small), str(wav(np.zeros(1000))), "--level", level]) == 1
+    assert run(small, wav(np.zeros(1000)), "--level", level) == 1
     assert "silence" in (error := capsys.readouterr().err) or "give one from" in error
     assert [path.name for path in tmp_path.iterdir()] == ["input.wav"]
 
@@ -178,8 +169,7 @@ def test_run_refuses_places_that_it_must_not_write_to(small, wav, tmp_path, caps
         tmp_path / "gone" / "x.npz": "there is no folder",
         tmp_path / "folder.npz": "is a folder",
     }.items():
-        assert main(["run", str(small), str(path), "-o", str(out)]) == 1
-        assert message in capsys.readouterr().err
+        assert message in failed(capsys, "run", small, path, "-o", out)
     assert path.read_bytes() == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ["folder.npz", "speech.npz"]
 
@@ -192,26 +182,19 @@ def test_a_full_disk_leaves_the_earlier_result(small, tmp_path):
         "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (10000, 10000)); "
         "from amt_export.cli.main import main; sys.exit(main(sys.argv[1:]))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", limited, "run", str(small), str(SPEECH), "-o", str(earlier)],
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = (sys.executable, "-c", limited, "run", small, SPEECH, "-o", earlier)
+    done = ran(*command, env=environment())
     assert "out.npz: File too large" in refused(done)
     assert earlier.read_bytes() == b"earlier"
     assert [path.name for path in tmp_path.iterdir()] == ["out.npz"]
 
 
 def test_run_of_a_damaged_folder(copied, wav, capsys):
-    path = str(wav(np.zeros(100)))
+    command = ("run", copied, wav(np.zeros(100)), "-o", copied.parent / "x.npz")
     (copied / "small.onnx").write_bytes((copied / "small.onnx").read_bytes()[:-1])
-    assert main(["run", str(copied), path, "-o", str(copied.parent / "x.npz")]) == 1
-    assert "published with" in capsys.readouterr().err
+    assert "published with" in failed(capsys, *command)
     (copied / MANIFEST_NAME).write_text("{", encoding="utf-8")
-    assert main(["run", str(copied), path, "-o", str(copied.parent / "x.npz")]) == 1
-    assert "not JSON" in capsys.readouterr().err
+    assert "not JSON" in failed(capsys, *command)
 
 
 @pytest.mark.parametrize(
@@ -250,8 +233,7 @@ def test_a_reader_that_leaves_early_sees_no_traceback(small):
 def test_a_result_does_not_go_into_a_published_folder_at_any_depth(small, wav, capsys):
     recording = wav(np.zeros(2000))
     for place in ("y.npz", "small.mlpackage/y.npz", "small.mlpackage/Data/y.npz"):
-        assert main(["run", str(small), str(recording), "-o", str(small / place)]) == 1
-        assert "would change" in capsys.readouterr().err
+        assert "would change" in failed(capsys, "run", small, recording, "-o", small / place)
         assert not (small / place).exists()
 
 
@@ -259,19 +241,13 @@ def test_a_result_does_not_go_into_a_published_folder_at_any_depth(small, wav, c
 def test_a_reader_that_has_left_keeps_no_result_from_being_written(several, small, wav, tmp_path):
     """As `amt-export run ... | head -1` does after its first line."""
     recording = wav(noise(2000))
-    out = tmp_path / ("out/" if several else "out.npz")
+    out = tmp_path / ("out" if several else "out.npz")
     read, write = os.pipe()
     os.close(read)
-    done = subprocess.run(
-        [sys.executable, "-m", "amt_export", "run", str(small), str(recording), "-o", f"{out}"]
-        + (["--format", "npz"] if several else []),
-        env=environment(),
-        stdout=write,
-        stderr=subprocess.PIPE,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    command = [sys.executable, "-m", "amt_export", "run", small, recording, "-o", out]
+    command += ["--format", "npz"] if several else []
+    streams = {"capture_output": False, "stdout": write, "stderr": subprocess.PIPE}
+    done = ran(*command, env=environment(), timeout=120, **streams)
     os.close(write)
     assert (done.returncode, done.stderr) == (0, "")
     assert (out / "summary.csv" if several else out).is_file()
@@ -280,9 +256,7 @@ def test_a_reader_that_has_left_keeps_no_result_from_being_written(several, smal
 def test_a_reader_that_has_left_in_the_middle_of_an_answer_is_no_failure(small):
     """141 as in every shell: 128 and the number of SIGPIPE."""
     command = f"{sys.executable} -m amt_export info {small} --json | true; exit ${{PIPESTATUS[0]}}"
-    done = subprocess.run(
-        ["bash", "-c", command], env=environment(), capture_output=True, text=True, check=False
-    )
+    done = ran("bash", "-c", command, env=environment())
     assert (done.returncode, done.stderr) in ((0, ""), (141, ""))
 
 
@@ -294,14 +268,14 @@ def test_an_interrupted_run_of_one_recording_has_written_nothing(
 
     monkeypatch.setattr("amt_export.cli.convert.recording_pieces", interrupted)
     out = tmp_path / "x.npz"
-    assert main(["run", str(small), str(wav(noise(2000))), "-o", str(out)]) == 130
+    assert run(small, wav(noise(2000)), "-o", out) == 130
     assert capsys.readouterr().err == "amt-export: error: interrupted; nothing was written\n"
     assert not out.exists()
 
 
 def test_diotic_and_one_ear_is_a_warning(small, wav, tmp_path, capsys):
     out = str(tmp_path / "x.npz")
-    assert main(["run", str(small), str(wav(noise(2000))), "-o", out, "--diotic"]) == 0
+    assert run(small, wav(noise(2000)), "-o", out, "--diotic") == 0
     assert capsys.readouterr().err == (
         "amt-export: warning: --diotic has no effect, as small has one ear\n"
     )
@@ -318,8 +292,7 @@ def test_warnings_go_to_standard_error_once_also_with_quiet(
     level, out, options, small, wav, tmp_path, capsys
 ):
     path = wav(np.clip(CLIPPED, -1, 1), name="clip.wav")
-    words = ["run", small, path, "-o", f"{tmp_path}/{out}", *level, *options]
-    assert main([*map(str, words)]) == 0
+    assert run(small, path, "-o", f"{tmp_path}/{out}", *level, *options) == 0
     text = capsys.readouterr()
     assert text.err.startswith("amt-export: warning: clip.wav is clipped: ")
     assert text.err.count("\n") == 1
@@ -330,14 +303,13 @@ def test_warnings_go_to_standard_error_once_also_with_quiet(
 @pytest.mark.parametrize("out", ["x.npz", "many/"])
 def test_diotic_and_two_channels_is_a_warning(out, wav, tmp_path, capsys):
     folder = publish_loudness(tmp_path / "ears")
-    words = ["run", folder, wav(noise(4000, 2)), "-o", f"{tmp_path}/{out}", "--diotic"]
-    assert main([*map(str, words)]) == 0
+    options = ("-o", f"{tmp_path}/{out}", "--diotic")
+    assert run(folder, wav(noise(4000, 2)), *options) == 0
     assert capsys.readouterr().err == (
         "amt-export: warning: input.wav has two channels: each ear gets one, "
         "and --diotic has no effect\n"
     )
-    words[2] = wav(noise(4000), name="mono.wav")
-    assert main([*map(str, words)]) == 0
+    assert run(folder, wav(noise(4000), name="mono.wav"), *options) == 0
     assert capsys.readouterr().err == ""
 
 
@@ -348,7 +320,7 @@ def test_run_says_the_range_of_colours_as_the_option_takes_it(
     # 60 dB SPL in the channel at 1 kHz, all but the ripple of a short-time level.
     path = wav(0.1 * np.sin(2 * np.pi * 1000 / 16000 * np.arange(16000)))
     for name in ("a.svg", "a.pdf", "a.png"):
-        assert main(["run", str(small), str(path), "--level", "60", "--plot", name]) == 0
+        assert run(small, path, "--level", "60", "--plot", name) == 0
         lines = capsys.readouterr().out.splitlines()
         assert lines[-2].startswith(f"wrote {name} (")
         low, high = re.search(r"--range (\S+) (\S+)$", lines[-1]).groups()
@@ -357,7 +329,7 @@ def test_run_says_the_range_of_colours_as_the_option_takes_it(
         assert float(high) == pytest.approx(60, abs=0.5)
         assert float(high) - float(low) == pytest.approx(70, abs=0.11)
     options = ("--plot", "b.png", "--range", low, high)
-    assert main(["run", str(small), str(path), "--level", "60", *options]) == 0
+    assert run(small, path, "--level", "60", *options) == 0
     assert "colours" not in capsys.readouterr().out
     assert sorted(p.name for p in tmp_path.iterdir() if not p.name.startswith("input")) == [
         *("a.pdf", "a.png", "a.svg", "b.png")

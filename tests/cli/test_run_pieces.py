@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from amt_export.audio.reader import AudioReader
 from amt_export.cli.main import main
 from amt_export.cli.sinks import arrays
 from support.cli import SPEECH, environment, failed, noise
+from support.process import succeeded
 from support.streams import publish_fir, publish_frames
 
 
@@ -134,14 +134,8 @@ def test_memory_does_not_grow_with_the_recording(small_stream, wav, tmp_path):
     for seconds in (30, 600):
         path = wav(np.resize(noise(16000), 16000 * seconds), name=f"{seconds}.wav")
         command = ["run", small_stream, path, "-o", tmp_path / f"{seconds}.npy"]
-        done = subprocess.run(
-            [sys.executable, "-c", PEAK, *map(str, command)],
-            env=environment(),
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        peaks.append(int(done.stdout.splitlines()[-1]))
+        said = succeeded(sys.executable, "-c", PEAK, *command, env=environment())
+        peaks.append(int(said.splitlines()[-1]))
     assert (tmp_path / "600.npy").stat().st_size > 100e6
     # The map that is written through is opened anew after every 64 MB.
     assert peaks[1] - peaks[0] < 80e6

@@ -19,7 +19,7 @@ from amt_export.cli.sinks import tables
 from amt_export.cli.sinks.tables import layouts
 from amt_export.errors import InputError
 from amt_export.manifest import MANIFEST_NAME, ParityRow, Port, load_manifest
-from support.cli import amt, failed, noise, refused, without
+from support.cli import amt, failed, noise, refused, run, without
 from support.loudness import FS, HOP, NOW, SLOW, courses, publish_loudness
 from support.streams import publish_frames, publish_levels
 
@@ -32,10 +32,6 @@ def cochleagram(tmp_path_factory):
 @pytest.fixture(scope="module")
 def loudness(tmp_path_factory):
     return publish_loudness(tmp_path_factory.mktemp("loudness") / "tiny")
-
-
-def run(*arguments) -> int:
-    return main(["run", *map(str, arguments)])
 
 
 def rows_of(path) -> tuple[list[str], np.ndarray]:

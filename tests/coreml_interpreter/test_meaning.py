@@ -10,55 +10,55 @@ from amt_export.errors import ArtifactError
 from support.coreml import argument, block_of, constants, edited, numbers
 from support.coreml_damage import X, refused
 
-SPOILERS = {}
+DAMAGES = {}
 
 
-def spoils(message: str):
+def damages(message: str):
     """Register a change to a specification, and what must be said of it."""
 
     def register(change):
-        SPOILERS[change.__name__] = (change, message)
+        DAMAGES[change.__name__] = (change, message)
         return change
 
     return register
 
 
-@spoils("einsum .*: is not known here")
+@damages("einsum .*: is not known here")
 def an_operation(model, product, piece):
     product.type = "einsum"
 
 
-@spoils("matmul .*: is not known here")
+@damages("matmul .*: is not known here")
 def a_nested_block(model, product, piece):
     product.blocks.add()
 
 
-@spoils("matmul .*: has a parameter alpha that is not known here")
+@damages("matmul .*: has a parameter alpha that is not known here")
 def a_parameter(model, product, piece):
     product.inputs["alpha"].CopyFrom(product.inputs["x"])
 
 
-@spoils("matmul .*: lacks its parameter y")
+@damages("matmul .*: lacks its parameter y")
 def no_parameter(model, product, piece):
     del product.inputs["y"]
 
 
-@spoils("takes one y, not 2")
+@damages("takes one y, not 2")
 def two_values(model, product, piece):
     product.inputs["y"].arguments.add().CopyFrom(product.inputs["y"].arguments[0])
 
 
-@spoils("needs z, which nothing defines")
+@damages("needs z, which nothing defines")
 def nothing_defined(model, product, piece):
     product.inputs["x"].arguments[0].name = "z"
 
 
-@spoils("is defined twice")
+@damages("is defined twice")
 def defined_twice(model, product, piece):
     block_of(model).operations.append(product)
 
 
-@spoils("more than 5 dimensions")
+@damages("more than 5 dimensions")
 def many_dimensions(model, product, piece):
     declared = product.outputs[0].type.tensorType
     for _ in range(4):
@@ -66,94 +66,94 @@ def many_dimensions(model, product, piece):
     declared.rank += 4
 
 
-@spoils("a rank that is not its own")
+@damages("a rank that is not its own")
 def another_rank(model, product, piece):
     product.outputs[0].type.tensorType.rank = 3
 
 
-@spoils(r"gives float32\[3, 4\], the program declares float32\[4, 4\]")
+@damages(r"gives float32\[3, 4\], the program declares float32\[4, 4\]")
 def another_shape(model, product, piece):
     product.outputs[0].type.tensorType.dimensions[0].constant.size = 4
 
 
-@spoils("the program declares int32")
+@damages("the program declares int32")
 def another_type(model, product, piece):
     product.outputs[0].type.tensorType.dataType = MIL_pb2.INT32
 
 
-@spoils("FLOAT64, which is not for Core ML")
+@damages("FLOAT64, which is not for Core ML")
 def double_precision(model, product, piece):
     product.outputs[0].type.tensorType.dataType = MIL_pb2.FLOAT64
 
 
-@spoils("INT64, which is not for Core ML")
+@damages("INT64, which is not for Core ML")
 def long_integers(model, product, piece):
     argument(model, piece, "begin").type.tensorType.dataType = MIL_pb2.INT64
 
 
-@spoils("is no tensor")
+@damages("is no tensor")
 def a_list(model, product, piece):
     product.outputs[0].type.listType.SetInParent()
 
 
-@spoils("has 1 results, not 2")
+@damages("has 1 results, not 2")
 def two_results(model, product, piece):
     product.outputs.add().CopyFrom(product.outputs[0])
     product.outputs[1].name = "more"
 
 
-@spoils(r"gives float32\[3, 0\]")
+@damages(r"gives float32\[3, 0\]")
 def bounds_outside(model, product, piece):
     numbers(argument(model, piece, "begin"))[1] = 9
 
 
-@spoils("does not hold int32")
+@damages("does not hold int32")
 def three_bounds(model, product, piece):
     numbers(argument(model, piece, "begin")).append(1)
 
 
-@spoils("does not hold int32")
+@damages("does not hold int32")
 def bounds_of_floats(model, product, piece):
     argument(model, piece, "begin").immediateValue.tensor.floats.values.extend([0.0, 1.0])
 
 
-@spoils("has no value")
+@damages("has no value")
 def no_value(model, product, piece):
     name = piece.inputs["begin"].arguments[0].name
     (constant,) = (o for o in block_of(model).operations if o.outputs[0].name == name)
     del constant.attributes["val"]
 
 
-@spoils("constant of open size")
+@damages("constant of open size")
 def an_open_size(model, product, piece):
     argument(model, piece, "begin").type.tensorType.dimensions[0].unknown.variadic = False
 
 
-@spoils("needs nothing, which nothing defines")
+@damages("needs nothing, which nothing defines")
 def an_output(model, product, piece):
     block_of(model).outputs.append("nothing")
 
 
-@spoils("other inputs or outputs than the package says")
+@damages("other inputs or outputs than the package says")
 def another_interface(model, product, piece):
     model.description.output[0].name = "y1"
 
 
-@spoils("has no function main")
+@damages("has no function main")
 def another_function(model, product, piece):
     function = model.mlProgram.functions["main"]
     model.mlProgram.functions["other"].CopyFrom(function)
     del model.mlProgram.functions["main"]
 
 
-@spoils("has no program for CoreML99")
+@damages("has no program for CoreML99")
 def another_opset(model, product, piece):
     model.mlProgram.functions["main"].opset = "CoreML99"
 
 
-@pytest.mark.parametrize("kind", SPOILERS)
+@pytest.mark.parametrize("kind", DAMAGES)
 def test_a_specification_that_means_nothing(kind, package):
-    change, message = SPOILERS[kind]
+    change, message = DAMAGES[kind]
     with edited(package) as model:
         operations = {o.type: o for o in block_of(model).operations}
         change(model, operations["matmul"], operations["slice_by_index"])

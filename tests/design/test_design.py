@@ -1,4 +1,4 @@
-"""Coefficients: frequency responses against scipy, and how long filters remember."""
+"""Coefficients: frequency responses against scipy, and the memory of filters."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from amt_export.design.polynomial import cascade_basis, expanded, from_coefficie
 from amt_export.recurrence.memory import settling_time
 from amt_export.recurrence.state_space import (
     StateSpace,
-    amplified,
     butterworth_lowpass,
     from_complex,
     one_pole_cascade,
     rotation,
+    scale_output,
     series,
 )
 
@@ -130,7 +130,7 @@ def test_series_amplified_and_complex_systems():
     lower = butterworth_lowpass(torch.tensor([700.0], dtype=FLOAT64), FS)
     assert_response(series(low, lower), response(low) * response(lower), 1e-12)
     assert_response(
-        amplified(low, torch.tensor([-3.0], dtype=FLOAT64)), -3.0 * response(low), 1e-12
+        scale_output(low, torch.tensor([-3.0], dtype=FLOAT64)), -3.0 * response(low), 1e-12
     )
     z = torch.tensor([0.3 - 0.4j], dtype=torch.complex128)
     found = from_complex(z[:, None, None], z[:, None], z[:, None], z)

@@ -14,10 +14,8 @@ import pytest
 
 from amt_export.coreml_interpreter import Interpreter
 from amt_export.manifest import sha256_of
-from amt_export.model_file import load_spec
-from amt_export.publish import publish
 from amt_export.verify.parity import check_folder
-from support.coreml import edited, weight_file
+from support.coreml import edited, publish_two_windows, weight_file
 from support.mac import script
 
 
@@ -50,22 +48,7 @@ def mac(monkeypatch):
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory) -> Path:
-    out = tmp_path_factory.mktemp("published")
-    text = """
-[model]
-name = "small"
-module = "MultiResolutionFFT"
-description = "two windows"
-[parameters]
-window_lengths = [256, 128]
-[inputs]
-audio = [1, 2000]
-[export]
-formats = ["torchscript", "coreml"]
-"""
-    (out / "small.toml").write_text(text)
-    publish(load_spec(out / "small.toml"), out)
-    return out / "small"
+    return publish_two_windows(tmp_path_factory.mktemp("published"), "torchscript", "coreml")
 
 
 @pytest.fixture
@@ -162,7 +145,7 @@ def test_a_changed_package_is_a_miss(mac, folder, capsys):
         (lambda m: m.update(parity=[]), "does not say how to compare psd"),
         (
             lambda m: m.update(parity=[r for r in m["parity"] if r["format"] != "float64"]),
-            "how exact psd is",
+            "how accurate psd is",
         ),
         (lambda m: m["outputs"][0].update(name="y"), "no test vectors to be read"),
     ],

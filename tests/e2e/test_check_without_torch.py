@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 from amt_export.errors import MissingDependencyError
-from support.filters import ROOT
-from support.folders import sign, spoil_channel
+from support.cli import environment, without
+from support.folders import scale_channel, sign
+from support.process import ran
 
 HEAVY = ("torch", "onnx", "onnxscript", "coremltools", "scipy", "rich", "matplotlib", "soundfile")
 
 
 def check_without(tmp_path: Path, folder: Path, *blocked: str) -> subprocess.CompletedProcess:
     """Run `check` in a process in which some packages cannot be imported."""
-    stubs = tmp_path / "blocked"
-    stubs.mkdir()
-    for name in blocked:
-        (stubs / f"{name}.py").write_text(f"raise ImportError('no {name} here')")
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-m", "amt_export", "check", folder],
-        env={**os.environ, "COLUMNS": "80", "PYTHONPATH": f"{stubs}{os.pathsep}{ROOT}"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    command = (sys.executable, "-W", "error", "-m", "amt_export", "check", folder)
+    return ran(*command, env=environment(without(tmp_path, *blocked)), timeout=120)
 
 
 def test_numpy_and_onnxruntime_are_enough(published, tmp_path):
@@ -49,7 +39,7 @@ def test_numpy_and_onnxruntime_are_enough(published, tmp_path):
 
 def test_a_wrong_number_is_found_without_torch(writable, tmp_path):
     folder = writable("gammatone")
-    spoil_channel(folder / "gammatone.onnx", 1, 1.0001)
+    scale_channel(folder / "gammatone.onnx", 1, 1.0001)
     sign(folder)
     done = check_without(tmp_path, folder, *HEAVY)
     assert done.returncode == 1

@@ -1,7 +1,6 @@
 """examples/cpp: built with CMake, run, and compared with Python."""
 
 import platform
-import subprocess
 import sys
 from pathlib import Path
 
@@ -17,11 +16,13 @@ from support.apps import (
     REPRESENTATION,
     SAMPLES,
     app_model,
+    app_noise,
     expected_frames,
     installed,
     program,
     same_frames,
 )
+from support.process import ran, succeeded
 
 NLOHMANN = Path("/usr/include/nlohmann/json.hpp")
 ARCHITECTURES = {"x86_64": "x64", "aarch64": "arm64"}
@@ -57,23 +58,19 @@ def stream(request, tmp_path_factory):
         [cmake, "-S", EXAMPLES / "cpp", "-B", build, "-DCMAKE_CXX_FLAGS=-Werror -O1", *where],
         [cmake, "--build", build],
     ):
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
+        succeeded(*command)
     return build / "stream"
 
 
 def run(stream, name, audio, *options):
     folder = app_model(name)
     model = folder / load_manifest(folder).entry("onnx", "stream").path
-    return subprocess.run(
-        [stream, model, *options], input=audio.tobytes(), capture_output=True, check=False
-    )
+    return ran(stream, model, *options, input=audio.tobytes(), text=False)
 
 
 @pytest.mark.parametrize("name", [SAMPLES, FRAMES, LOUDNESS, REPRESENTATION])
 def test_all_samples_give_what_python_gives_the_last_partial_block_too(stream, name):
-    ears = 2 if name == LOUDNESS else 1
-    audio = 0.1 * np.random.default_rng(0).standard_normal((ears, 5001)).astype(np.float32)
+    audio = app_noise(name)
     done = run(stream, name, audio.T)
     assert done.returncode == 0, done.stderr
     expected = expected_frames(app_model(name), FULL_SCALE * audio)
@@ -90,7 +87,7 @@ def test_raw_samples_and_levels(stream):
     np.testing.assert_allclose(louder, 10 * usual, atol=1e-5)
 
 
-def test_a_nan_is_forgotten_if_asked(stream):
+def test_a_stream_restarts_after_a_nan_if_asked(stream):
     audio = np.random.default_rng(0).standard_normal(2000).astype(np.float32)
     expected = np.frombuffer(run(stream, SAMPLES, audio).stdout, np.float32).reshape(2000, -1)
     block = load_manifest(app_model(SAMPLES)).stream.block
@@ -109,22 +106,15 @@ def test_a_nan_is_forgotten_if_asked(stream):
 def test_complaints_are_one_line(stream):
     block = np.zeros(1000, np.float32)
     folder = app_model(SAMPLES)
+    whole = folder / load_manifest(folder).entry("onnx").path
     for done, complaint in (
         (run(stream, SAMPLES, np.array([0, np.nan], np.float32)), "sample 1 is NaN or infinite"),
         (run(stream, MIRRORED, block), "mirrors a signal at its ends"),
         (run(stream, SAMPLES, block, "--level"), "usage: "),
         (run(stream, SAMPLES, block, "--full-scale", "loud"), "usage: "),
         (run(stream, SAMPLES, block, "--full-scale", "300"), "give a level from -100 to 200"),
-        (
-            subprocess.run(
-                [stream, folder / load_manifest(folder).entry("onnx").path],
-                input=b"",
-                capture_output=True,
-                check=False,
-            ),
-            f"open {SAMPLES}.stream.onnx",
-        ),
-        (subprocess.run([stream, "no.onnx"], capture_output=True, check=False), "no.onnx"),
+        (ran(stream, whole, input=b"", text=False), f"open {SAMPLES}.stream.onnx"),
+        (ran(stream, "no.onnx", text=False), "no.onnx"),
     ):
         assert done.returncode == 1
         assert complaint in done.stderr.decode()

@@ -15,27 +15,7 @@ from typing import Any
 
 import pytest
 
-from support.filters import ROOT
-
-MODEL = """
-[model]
-name = "{name}"
-module = "GammatoneFilterbank"
-description = "two channels"
-
-[parameters]
-fc = [500.0, 1000.0, 4000.0]
-fs = 16000
-
-[inputs]
-audio = [1, 1600]
-
-[export]
-formats = ["onnx"]
-
-[parity]
-float64 = {reference}
-"""
+from support.cli import ROOT, SMALL
 
 
 @pytest.fixture
@@ -50,7 +30,8 @@ def script(tmp_path):
 
 def model_file(script: Path, name: str, reference: float) -> Path:
     path = script.parents[1] / "models" / f"{name}.toml"
-    path.write_text(MODEL.format(name=name, reference=reference), encoding="utf-8")
+    text = SMALL.replace('"small"', f'"{name}"').replace("float64 = 1e-5", f"float64 = {reference}")
+    path.write_text(f'{text}[export]\nformats = ["onnx"]\n', encoding="utf-8")
     return path
 
 
@@ -113,7 +94,7 @@ def test_a_process_that_has_not_heard_ctrl_c_builds_nothing_either(script):
     """One that was still starting, when the pool had handed it a model already."""
     found = found_in(script)
     event = multiprocessing.get_context("spawn").Event()
-    found["prepare"].__globals__["prepare_for_long_work"] = lambda: (
+    found["prepare"].__globals__["tune_memory_management"] = lambda: (
         None
     )  # the tests go on after this
     found["prepare"](event)

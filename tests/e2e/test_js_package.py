@@ -4,7 +4,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import tarfile
 
 import numpy as np
@@ -26,6 +25,7 @@ from support.apps import (
     program,
 )
 from support.manifests import manifest
+from support.process import succeeded
 
 PACKAGE = ROOT / "packages" / "js"
 COMPILER = PACKAGE / "node_modules" / ".bin" / "tsc"
@@ -57,17 +57,7 @@ def readme_blocks(language):
 
 
 def run(command, cwd, text=None, **environment):
-    done = subprocess.run(
-        list(map(str, command)),
-        cwd=cwd,
-        input=text,
-        capture_output=True,
-        text=True,
-        env=os.environ | environment,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return succeeded(*command, cwd=cwd, input=text, env=os.environ | environment)
 
 
 @pytest.fixture(scope="module")
@@ -202,7 +192,7 @@ def test_a_stream_takes_pieces_of_any_size_resets_and_flushes(node, tmp_path):
     assert np.abs(found - expected).max() < 2e-6 * np.abs(expected).max()
 
 
-def test_what_is_not_finite_is_refused_or_forgotten(node):
+def test_what_is_not_finite_is_refused_or_restarts_the_stream(node):
     found = node(task="nonfinite", folder=app_model(FRAMES))
     assert found["refused"].startswith("InputError: audio: sample 921 of the stream is NaN")
     assert found["tooLoud"].startswith("StreamError: cochleagram_casp_44k: ")
@@ -284,11 +274,11 @@ def test_models_agree_with_their_vectors_and_damage_is_seen(node, name):
         assert len(verdict["signals"]) == 4
         # Zero of everything would be a comparison of nothing.
         assert any(finding["difference"] > 0 for finding in verdict["findings"])
-    assert not found["spoilt"]
+    assert not found["damaged"]
 
 
 def test_other_files_are_refused_in_one_line(node):
-    found = node(task="refused", folder=app_model(SAMPLES), spoilt=f"{SAMPLES}.stream.onnx")
+    found = node(task="refused", folder=app_model(SAMPLES), damaged=f"{SAMPLES}.stream.onnx")
     assert found["good"] is None
     assert "is not the file that was published" in found["altered"]
     assert "/no/such/folder/manifest.json: cannot be read" in found["none"]

@@ -3,7 +3,6 @@
 Android's ONNX Runtime runs on Android only, so this process runs the models for the compiled stream.
 """
 
-import subprocess
 import zipfile
 from pathlib import Path
 
@@ -14,17 +13,19 @@ from support.apps import (
     EXAMPLES,
     FRAMES,
     LOUDNESS,
-    MIRRORED,
     REPRESENTATION,
     ROOT,
     SAMPLES,
     app_model,
+    app_noise,
     expected_frames,
     installed,
     program,
+    refuses_mirrored,
     same_frames,
-    serve,
+    served,
 )
+from support.process import ran
 
 STREAM = EXAMPLES / "kotlin" / "Stream.kt"
 # Android's own org.json: Debian's libandroid-json-java.
@@ -32,9 +33,7 @@ JSON = Path("/usr/share/java/com.android.json.jar")
 
 
 def compiled(*arguments):
-    done = subprocess.run(
-        [program("kotlinc"), STREAM, *arguments], capture_output=True, text=True, check=False
-    )
+    done = ran(program("kotlinc"), STREAM, *arguments)
     assert done.returncode == 0, done.stderr
     assert "Stream.kt:" not in done.stderr  # a warning
 
@@ -65,31 +64,19 @@ def test_it_compiles_with_the_library_for_android(tmp_path):
 
 @pytest.mark.parametrize("name", [SAMPLES, FRAMES, LOUDNESS, REPRESENTATION])
 def test_all_samples_give_what_python_gives_the_last_partial_block_too(command, tmp_path, name):
-    folder = app_model(name)
-    ears = 2 if name == LOUDNESS else 1
-    audio = 0.1 * np.random.default_rng(0).standard_normal((ears, 5001)).astype(np.float32)
-    audio.T.tofile(tmp_path / "in.f32")
-    files = [folder / "manifest.json", tmp_path / "in.f32", tmp_path / "out.f32"]
-    serve([*command, *files], folder)
-    found = np.fromfile(tmp_path / "out.f32", np.float32)
+    folder, audio = app_model(name), app_noise(name)
+    found = served(command, folder, audio.T, tmp_path)
     assert same_frames(folder, found, expected_frames(folder, audio))
 
 
-def test_a_nan_is_forgotten_if_asked(command, tmp_path):
+def test_a_stream_restarts_after_a_nan_if_asked(command, tmp_path):
     folder = app_model(SAMPLES)
     audio = 0.1 * np.random.default_rng(0).standard_normal((1, 2000)).astype(np.float32)
     clean = expected_frames(folder, audio[:, 1024:])
     audio[0, 1000] = np.nan
-    audio.tofile(tmp_path / "in.f32")
-    files = [folder / "manifest.json", tmp_path / "in.f32", tmp_path / "out.f32"]
-    serve([*command, *files, "reset"], folder)
-    found = np.fromfile(tmp_path / "out.f32", np.float32).reshape(2000, -1)
+    found = served(command, folder, audio, tmp_path, "reset").reshape(2000, -1)
     assert same_frames(folder, found[1024:], clean)  # from silence
 
 
 def test_a_model_that_mirrors_its_signal_is_refused(command, tmp_path):
-    np.zeros(10, np.float32).tofile(tmp_path / "in.f32")
-    files = [app_model(MIRRORED) / "manifest.json", tmp_path / "in.f32", tmp_path / "out.f32"]
-    done = subprocess.run([*command, *files], capture_output=True, text=True, check=False)
-    assert done.returncode != 0
-    assert "mirrors a signal at its ends" in done.stderr
+    refuses_mirrored(command, tmp_path)

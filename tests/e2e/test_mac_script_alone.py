@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ast
 import shutil
-import subprocess
 import sys
 
 import pytest
 
 from support.mac import SCRIPT
+from support.process import ran
 
 
 def test_it_needs_numpy_and_coremltools_only():
@@ -28,12 +28,10 @@ def test_it_needs_numpy_and_coremltools_only():
 def test_elsewhere_it_says_so(tmp_path):
     """Copied to a folder of its own, as it is meant to be."""
     copy = shutil.copy(SCRIPT, tmp_path)
-    done = subprocess.run(
-        [sys.executable, "-I", copy, "folder"], capture_output=True, text=True, check=False
-    )
+    done = ran(sys.executable, "-I", copy, "folder")
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert "macOS only" in line
-    done = subprocess.run([sys.executable, "-I", copy], capture_output=True, text=True, check=False)
+    done = ran(sys.executable, "-I", copy)
     assert done.returncode == 2
     assert "DIR" in done.stderr

@@ -1,7 +1,5 @@
 """examples/node: a WAV through packages/js and onnxruntime-node, compared with Python."""
 
-import subprocess
-
 import numpy as np
 import pytest
 
@@ -16,6 +14,7 @@ from support.apps import (
     program,
     worst,
 )
+from support.process import ran
 
 sf = pytest.importorskip("soundfile")
 SCRIPT = EXAMPLES / "node" / "stream-wav.mjs"
@@ -29,12 +28,7 @@ def _is_installed():
 
 
 def stream_wav(*arguments):
-    return subprocess.run(
-        [program("node"), str(SCRIPT), *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return ran(program("node"), SCRIPT, *arguments)
 
 
 @pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT"])

@@ -39,7 +39,7 @@ def test_inputs_and_outputs_are_float32_of_any_batch(published):
         assert value.type.tensor_type.elem_type == onnx.TensorProto.FLOAT
 
 
-def test_double_is_as_exact_as_its_output(published):
+def test_double_is_as_accurate_as_its_output(published):
     rows = [r for r in runtime.load(published).manifest.parity if r.format == "float64"]
     assert {row.form for row in rows} == {"whole", "stream"}
     assert all(0.0 < row.worst < 1e-7 for row in rows)

@@ -85,7 +85,7 @@ def test_any_pushes_make_what_the_whole_artifact_says(pair, name, sizes, level, 
     audio = level * np.random.default_rng(seed).standard_normal(port.shape).astype(np.float32)
     (whole,) = model(audio).values()
     with torch.no_grad():
-        exact = module(torch.from_numpy(audio).double()).numpy()
+        reference = module(torch.from_numpy(audio).double()).numpy()
     with model.stream() as stream:
         cuts = [cut for cut in np.cumsum(sizes) if cut < port.shape[-1]]
         found = [stream.push(part) for part in np.split(audio, cuts, axis=-1)]
@@ -93,7 +93,7 @@ def test_any_pushes_make_what_the_whole_artifact_says(pair, name, sizes, level, 
     (output,) = module.output_ports
     joined = np.concatenate([answer[output.name] for answer in found], axis=-1)
     assert difference(joined, whole, output) < 1e-6
-    assert difference(joined, exact, output) < 2e-6
+    assert difference(joined, reference, output) < 2e-6
 
 
 def test_frames_are_those_of_the_whole_artifact(pair):

@@ -3,34 +3,31 @@
 Core ML cannot be had here, so this process runs the models for the compiled stream, with ONNX Runtime.
 """
 
-import subprocess
-
-import numpy as np
 import pytest
 
 from support.apps import (
     EXAMPLES,
     FRAMES,
     LOUDNESS,
-    MIRRORED,
     REPRESENTATION,
     ROOT,
     SAMPLES,
     app_model,
+    app_noise,
     expected_frames,
     program,
+    refuses_mirrored,
     same_frames,
-    serve,
+    served,
 )
+from support.process import ran, succeeded
 
 SWIFT = EXAMPLES / "swift"
 PLAIN = [SWIFT / name for name in ("Manifest.swift", "Blocks.swift", "ModelStream.swift")]
 
 
 def compiled(*arguments):
-    command = [program("swiftc"), "-warnings-as-errors", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    succeeded(program("swiftc"), "-warnings-as-errors", *arguments)
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +41,7 @@ def stream(tmp_path_factory):
 
 
 def test_its_own_tests_pass(tmp_path):
-    command = [program("swift"), "test", "--package-path", SWIFT, "--scratch-path", tmp_path]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = ran(program("swift"), "test", "--package-path", SWIFT, "--scratch-path", tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Executed 8 tests, with 0 failures" in done.stdout + done.stderr
 
@@ -61,19 +57,10 @@ def test_the_core_ml_engine_compiles(tmp_path):
 
 @pytest.mark.parametrize("name", [SAMPLES, FRAMES, LOUDNESS, REPRESENTATION])
 def test_all_samples_give_what_python_gives_the_last_partial_block_too(stream, tmp_path, name):
-    folder = app_model(name)
-    ears = 2 if name == LOUDNESS else 1
-    audio = 0.1 * np.random.default_rng(0).standard_normal((ears, 5001)).astype(np.float32)
-    audio.tofile(tmp_path / "in.f32")
-    serve([stream, folder / "manifest.json", tmp_path / "in.f32", tmp_path / "out.f32"], folder)
-    found = np.fromfile(tmp_path / "out.f32", np.float32)
+    folder, audio = app_model(name), app_noise(name)
+    found = served([stream], folder, audio, tmp_path)
     assert same_frames(folder, found, expected_frames(folder, audio))
 
 
 def test_a_model_that_mirrors_its_signal_is_refused(stream, tmp_path):
-    np.zeros(10, np.float32).tofile(tmp_path / "in.f32")
-    manifest = app_model(MIRRORED) / "manifest.json"
-    command = [stream, manifest, tmp_path / "in.f32", tmp_path / "out.f32"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode != 0
-    assert "mirrors a signal at its ends" in done.stderr
+    refuses_mirrored([stream], tmp_path)

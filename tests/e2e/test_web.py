@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 
 import numpy as np
 import pytest
@@ -18,6 +17,7 @@ from support.apps import (
     installed,
     program,
 )
+from support.process import succeeded
 
 WEB = EXAMPLES / "web"
 NAMES = (FRAMES, SAMPLES, LOUDNESS)
@@ -35,18 +35,9 @@ def built():
     node, npm = program("node"), program("npm")
 
     def run(*command):
-        done = subprocess.run(
-            command,
-            cwd=WEB,
-            env=os.environ | {"CHROMIUM": chromium},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+        return succeeded(*command, cwd=WEB, env=os.environ | {"CHROMIUM": chromium})
 
-    run(node, "scripts/copy-models.mjs", *map(str, folders))
+    run(node, "scripts/copy-models.mjs", *folders)
     run(npm, "run", "build")
     return run, {folder.name: folder for folder in folders}
 
@@ -56,7 +47,7 @@ def visit(built, tmp_path_factory):
     """Visit the page; what was seen, and the folder of what was computed."""
     run, folders = built
     out = tmp_path_factory.mktemp("web")
-    return json.loads(run("node", "tests/e2e.mjs", str(out))), out, folders
+    return json.loads(run("node", "tests/e2e.mjs", out)), out, folders
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,7 @@ from amt_export.errors import ArtifactError
 from amt_export.manifest import load_manifest, verify_files
 from amt_export.verify.parity import check_folder
 from support.cli import ROOT, SMALL
+from support.process import ran, succeeded
 from support.runtime import publish_fir
 
 
@@ -84,9 +85,7 @@ def test_the_wheel_holds_every_data_file_of_the_package(distributions):
 
 
 def test_the_sdist_holds_the_repository(distributions):
-    listed = subprocess.run(
-        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    listed = ran("git", "ls-files", cwd=ROOT)
     if listed.returncode:
         pytest.skip("not a checkout")
     (path,) = distributions.glob("*.tar.gz")
@@ -184,10 +183,7 @@ def test_a_release_has_archives_that_stay_the_same_and_sums(release, published, 
         archive.extractall(tmp_path / "unpacked")
     assert check_folder(tmp_path / "unpacked" / "gammatone", vectors_only=True).vectors
     release.write_sums(tmp_path)
-    done = subprocess.run(
-        ["sha256sum", "-c", release.SUMS], cwd=tmp_path, capture_output=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    succeeded("sha256sum", "-c", release.SUMS, cwd=tmp_path)
 
 
 def test_notes_are_those_of_the_version(release):

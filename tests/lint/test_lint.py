@@ -13,6 +13,7 @@ from onnx import helper, numpy_helper
 
 from amt_export.cli.main import main
 from amt_export.lint import lint
+from support.cli import failed
 from support.lint import DOUBLE, EPS, FLOAT, SQUARE, found, judged, model, node
 
 ABS = node("Abs", "x", out="power")
@@ -275,10 +276,7 @@ def _made(path: Path) -> Path:
 
 @pytest.mark.parametrize("message", BAD)
 def test_what_cannot_be_read_is_one_line(message, tmp_path, capsys):
-    assert main(["lint", str(BAD[message](tmp_path))]) == 1
-    error = capsys.readouterr().err
-    assert error.startswith("amt-export: error: ")
-    assert error.count("\n") == 1
+    error = failed(capsys, "lint", BAD[message](tmp_path))
     assert message in error
 
 
@@ -286,5 +284,4 @@ def test_truncated_artifacts_are_one_line(writable, capsys):
     folder = writable("gammatone")
     path = folder / "gammatone.onnx"
     path.write_bytes(path.read_bytes()[:-1000])
-    assert main(["lint", str(path)]) == 1
-    assert capsys.readouterr().err.count("\n") == 1
+    failed(capsys, "lint", path)

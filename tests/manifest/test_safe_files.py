@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import socket
-import subprocess
 import sys
 import zipfile
 from dataclasses import replace
@@ -25,6 +24,7 @@ from amt_export.manifest.safe_files import MANIFEST_BYTES, contents_of, open_arc
 from support.cli import environment
 from support.folders import artifact, sign
 from support.manifests import EXAMPLE
+from support.process import ran
 
 EMPTY = hashlib.sha256(b"").hexdigest()
 
@@ -311,12 +311,8 @@ def test_texts_that_the_terminal_cannot_show_are_no_error(tmp_path):
         Manifest.from_json(json.dumps(EXAMPLE)), description="30 channels, 20 \u00b5Pa"
     )
     (tmp_path / "manifest.json").write_text(manifest.to_json(), encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, "-m", "amt_export", "info", str(tmp_path)],
-        env={**environment(), "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "LC_ALL": "C"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ascii_only = {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "LC_ALL": "C"}
+    command = (sys.executable, "-m", "amt_export", "info", tmp_path)
+    done = ran(*command, env=environment() | ascii_only)
     assert (done.returncode, done.stderr) == (0, "")
     assert "30 channels, 20 " in done.stdout

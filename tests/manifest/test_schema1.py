@@ -109,8 +109,8 @@ def test_a_published_folder_is_checked_with_its_vectors_only(folder, capsys):
 
 def test_its_numbers_are_still_checked(folder):
     with np.load(folder / "vectors.npz") as arrays:
-        spoilt = {k: v * (1.01 if k.startswith("out.") else 1) for k, v in arrays.items()}
-    np.savez_compressed(folder / "vectors.npz", **spoilt)
+        damaged = {k: v * (1.01 if k.startswith("out.") else 1) for k, v in arrays.items()}
+    np.savez_compressed(folder / "vectors.npz", **damaged)
     with pytest.raises(ParityError):
         check_folder(folder)
 

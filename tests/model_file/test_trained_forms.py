@@ -20,12 +20,12 @@ def test_the_order_of_names_tells_the_form(name, learnable, tmp_path):
     spec = setup.spec(tmp_path)
     fixed, trained = (setup.made(spec, form) for form in (False, True))
     both = [torch_amt_names(name, form) for form in (False, True)]
-    told = is_learnable(both[learnable], fixed, trained, tmp_path)
+    found = is_learnable(both[learnable], fixed, trained, tmp_path)
     if name in ("multires", "spectrum", "excitation", "moore"):
         assert both[0] == both[1], "nothing to tell them apart"
-        assert told
+        assert found
     else:
-        assert told == learnable
+        assert found == learnable
     if name in ("erb", "glasberg"):  # where it matters
         assert not is_learnable(sorted(both[1]), fixed, trained, tmp_path)
 

@@ -1,4 +1,4 @@
-"""The dtype that a module computes in unless told otherwise is the one that its page states."""
+"""The dtype that a module computes in by default is the one that its page states."""
 
 from __future__ import annotations
 

@@ -64,9 +64,9 @@ def test_what_is_not_finite_shows():
     clean = module(audio)
     for value in (math.nan, math.inf):
         audio[1, 350] = value
-        spoilt = module(audio)
-        assert torch.equal(spoilt[0], clean[0])
-        assert not torch.isfinite(spoilt[1, :, 3:]).any()
+        nonfinite = module(audio)
+        assert torch.equal(nonfinite[0], clean[0])
+        assert not torch.isfinite(nonfinite[1, :, 3:]).any()
 
 
 def test_what_is_known_of_it():

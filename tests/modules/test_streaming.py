@@ -108,14 +108,14 @@ def test_joined_blocks_are_the_whole_signal(filters, name, block, samples, batch
     audio = level * noise(batch, samples, seed=seed)
     form = StreamForm(module, block, (batch, samples))
     with torch.no_grad():
-        whole, exact = module(audio), precise(audio.double())
+        whole, reference = module(audio), precise(audio.double())
     (found,) = streamed(form, audio)
     found = found[:, :, :samples]
     (port,) = module.output_ports
     # Each form is as far from float64 as float32 is.
     limit = 2e-5 if name == "fast drnl" else 5e-6
-    assert apart(whole, exact, port) < limit
-    assert apart(found, exact, port) < limit
+    assert apart(whole, reference, port) < limit
+    assert apart(found, reference, port) < limit
 
 
 @pytest.mark.parametrize("name", FILTERS)
@@ -142,10 +142,12 @@ def test_tones_and_clicks_too(filters, name):
     for signal, audio in cases.items():
         audio = torch.from_numpy(audio.astype(np.float32))
         with torch.no_grad():
-            whole, exact = module(audio), precise(audio.double())
+            whole, reference = module(audio), precise(audio.double())
         (found,) = streamed(form, audio)
         (port,) = module.output_ports
-        assert apart(found, exact, port) < max(1e-5, 3.0 * apart(whole, exact, port)), signal
+        assert apart(found, reference, port) < max(1e-5, 3.0 * apart(whole, reference, port)), (
+            signal
+        )
 
 
 def test_a_wrong_state_would_be_seen(filters):
@@ -163,7 +165,7 @@ def test_a_wrong_state_would_be_seen(filters):
 
 
 @pytest.mark.parametrize("name", ["gammatone", "drnl"])
-def test_a_state_forgets(filters, name):
+def test_the_memory_of_a_state_decays(filters, name):
     """The map from state to state shrinks: what float32 rounds off in an hour is gone as fast as sound is."""
     module, _ = filters[name]
     form = StreamForm(module, 256, (1, 256))
@@ -184,14 +186,14 @@ def test_a_state_forgets(filters, name):
 def test_the_error_after_a_minute_is_that_of_the_first_second(filters):
     module, precise = filters["gammatone"]
     block = FS // 8
-    form, exact = StreamForm(module, block, (1, block)), StreamForm(precise, block, (1, block))
-    states, exact_states = form.initial_states(), exact.initial_states()
+    form, reference = StreamForm(module, block, (1, block)), StreamForm(precise, block, (1, block))
+    states, reference_states = form.initial_states(), reference.initial_states()
     generator = np.random.default_rng(0)
     errors = []
     for _ in range(8 * 60):
         audio = torch.from_numpy(generator.standard_normal((1, block))).to(torch.float32)
         found, *states = form(audio, *states)
-        expected, *exact_states = exact(audio.double(), *exact_states)
+        expected, *reference_states = reference(audio.double(), *reference_states)
         errors.append(apart(found, expected, module.output_ports[0]))
     first, last = max(errors[:8]), max(errors[-8:])
     assert last < 2 * first

@@ -16,11 +16,12 @@ from amt_export.numerics.good_thomas import (
     best_torus,
     halved,
     inverse,
+    ordered_inverse,
+    ordered_inverse_matrices,
     precise_transform,
     product,
     torus,
     transform,
-    unwrap_order,
     wrap_order,
 )
 from support.filters import noise
@@ -53,9 +54,13 @@ def test_products_of_spectra_are_circular_convolutions(n1, n2):
     spectrum = product(
         transform(wrapped(row, n1, n2), to), halved(transform(wrapped(taps, n1, n2), to))
     )
-    found = inverse(spectrum, to).flatten(1)[:, unwrap_order(n1, n2)]
     expected = np.fft.ifft(np.fft.fft(row.numpy()) * np.fft.fft(taps.numpy())).real
-    np.testing.assert_allclose(found, expected, atol=1e-13 * (n1 * n2) ** 2)
+    within = 1e-13 * (n1 * n2) ** 2
+    on_torus = inverse(spectrum, to)
+    np.testing.assert_allclose(on_torus, wrapped(torch.from_numpy(expected), n1, n2), atol=within)
+    for first in (0, 1, n1, n1 * n2 - 1):
+        found = ordered_inverse(spectrum, ordered_inverse_matrices(n1, n2, first))
+        np.testing.assert_allclose(found, np.roll(expected, -first, -1), atol=within)
 
 
 def test_common_factors_are_refused():
@@ -63,8 +68,11 @@ def test_common_factors_are_refused():
         torus(6, 4)
 
 
-def test_wrapping_and_unwrapping_undo_each_other():
-    assert torch.equal(wrap_order(7, 8)[unwrap_order(7, 8)], torch.arange(56))
+def test_each_sample_has_its_place_on_the_torus():
+    order = wrap_order(7, 8).reshape(7, 8)
+    assert sorted(order.flatten().tolist()) == list(range(56))
+    assert torch.equal(order % 7, torch.arange(7)[:, None].expand(7, 8))
+    assert torch.equal(order % 8, torch.arange(8).expand(7, 8))
 
 
 def test_the_precise_transform_is_right_in_every_bin():
@@ -74,21 +82,21 @@ def test_the_precise_transform_is_right_in_every_bin():
     row = torch.from_numpy(np.sin(2 * np.pi * 120 / (n1 * n2) * time)) + 1e-6 * noise(n1 * n2)
     row = row.float()
     to = torus(n1, n2)
-    exact = transform(wrapped(row.double(), n1, n2), to)
+    reference = transform(wrapped(row.double(), n1, n2), to)
     forward = (to.cosine1, to.sine1, to.cosine2, to.sine2)
     precise = SplitTorus(*(split_matrix(m, torch.float32) for m in forward))
     found = precise_transform(wrapped(row, n1, n2), precise)
     plain = transform(wrapped(row, n1, n2), type(to)(*(m.float() for m in to)))
-    loud = max(float(part.abs().max()) for part in exact)
+    loud = max(float(part.abs().max()) for part in reference)
     errors, plain_errors = (
-        max(float((a - b).abs().max()) for a, b in zip(result, exact, strict=True)) / loud
+        max(float((a - b).abs().max()) for a, b in zip(result, reference, strict=True)) / loud
         for result in (found, plain)
     )
-    quiet = [part.abs() < 1e-3 * loud for part in exact]
+    quiet = [part.abs() < 1e-3 * loud for part in reference]
     in_quiet = [
         max(
             float((a - b)[mask].abs().max())
-            for a, b, mask in zip(result, exact, quiet, strict=True)
+            for a, b, mask in zip(result, reference, quiet, strict=True)
         )
         / loud
         for result in (found, plain)

@@ -7,7 +7,7 @@ import pytest
 
 from amt_export.manifest import Manifest, Port
 from amt_export.plot import DYNAMIC_RANGE, cams, cochleagram, panels
-from amt_export.plot.component_points import MAX_COLUMNS, Dots
+from amt_export.plot.component_points import MAX_COLUMNS, ComponentPoints
 from support.plot import FC, FS
 
 
@@ -97,7 +97,7 @@ def test_dots_come_piece_by_piece():
         for f, hz in zip(rng.integers(0, 50, 90), rng.uniform(100, 7000, 90), strict=True)
     ]
     freqs, levels = components(*dots, size=30)
-    whole, pieces = Dots("left", "dB SPL", 50), Dots("left", "dB SPL", 50)
+    whole, pieces = ComponentPoints("left", "dB SPL", 50), ComponentPoints("left", "dB SPL", 50)
     whole.add(freqs, levels)
     for first, last in ((0, 1), (1, 20), (20, 20), (20, 50)):
         pieces.add(freqs[:, first:last], levels[:, first:last])

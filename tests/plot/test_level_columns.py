@@ -11,7 +11,7 @@ from amt_export.errors import InputError
 from amt_export.manifest import Port
 from amt_export.plot import panels
 from amt_export.plot.columns import columns_for, gathered
-from amt_export.plot.level_columns import MAX_COLUMNS, Meter, Outline
+from amt_export.plot.level_columns import MAX_COLUMNS, ColumnMeans, Outline
 from support.plot import FRAMES, FS, SAMPLES, SUBBANDS, manifest, ridge
 
 WAVE = Port("y", SAMPLES, "Pa", shape=(1, 3, 1))
@@ -39,7 +39,7 @@ SIZES = st.lists(st.integers(0, 30), max_size=10)
 @given(samples=st.integers(1, 100), width=st.integers(1, 40), sizes=SIZES)
 def test_energies_of_waves(samples, width, sizes):
     values = noise(1, 3, samples)
-    meter = Meter(WAVE, width)
+    meter = ColumnMeans(WAVE, width)
     found = [meter.add(part) for part in split(values, sizes, 2)]
     assert all(part.shape[0] == 3 for part in found)
     joined = np.concatenate([*found, meter.rest()], axis=1)
@@ -50,7 +50,7 @@ def test_energies_of_waves(samples, width, sizes):
 @given(frames=st.integers(1, 60), width=st.integers(1, 20), sizes=SIZES)
 def test_means_of_levels(frames, width, sizes):
     values = 60 + noise(frames, 3)  # without the batch
-    meter = Meter(LEVEL, width)
+    meter = ColumnMeans(LEVEL, width)
     found = [meter.add(part) for part in split(values, sizes, 0)]
     joined = np.concatenate([*found, meter.rest()], axis=1)
     np.testing.assert_allclose(joined, means(values.T, width), rtol=1e-12)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from amt_export.manifest import Manifest, Port
-from amt_export.manifest.validation import implausible
+from amt_export.manifest.validation import invalid_value
 from amt_export.plot import cochleagram
 from amt_export.plot.columns import panels
 from amt_export.plot.representation import Representation
@@ -123,5 +123,5 @@ def test_a_manifest_that_does_not_describe_it_has_no_picture(changed):
     ],
 )
 def test_impossible_modulation_filters_are_found(changed, message):
-    assert implausible(manifest(**changed)).startswith(message)
-    assert implausible(manifest()) is None
+    assert invalid_value(manifest(**changed)).startswith(message)
+    assert invalid_value(manifest()) is None

@@ -103,7 +103,7 @@ def test_two_filters_are_added_up():
 )
 @settings(max_examples=60, deadline=None)
 def test_a_bank_of_fixed_filters_is_the_recursion(block, count, known, radius, order):
-    """It looks back as far as it remembers, for a number of blocks that it knows or for any; from any state."""
+    """The scan reaches as far back as the memory, for a known or any number of blocks, from any state."""
     pole = radius * np.exp(0.3j)
     system = system_of([pole], order, None)
     bank = LinearFilter(system, block, torch.zeros(1, dtype=FLOAT64), count if known else 0)
@@ -170,7 +170,7 @@ def test_coefficients_that_are_trained_have_gradients():
 
 @pytest.mark.parametrize("tolerance", [1e-7, 1e-30])
 @pytest.mark.parametrize("radius", [0.5, 0.99, 0.999])
-def test_what_is_not_remembered_is_below_the_tolerance(radius, tolerance):
+def test_what_is_beyond_the_memory_is_below_the_tolerance(radius, tolerance):
     """As many steps as the memory has hold all of the impulse response, and one less does not."""
     system = system_of([radius * np.exp(0.4j)], 3, None)
     tail = impulse_response(system, 200_000)[0].abs().flip(0).cummax(0)[0].flip(0)

@@ -19,6 +19,7 @@ from amt_export.report import model_card, read_published
 from amt_export.report.html import HEADINGS, difference
 from amt_export.report.origin import origin
 from amt_export.report.page import Published, parity_page
+from support.cli import failed
 from support.report import WRITTEN, Page, rows_of
 
 
@@ -170,5 +171,4 @@ def test_report_without_models_or_place(published, tmp_path, capsys):
     assert "holds no published models" in capsys.readouterr().err
     gone = tmp_path / "gone" / "x.html"
     shutil.copytree(published("gammatone"), tmp_path / "gammatone")
-    assert main(["report", str(tmp_path), "-o", str(gone)]) == 1
-    assert capsys.readouterr().err.count("\n") == 1
+    failed(capsys, "report", tmp_path, "-o", gone)

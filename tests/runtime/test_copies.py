@@ -34,7 +34,7 @@ def test_a_model_goes_to_a_spawned_process(folder):
     np.testing.assert_allclose(found, fir(audio), atol=1e-5)
 
 
-def test_a_pickle_remembers_a_relative_folder(folder, monkeypatch, tmp_path):
+def test_a_pickle_keeps_a_relative_folder(folder, monkeypatch, tmp_path):
     monkeypatch.chdir(folder.parent)
     pickled = pickle.dumps(runtime.load(folder.name))
     (tmp_path / "elsewhere").mkdir()

@@ -208,7 +208,7 @@ def test_core_ml_needs_macos(tmp_path, monkeypatch):
         ("CPUExecutionProvider", ("CPUExecutionProvider", {})),
     ],
 )
-def test_cuda_multiplies_exactly_unless_asked_otherwise(tmp_path, monkeypatch, given, asked):
+def test_cuda_multiplies_without_tf32_unless_asked_otherwise(tmp_path, monkeypatch, given, asked):
     """What ONNX Runtime is asked for; no GPU is needed to see it."""
     import onnxruntime
 

@@ -49,7 +49,7 @@ def test_streams_of_one_model_in_threads(streaming_model):
 
 
 class Slow:
-    """A backend that waits inside `run` until it is told to go on."""
+    """A backend that waits inside `run` until the test releases it."""
 
     def __init__(self, inner):
         self.inner, self.inside, self.go = inner, threading.Event(), threading.Event()

@@ -177,7 +177,7 @@ def test_kept_frames_tile_the_output(samples, length, data):
 
 @settings(deadline=None)
 @given(samples=st.integers(1, 700))
-def test_recursive_filter_forgets(samples):
+def test_windows_of_a_recursive_filter(samples):
     def one_pole(x, a=0.8):
         y, state = np.empty_like(x), 0.0
         for i, value in enumerate(x):

@@ -13,6 +13,7 @@ import pytest
 
 from amt_export import runtime
 from amt_export.manifest import load_manifest
+from support.process import ran
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
@@ -82,6 +83,30 @@ def serve(command: Sequence[str | Path], folder: Path) -> None:
             process.stdin.write(b"".join(array.tobytes() for array in answers))
             process.stdin.flush()
     assert process.returncode == 0
+
+
+def app_noise(name: str) -> np.ndarray:
+    """A signal of no multiple of a block, for each ear of a model."""
+    ears = 2 if name == LOUDNESS else 1
+    return 0.1 * np.random.default_rng(0).standard_normal((ears, 5001)).astype(np.float32)
+
+
+def _arguments(folder: Path, audio: np.ndarray, place: Path) -> list[Path]:
+    audio.tofile(place / "in.f32")
+    return [folder / "manifest.json", place / "in.f32", place / "out.f32"]
+
+
+def served(command, folder: Path, audio: np.ndarray, place: Path, *options: str) -> np.ndarray:
+    """What a program makes of a signal, whose blocks this process runs."""
+    serve([*command, *_arguments(folder, audio, place), *options], folder)
+    return np.fromfile(place / "out.f32", np.float32)
+
+
+def refuses_mirrored(command, place: Path) -> None:
+    """Check that a program takes no model that mirrors its signal."""
+    done = ran(*command, *_arguments(app_model(MIRRORED), np.zeros(10, np.float32), place))
+    assert done.returncode != 0
+    assert "mirrors a signal at its ends" in done.stderr
 
 
 def expected_frames(folder: Path, audio: np.ndarray) -> np.ndarray:

@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from amt_export.cli.main import main
 from amt_export.manifest import sha256_of
+from support.process import ran
 
 ROOT = Path(__file__).parents[2]
 SPEECH = ROOT / "tests" / "data" / "speech_22k.wav"
@@ -43,15 +45,8 @@ def environment(*first: Path) -> dict[str, str]:
 
 def amt(*arguments, cwd=None, first=()) -> subprocess.CompletedProcess:
     """Run amt-export in a process of its own; what is in the folders `first` is imported first."""
-    return subprocess.run(
-        [sys.executable, "-m", "amt_export", *map(str, arguments)],
-        cwd=cwd,
-        env=environment(*first),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    command = (sys.executable, "-m", "amt_export", *arguments)
+    return ran(*command, cwd=cwd, env=environment(*first), timeout=120)
 
 
 def refused(done: subprocess.CompletedProcess, code: int = 1) -> str:
@@ -63,9 +58,25 @@ def refused(done: subprocess.CompletedProcess, code: int = 1) -> str:
     return lines[0]
 
 
+def run(*arguments) -> int:
+    """Run `amt-export run` in this process; return its exit code."""
+    return main(["run", *map(str, arguments)])
+
+
 def failed(capsys, *arguments) -> str:
     """Return the one line with which a command has failed."""
     assert main([str(argument) for argument in arguments]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("amt-export: error: ")
+    assert error.count("\n") == 1
+    return error
+
+
+def misused(capsys, *arguments) -> str:
+    """Return the one line with which a command has refused its arguments."""
+    with pytest.raises(SystemExit) as stopped:
+        main([str(argument) for argument in arguments])
+    assert stopped.value.code == 2
     error = capsys.readouterr().err
     assert error.startswith("amt-export: error: ")
     assert error.count("\n") == 1

@@ -21,7 +21,9 @@ from amt_export.errors import ArtifactError
 from amt_export.export import capture
 from amt_export.export.coreml import export_coreml
 from amt_export.manifest import METADATA_KEY
+from amt_export.model_file import load_spec
 from amt_export.modules.base import AuditoryModule
+from amt_export.publish import publish
 from amt_export.verify.parity.cases import cases_of, eager_runner, suite_inputs
 from amt_export.verify.parity.check import VECTOR_SIGNALS
 from amt_export.verify.parity.compare import Case, Variant, compare
@@ -34,6 +36,28 @@ with contextlib.redirect_stderr(io.StringIO()):
 
 TYPES = {"float32": types.fp32, "int32": types.int32, "bool": types.bool}
 TOLERANCE = {"relative": 1e-5, "db": 1e-3, "frequency": 0.0}  # those of the model files
+
+
+TWO_WINDOWS = """
+[model]
+name = "small"
+module = "MultiResolutionFFT"
+description = "two windows"
+[parameters]
+window_lengths = [256, 128]
+[inputs]
+audio = [1, 2000]
+[export]
+formats = {formats}
+"""
+
+
+def publish_two_windows(folder: Path, *formats: str) -> Path:
+    """Publish a spectrum in some formats; its model file lies beside the folder that is returned."""
+    path = folder / "small.toml"
+    path.write_text(TWO_WINDOWS.format(formats=list(formats)))
+    publish(load_spec(path), folder)
+    return folder / "small"
 
 
 def save_program(package: Path, build: Callable[..., Sequence[Any]], **inputs: np.ndarray) -> Path:

@@ -153,7 +153,7 @@ def resized_to_onnx() -> dict[str, ModelSpec]:
 
 
 def recursion(audio: np.ndarray, pole: complex, order: int, cutoff: float | None) -> np.ndarray:
-    """Re{(1-|p|)^n / (1 - p z^-1)^n x}, and a Butterworth low-pass behind it."""
+    """Re{(1-|p|)^n / (1 - p z^-1)^n x}, and a Butterworth low-pass after it."""
     output = (1.0 - abs(pole)) ** order * audio.astype(complex)
     for _ in range(order):
         output = signal.lfilter([1.0], [1.0, -pole], output)

@@ -49,7 +49,7 @@ def keep_only(folder: Path, *formats: str) -> None:
     write(folder, replace(manifest, files=kept))
 
 
-def spoil_channel(path: Path, channel: int, factor: float) -> None:
+def scale_channel(path: Path, channel: int, factor: float) -> None:
     """Scale one channel of an ONNX file's only output."""
     model = onnx.load(path)
     (output,) = model.graph.output

@@ -73,16 +73,8 @@ def publish_loudness(folder: Path, *, specific: bool = True) -> Path:
         del constants["weights"]
     outputs = ports(FRAMES, specific=specific)
     audio = Port("audio", ("batch", "ear", "time"), "Pa", shape=(1, 2, BLOCK))
-    publish(
-        folder,
-        nodes,
-        [audio],
-        outputs,
-        [("age", (1, 1))],
-        constants,
-        hop=HOP,
-        frame_length=HOP,
-    )
+    fields = {"hop": HOP, "frame_length": HOP}
+    publish(folder, nodes, [audio], outputs, [("age", (1, 1))], constants, **fields)
     made = replace(load_manifest(folder), outputs=(*outputs, loudest()), centre_frequencies=FC)
     (folder / MANIFEST_NAME).write_text(made.to_json(), encoding="utf-8")
     return folder

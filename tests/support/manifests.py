@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from amt_export.manifest import Manifest, Port
 
+
+def port(name: str, shape: list[int], axes: list[str]) -> dict:
+    """A port in Pa, as JSON has it."""
+    return {"name": name, "shape": shape, "dtype": "float32", "unit": "Pa", "axes": axes}
+
+
 # The documented example, with every kind of record in it.
 EXAMPLE = {
     "schema": 2,
@@ -20,24 +26,8 @@ EXAMPLE = {
     "padding": "zero",
     "hop": 1,
     "frame_length": 1,
-    "inputs": [
-        {
-            "name": "audio",
-            "shape": [1, 16000],
-            "dtype": "float32",
-            "unit": "Pa",
-            "axes": ["batch", "time"],
-        }
-    ],
-    "outputs": [
-        {
-            "name": "subbands",
-            "shape": [1, 2, 16000],
-            "dtype": "float32",
-            "unit": "Pa",
-            "axes": ["batch", "channel", "time"],
-        }
-    ],
+    "inputs": [port("audio", [1, 16000], ["batch", "time"])],
+    "outputs": [port("subbands", [1, 2, 16000], ["batch", "channel", "time"])],
     "stream": {
         "block": 512,
         "latency": 0,
@@ -52,24 +42,8 @@ EXAMPLE = {
             }
         ],
         "skip": 0,
-        "inputs": [
-            {
-                "name": "audio",
-                "shape": [1, 512],
-                "dtype": "float32",
-                "unit": "Pa",
-                "axes": ["batch", "time"],
-            }
-        ],
-        "outputs": [
-            {
-                "name": "subbands",
-                "shape": [1, 2, 512],
-                "dtype": "float32",
-                "unit": "Pa",
-                "axes": ["batch", "channel", "time"],
-            }
-        ],
+        "inputs": [port("audio", [1, 512], ["batch", "time"])],
+        "outputs": [port("subbands", [1, 2, 512], ["batch", "channel", "time"])],
     },
     "license": "MIT",
     "references": ["10.1016/0378-5955(90)90170-T"],

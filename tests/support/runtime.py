@@ -18,23 +18,31 @@ TAPS = np.random.default_rng(1).standard_normal((3, 10)).astype(np.float32)
 def fir(x, taps=TAPS):
     """Filter (..., T) by each row of taps, from rest: (..., F, T)."""
     x = np.asarray(x)
+    if not x.shape[-1]:
+        return np.zeros((*x.shape[:-1], len(taps), 0), np.float32)
     rows = [np.convolve(row, h)[: x.shape[-1]] for row in x.reshape(-1, x.shape[-1]) for h in taps]
     return np.reshape(rows, (*x.shape[:-1], len(taps), x.shape[-1]))
 
 
-def publish(folder: Path, model: onnx.ModelProto, **fields) -> Path:
-    """Write an artifact and a manifest that says so."""
+def publish(folder: Path, model: onnx.ModelProto, streaming=None, **fields) -> Path:
+    """Write an artifact, a streaming one if it is given, and a manifest that says so."""
     folder.mkdir(exist_ok=True)
-    path = folder / "tiny.onnx"
-    onnx.save(model, path)
-    entry = FileEntry(path.name, "onnx", "whole", bytes_of(path), sha256_of(path), True)
+    entries = []
+    for form, name, made in (
+        ("whole", "tiny.onnx", model),
+        ("stream", "tiny.stream.onnx", streaming),
+    ):
+        if made is not None:
+            path = folder / name
+            onnx.save(made, path)
+            entries.append(FileEntry(name, "onnx", form, bytes_of(path), sha256_of(path), True))
     manifest = Manifest(
         name="tiny",
         module="Tiny",
         description="a tiny model",
         parameters={},
         sampling_rate=16000,
-        files=(entry,),
+        files=tuple(entries),
         versions={},
         **{"hop": 1, "frame_length": 1, "centre_frequencies": (), **fields},
     )

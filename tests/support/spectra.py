@@ -41,21 +41,23 @@ def assert_same(first, second, rtol: float = 0.0, atol: float = 0.0) -> None:
         torch.testing.assert_close(a, b, rtol=rtol, atol=atol)
 
 
+def entries_of(module: nn.Module) -> dict[str, dict]:
+    """Shape, dtype and kind of every entry of the `state_dict`."""
+    parameters = dict(module.named_parameters())
+    return {
+        key: {
+            "shape": list(value.shape),
+            "dtype": str(value.dtype).removeprefix("torch."),
+            "parameter": key in parameters,
+        }
+        for key, value in module.state_dict().items()
+    }
+
+
 def assert_state_dict(make: Callable[[bool], nn.Module], name: str) -> None:
     """Names, shapes, dtypes and kind of every entry are those of torch_amt 0.2.0."""
     for learnable in (False, True):
-        module = make(learnable)
-        expected = STATE_DICTS[f"{name} learnable={learnable}"]
-        parameters = dict(module.named_parameters())
-        found = {
-            key: {
-                "shape": list(value.shape),
-                "dtype": str(value.dtype).removeprefix("torch."),
-                "parameter": key in parameters,
-            }
-            for key, value in module.state_dict().items()
-        }
-        assert found == expected
+        assert entries_of(make(learnable)) == STATE_DICTS[f"{name} learnable={learnable}"]
 
 
 def assert_effects(

@@ -6,31 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper
 
-from amt_export.manifest import (
-    MANIFEST_NAME,
-    FileEntry,
-    Manifest,
-    Port,
-    StateInfo,
-    StreamInfo,
-    bytes_of,
-    sha256_of,
-)
-from support.runtime import sizes
+from amt_export.manifest import Port, StateInfo, StreamInfo
+from support import runtime
+from support.runtime import TAPS, fir, noise, onnx_model
+
+__all__ = ["fir", "noise"]
 
 BLOCK = 16
-TAPS = np.random.default_rng(1).standard_normal((3, 10)).astype(np.float32)
 HOP, LONG = 4, 12  # frames of 12 samples every 4
-
-
-def fir(x):
-    """Filter (..., T) by each row of TAPS, from silence: (..., 3, T)."""
-    if not x.shape[-1]:
-        return np.zeros((*x.shape[:-1], 3, 0), np.float32)
-    rows = [np.convolve(row, h)[: x.shape[-1]] for row in x.reshape(-1, x.shape[-1]) for h in TAPS]
-    return np.reshape(rows, (*x.shape[:-1], 3, x.shape[-1])).astype(np.float32)
 
 
 def sums(x):
@@ -40,8 +25,8 @@ def sums(x):
     return np.stack(frames, -1) if frames else np.zeros((*x.shape[:-1], 0), np.float32)
 
 
-def _zeros(inputs, outputs):
-    """A graph that answers zeros, in the batch of its first input where that is free."""
+def _zeros(inputs, outputs) -> onnx.ModelProto:
+    """A model that answers zeros, in the batch of its first input where that is free."""
     nodes = [helper.make_node("Shape", [inputs[0].name], ["rows"], start=0, end=1)]
     constants = {"zero": np.zeros(1, np.float32)}
     for port in outputs:
@@ -51,52 +36,26 @@ def _zeros(inputs, outputs):
         if free:
             nodes.append(helper.make_node("Concat", ["rows", f"{size}_rest"], [size], axis=0))
         nodes.append(helper.make_node("Expand", ["zero", size], [port.name]))
-    return helper.make_graph(
-        nodes,
-        "zeros",
-        [helper.make_tensor_value_info(p.name, TensorProto.FLOAT, sizes(p.shape)) for p in inputs],
-        [helper.make_tensor_value_info(p.name, TensorProto.FLOAT, sizes(p.shape)) for p in outputs],
-        [numpy_helper.from_array(value, name) for name, value in constants.items()],
-    )
+    return onnx_model(nodes, inputs, outputs, constants)
 
 
 def publish(folder: Path, nodes, inputs, outputs, states, constants, **fields) -> Path:
     """Write a streaming artifact, a whole form that answers zeros (nobody runs it), and a manifest."""
-    folder.mkdir(exist_ok=True)
     info = [StateInfo(f"state_{n}", f"next_state_{n}", shape, n) for n, shape in states]
-    given_ports = [(p.name, p.shape) for p in inputs] + [(s.input, s.shape) for s in info]
-    taken = [(p.name, p.shape) for p in outputs] + [(s.output, s.shape) for s in info]
-    graph = helper.make_graph(
-        nodes,
-        "tiny",
-        [helper.make_tensor_value_info(n, TensorProto.FLOAT, sizes(s)) for n, s in given_ports],
-        [helper.make_tensor_value_info(n, TensorProto.FLOAT, sizes(s)) for n, s in taken],
-        [numpy_helper.from_array(np.asarray(v), k) for k, v in constants.items()],
+    before, after = (
+        [Port(getattr(state, name), (), "", shape=state.shape) for state in info]
+        for name in ("input", "output")
     )
-    zeros = _zeros(inputs, outputs)
-    entries = []
-    for form, name, made in (("whole", "tiny.onnx", zeros), ("stream", "tiny.stream.onnx", graph)):
-        path = folder / name
-        opset = [helper.make_opsetid("", 18)]
-        onnx.save(helper.make_model(made, opset_imports=opset, ir_version=9), path)
-        entries.append(FileEntry(name, "onnx", form, bytes_of(path), sha256_of(path), True))
+    streaming = onnx_model(nodes, [*inputs, *before], [*outputs, *after], constants)
+    ports = {"inputs": tuple(inputs), "outputs": tuple(outputs)}
     latency, skip = fields.pop("latency", 0), fields.pop("skip", 0)
-    manifest = Manifest(
-        name="tiny",
-        module="Tiny",
-        description="a tiny model",
-        parameters={},
-        sampling_rate=16000,
-        warm_up=9,
-        inputs=tuple(inputs),
-        outputs=tuple(outputs),
-        stream=StreamInfo(BLOCK, latency, tuple(info), skip, tuple(inputs), tuple(outputs)),
-        files=tuple(entries),
-        versions={},
-        **{"hop": 1, "frame_length": 1, "centre_frequencies": (), **fields},
+    stream = StreamInfo(BLOCK, latency, tuple(info), skip, **ports)
+    return runtime.publish(
+        folder,
+        _zeros(inputs, outputs),
+        streaming,
+        **{"warm_up": 9, "stream": stream, **ports, **fields},
     )
-    (folder / MANIFEST_NAME).write_text(manifest.to_json(), encoding="utf-8")
-    return folder
 
 
 def publish_fir(folder: Path, batch: int | None = 1) -> Path:
@@ -125,7 +84,6 @@ def publish_frames(folder: Path) -> Path:
     """Sums over frames of both ears; frame k stands at its first sample."""
     audio = Port("audio", ("batch", "ear", "time"), "full scale", shape=(1, 2, BLOCK))
     out = Port("sums", ("batch", "ear", "frame"), "dB", shape=(1, 2, BLOCK // HOP))
-    skip = LONG // HOP - 1
     nodes = [
         helper.make_node("Concat", ["state_past", "audio"], ["heard"], axis=2),
         helper.make_node("Conv", ["heard", "ones"], ["sums"], group=2, strides=[HOP]),
@@ -138,18 +96,8 @@ def publish_frames(folder: Path) -> Path:
         "ones": np.ones((2, 1, LONG), np.float32),
     }
     states = [("past", (1, 2, LONG - HOP))]
-    return publish(
-        folder,
-        nodes,
-        [audio],
-        [out],
-        states,
-        constants,
-        hop=HOP,
-        frame_length=LONG,
-        latency=LONG,
-        skip=skip,
-    )
+    fields = {"hop": HOP, "frame_length": LONG, "latency": LONG, "skip": LONG // HOP - 1}
+    return publish(folder, nodes, [audio], [out], states, constants, **fields)
 
 
 def publish_levels(folder: Path) -> Path:
@@ -171,10 +119,6 @@ def publish_levels(folder: Path) -> Path:
     }
     fields = {"hop": HOP, "frame_length": HOP, "centre_frequencies": (500.0, 1000.0, 4000.0)}
     return publish(folder, nodes, [audio], [out], [("age", (1, 1))], constants, **fields)
-
-
-def noise(*shape: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
 
 
 def pieces(audio: np.ndarray, sizes) -> list[np.ndarray]:
@@ -199,11 +143,11 @@ def close(found, expected) -> None:
 class TooLoud:
     """A backend whose answer is infinite where the audio is too large, in its output or its state."""
 
-    def __init__(self, inner, spoilt):
-        self.inner, self.spoilt = inner, spoilt
+    def __init__(self, inner, nonfinite):
+        self.inner, self.nonfinite = inner, nonfinite
 
     def run(self, inputs):
         answer = dict(self.inner.run(inputs))
         if np.abs(inputs["audio"]).max() > 1e30:
-            answer[self.spoilt] = answer[self.spoilt] * np.float32(np.inf)
+            answer[self.nonfinite] = answer[self.nonfinite] * np.float32(np.inf)
         return answer

@@ -27,22 +27,22 @@ def rules(findings: list[Finding]) -> set[str]:
 
 
 class Wrapped(nn.Module):
-    """A model with something behind it."""
+    """A model followed by something."""
 
-    def __init__(self, module: nn.Module, behind):
+    def __init__(self, module: nn.Module, after):
         super().__init__()
-        self.module, self.behind = module, behind
+        self.module, self.after = module, after
 
     def forward(self, audio: torch.Tensor) -> torch.Tensor:
-        return self.behind(self.module(audio))
+        return self.after(self.module(audio))
 
 
-def publish_with(behind, format: str, out, monkeypatch) -> None:
-    """Publish the gammatone with a wrong exporter, which puts something behind the module."""
+def publish_with(after, format: str, out, monkeypatch) -> None:
+    """Publish the gammatone with a wrong exporter, which puts something after the module."""
     kind = FORMATS[format]
 
     def export(program, path, extra):
-        module = Wrapped(program.module, behind).eval()
+        module = Wrapped(program.module, after).eval()
         names = (program.input_names, program.output_names)
         kind.export(capture(module, program.inputs, *names), path, extra)
 

@@ -46,7 +46,7 @@ def click(samples):
 
 
 @pytest.mark.parametrize(("keywords", "centre", "samples"), SLOW)
-def test_a_filter_that_has_hardly_begun_to_ring_is_exact(keywords, centre, samples):
+def test_a_filter_that_has_hardly_begun_to_ring_is_accurate(keywords, centre, samples):
     module = gammatone(centre, **keywords)
     assert distances(module, module.freeze(samples), samples).max() < 1e-9
     # scipy, which is in neither

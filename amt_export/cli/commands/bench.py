@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from amt_export.cli.arguments import Commands, add_json, add_out, positive
+from amt_export.cli.arguments import Parser, add_flag, add_json, add_out, positive
 from amt_export.cli.benchmark import Measured, Missing, audio_seconds, measure_folder
 from amt_export.cli.peer import NAME, find_peer
 from amt_export.cli.streams import streams_table
 from amt_export.cli.terminal.console import Table
-from amt_export.cli.terminal.errors import complain
+from amt_export.cli.terminal.errors import print_error
 from amt_export.cli.terminal.tables import (
     count,
     difference,
@@ -25,7 +25,9 @@ from amt_export.cli.terminal.tables import (
 from amt_export.cli.timing import Contender
 from amt_export.errors import ArtifactError
 from amt_export.manifest import FileEntry, Manifest, ParityRow
-from amt_export.runtime.lookup import find_model, places, published_names
+from amt_export.runtime.lookup import find_model, model_folders, published_names
+
+HELP = "size, accuracy, speed and memory of published artifacts"
 
 DESCRIPTION = """\
 Measure published artifacts: each one runs on a test signal of its own folder,
@@ -42,22 +44,16 @@ error    largest difference from the same model in torch, from the manifest
 ms/s     milliseconds per second of audio (ms: per call, where no rate is known)
 x real   times faster than real time
 memory   peak of a fresh process: Python, the runtime, the artifact, one run
-stream   the streaming form, block by block on one thread; `latency` is what
-         must be heard behind the place of a frame before it is known, `added
-         per push` what `Stream.push` costs beyond running the artifact
+stream   the streaming form, block by block on one thread; `latency` is how much
+         audio after a frame's position it needs before it returns the frame,
+         `added per push` what `Stream.push` costs beyond running the artifact
 x {NAME}   times faster than it, on the same input in the same run:
          measured where {NAME} can be imported, unless --no-peer
 """
 
 
-def add(commands: Commands) -> None:
-    """Add the command to the parser."""
-    parser = commands.add_parser(
-        "bench",
-        help="size, accuracy, speed and memory of published artifacts",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-    )
+def add(parser: Parser) -> None:
+    """Add the arguments."""
     parser.add_argument(
         "models",
         nargs="*",
@@ -75,11 +71,8 @@ def add(commands: Commands) -> None:
         metavar="DIR",
         help=f"folder with {NAME} (pip install --no-deps --target DIR {NAME})",
     )
-    parser.add_argument(
-        "--no-peer", action="store_true", help=f"leave {NAME} out even where it is installed"
-    )
+    add_flag(parser, "--no-peer", f"leave {NAME} out even where it is installed")
     add_json(parser)
-    parser.set_defaults(command=run)
 
 
 def run(arguments: Namespace) -> int:
@@ -99,7 +92,7 @@ def run(arguments: Namespace) -> int:
         if not arguments.json:
             _print(found)
     for line in missing.lines():  # once, not for every model
-        complain(line, "warning")
+        print_error(line, "warning")
     if arguments.json:
         print(json_text(tuple(measured)))  # noqa: T201
     else:
@@ -112,7 +105,7 @@ def run(arguments: Namespace) -> int:
 def _folders(arguments: Namespace) -> list[Path]:
     out: Path = arguments.out
     if not arguments.models:
-        for place in places(out):
+        for place in model_folders(out):
             if names := published_names(place):
                 return [place / name for name in names]
         raise ArtifactError(f"{out}: nothing is published here; amt-export build")

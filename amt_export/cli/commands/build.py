@@ -9,9 +9,9 @@ from argparse import Namespace
 from contextlib import redirect_stderr
 from pathlib import Path
 
-from amt_export.cli.allocator import prepare_for_long_work
-from amt_export.cli.arguments import Commands, Parser, add_quiet, one_of, positive
-from amt_export.cli.terminal.errors import complain
+from amt_export.cli.allocator import tune_memory_management
+from amt_export.cli.arguments import Parser, add_quiet, one_of, positive
+from amt_export.cli.terminal.errors import print_error
 from amt_export.cli.terminal.progress import bar
 from amt_export.cli.terminal.tables import (
     count,
@@ -26,7 +26,9 @@ from amt_export.cli.terminal.tables import (
 from amt_export.errors import AmtExportError, MissingDependencyError, ParityError, require
 from amt_export.manifest import Manifest
 from amt_export.model_file import FORMATS, ModelSpec, load_spec, model_files
-from amt_export.model_file.places import OWN
+from amt_export.model_file.lookup import OWN
+
+HELP = "export models, check every artifact, publish"
 
 DESCRIPTION = """\
 Export models, compare every artifact with torch, publish DIR/<name>/.
@@ -53,14 +55,8 @@ build.
 """
 
 
-def add(commands: Commands) -> None:
-    """Add the command to the parser."""
-    parser = commands.add_parser(
-        "build",
-        help="export models, check every artifact, publish",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-    )
+def add(parser: Parser) -> None:
+    """Add the arguments."""
     parser.add_argument(
         "models",
         nargs="*",
@@ -102,10 +98,9 @@ def add(commands: Commands) -> None:
         help="take the entries of the checkpoint whose names start so, e.g. ears.",
     )
     add_quiet(parser)
-    parser.set_defaults(command=lambda arguments: run(arguments, parser))
 
 
-def run(arguments: Namespace, parser: Parser) -> int:
+def run(arguments: Namespace) -> int:
     """Build models one after the other; one that fails does not stop the others.
 
     Raises
@@ -113,26 +108,27 @@ def run(arguments: Namespace, parser: Parser) -> int:
     SpecError
         If a model file is not valid, before any model is built.
     """
+    usage_error = arguments.parser.error
     if arguments.checkpoint_prefix and not arguments.checkpoint:
-        parser.error("argument --checkpoint-prefix: needs --checkpoint FILE")
+        usage_error("argument --checkpoint-prefix: needs --checkpoint FILE")
     if arguments.checkpoint and len(arguments.models) != 1:
-        parser.error("argument --checkpoint: needs exactly one MODEL")
+        usage_error("argument --checkpoint: needs exactly one MODEL")
     require("torch", "export", "Building models")
     specs = [load_spec(model) for model in arguments.models or model_files(OWN)]
     specs = [spec.resized(arguments.samples, arguments.batch) for spec in specs]
     names = [spec.name for spec in specs]
     for name in names:
         if names.count(name) > 1:
-            parser.error(f"{name}: given twice, but there is only one {arguments.out / name}")
+            usage_error(f"{name}: given twice, but there is only one {arguments.out / name}")
     if not specs:
-        parser.error(
+        usage_error(
             f"there is no model file in {OWN}/; name a model, as amt-export list shows them"
         )
 
     formats = {spec.name: _formats(spec, arguments.formats) for spec in specs}
     if left_out := _without_coreml(formats, asked=bool(arguments.formats)):
         output().print(left_out, soft_wrap=True)
-    prepare_for_long_work()
+    tune_memory_management()
     published: list[Manifest] = []
     for spec in specs:
         try:
@@ -140,7 +136,7 @@ def run(arguments: Namespace, parser: Parser) -> int:
         except AmtExportError as error:
             if isinstance(error, ParityError):
                 output().print(parity_table(spec.name, error.rows))
-            complain(error)
+            print_error(error)
     return _summary(published, [spec.name for spec in specs], arguments.out)
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from amt_export.cli.arguments import Commands, add_json, add_quiet
-from amt_export.cli.terminal.errors import complain
+from amt_export.cli.arguments import Parser, add_flag, add_json, add_quiet
+from amt_export.cli.terminal.errors import print_error
 from amt_export.cli.terminal.progress import bar
 from amt_export.cli.terminal.tables import (
     count,
@@ -26,6 +26,8 @@ from amt_export.runtime.lookup import ARTIFACTS, find_model
 
 if TYPE_CHECKING:
     from amt_export.verify.parity import Findings
+
+HELP = "verify published models again"
 
 DESCRIPTION = """\
 Verify published models: size and hash of every artifact, the manifest and the
@@ -81,25 +83,14 @@ class Checked:
         return bool(self.vectors or self.eager)
 
 
-def add(commands: Commands) -> None:
-    """Add the command to the parser."""
-    parser = commands.add_parser(
-        "check",
-        help="verify published models again",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-    )
+def add(parser: Parser) -> None:
+    """Add the arguments."""
     parser.add_argument(
         "models", nargs="+", metavar="MODEL", help="name of a model, or a published folder"
     )
-    parser.add_argument(
-        "--vectors-only",
-        action="store_true",
-        help="do not compare with eager torch, though it is installed",
-    )
+    add_flag(parser, "--vectors-only", "do not compare with eager torch, though it is installed")
     add_quiet(parser)
     add_json(parser)
-    parser.set_defaults(command=run)
 
 
 def run(arguments: Namespace) -> int:
@@ -110,7 +101,7 @@ def run(arguments: Namespace) -> int:
         found = _check(model, arguments.vectors_only)
         checked.append(found)
         if found.error:
-            complain(found.error)
+            print_error(found.error)
         if not arguments.json:
             _print(found)
     failed = sum(bool(found.error) for found in checked)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from amt_export.cli.arguments import Commands, one_of
+from amt_export.cli.arguments import Parser, one_of
 from amt_export.errors import require
 
 SHELLS = ("bash", "zsh", "fish", "powershell")
+
+HELP = "complete with the Tab key"
 
 DESCRIPTION = """\
 Print a script that makes a shell complete commands, options, names of models
@@ -25,15 +27,11 @@ for good:
 """
 
 
-def add(commands: Commands) -> None:
-    """Add the command to the parser."""
-    parser = commands.add_parser(
-        "completion", help="complete with the Tab key", description=DESCRIPTION, epilog=EPILOG
-    )
+def add(parser: Parser) -> None:
+    """Add the arguments."""
     parser.add_argument(
         "shell", type=one_of(SHELLS, "shell"), metavar="SHELL", help=", ".join(SHELLS)
     )
-    parser.set_defaults(command=run)
 
 
 def run(arguments: Namespace) -> int:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from amt_export.cli.arguments import Commands, add_quiet, file_ending_in, one_of, positive
+from amt_export.cli.arguments import Parser, add_quiet, file_ending_in, one_of, positive
 from amt_export.cli.terminal.console import Table, Text
 from amt_export.cli.terminal.files import replacing
 from amt_export.cli.terminal.progress import bar
@@ -23,6 +23,8 @@ FORMATS = ("onnx", "coreml")
 """Those whose inner values can be seen."""
 
 FORMS = ("whole", "stream")
+
+HELP = "where an artifact first departs from torch"
 
 DESCRIPTION = """\
 Find the first value inside an artifact that departs from torch, and how
@@ -61,14 +63,8 @@ MOST = 24
 """Rows of the table; of more, the first half and the last half."""
 
 
-def add(commands: Commands) -> None:
-    """Add the command to the parser."""
-    parser = commands.add_parser(
-        "diff",
-        help="where an artifact first departs from torch",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-    )
+def add(parser: Parser) -> None:
+    """Add the arguments."""
     parser.add_argument("model", metavar="MODEL", help="name, model file or published folder")
     parser.add_argument(
         "--format",
@@ -103,7 +99,6 @@ def add(commands: Commands) -> None:
         "--plot", type=file_ending_in(".png"), metavar="OUT.png", help="draw the growing error"
     )
     add_quiet(parser)
-    parser.set_defaults(command=run)
 
 
 def run(arguments: Namespace) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from amt_export.audio.file_names import as_text
-from amt_export.cli.arguments import Commands, add_json
+from amt_export.cli.arguments import Parser, add_json
 from amt_export.cli.terminal.console import Console, Table
 from amt_export.cli.terminal.tables import (
     output,
@@ -23,6 +23,8 @@ from amt_export.cli.terminal.tables import (
 from amt_export.manifest import FileEntry, Manifest, load_manifest
 from amt_export.manifest.embedded import embedded_manifest, is_artifact
 from amt_export.runtime.lookup import find_model
+
+HELP = "what is in a model or an artifact"
 
 DESCRIPTION = """\
 Show what a model takes and gives, its parameters, its files and their accuracy.
@@ -44,18 +46,14 @@ examples:
 """
 
 
-def add(commands: Commands) -> None:
-    """Add the command to the parser."""
-    parser = commands.add_parser(
-        "info", help="what is in a model or an artifact", description=DESCRIPTION, epilog=EPILOG
-    )
+def add(parser: Parser) -> None:
+    """Add the arguments."""
     parser.add_argument(
         "model",
         metavar="MODEL",
         help="name, published folder, or an .onnx, .ts.pt, .pt2 or .mlpackage",
     )
     add_json(parser)
-    parser.set_defaults(command=run)
 
 
 def run(arguments: Namespace) -> int:

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from amt_export.cli.arguments import Commands, add_quiet
+from amt_export.cli.arguments import Parser, add_quiet
 from amt_export.cli.terminal.console import Table, Text
-from amt_export.cli.terminal.errors import complain
+from amt_export.cli.terminal.errors import print_error
 from amt_export.cli.terminal.progress import bar
 from amt_export.cli.terminal.tables import count, output, plain_table
 from amt_export.errors import AmtExportError
@@ -17,6 +17,8 @@ from amt_export.runtime.lookup import find_model
 
 if TYPE_CHECKING:
     from amt_export.lint import Finding
+
+HELP = "known traps in any graph"
 
 DESCRIPTION = """\
 Inspect the graphs of ONNX files and Core ML packages, also of other makers, for
@@ -53,11 +55,8 @@ MANY = 6
 """Names of nodes that a row shows."""
 
 
-def add(commands: Commands) -> None:
-    """Add the command to the parser."""
-    parser = commands.add_parser(
-        "lint", help="known traps in any graph", description=DESCRIPTION, epilog=EPILOG
-    )
+def add(parser: Parser) -> None:
+    """Add the arguments."""
     parser.add_argument(
         "paths",
         nargs="+",
@@ -66,7 +65,6 @@ def add(commands: Commands) -> None:
         help="an .onnx, an .mlpackage, a folder or the name of a model",
     )
     add_quiet(parser)
-    parser.set_defaults(command=run)
 
 
 def run(arguments: Namespace) -> int:
@@ -82,7 +80,7 @@ def run(arguments: Namespace) -> int:
             with bar(path.name):
                 found = lint(path)
         except AmtExportError as error:
-            complain(error)
+            print_error(error)
             unreadable += 1
             continue
         for table in _tables(path, found):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from amt_export.cli.arguments import Commands, add_json, add_out
+from amt_export.cli.arguments import Parser, add_json, add_out
 from amt_export.cli.terminal.console import Text
 from amt_export.cli.terminal.tables import count, json_text, output, plain_rows, plain_table, shape
 from amt_export.errors import AmtExportError
@@ -15,6 +15,8 @@ from amt_export.manifest import Manifest, load_manifest
 from amt_export.manifest.exchange import repair
 from amt_export.model_file import FORMATS, Outline, named_model_files, read_outline
 from amt_export.runtime.lookup import MODELS_PACKAGE, installed_models, published_names
+
+HELP = "models, their shapes and formats, and what is published"
 
 DESCRIPTION = """\
 List all models: those of models/, those that come with this package, and
@@ -51,20 +53,13 @@ class Listed:
     folder: str | None
 
 
-def add(commands: Commands) -> None:
-    """Add the command to the parser."""
-    parser = commands.add_parser(
-        "list",
-        help="models, their shapes and formats, and what is published",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-    )
+def add(parser: Parser) -> None:
+    """Add the arguments."""
     add_out(parser)
     parser.add_argument(
         "-q", "--quiet", dest="names_only", action="store_true", help="print names only"
     )
     add_json(parser)
-    parser.set_defaults(command=run)
 
 
 def run(arguments: Namespace) -> int:

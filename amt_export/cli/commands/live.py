@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentTypeError, Namespace
-from functools import partial
+from argparse import Namespace
 from pathlib import Path
 
 from amt_export import runtime
 from amt_export.audio.calibration import check_audio_model
-from amt_export.audio.reader import FORMATS
-from amt_export.cli.arguments import Commands, Parser
+from amt_export.audio.file import FORMATS
+from amt_export.cli.arguments import Parser, add_flag, number
 from amt_export.cli.live_view import View
-from amt_export.cli.recording_options import add_backend, add_calibration, warn_of_diotic
+from amt_export.cli.recording_options import (
+    add_backend,
+    add_calibration,
+    reading_options,
+    warn_of_diotic,
+)
 from amt_export.cli.sources import File, Microphone
 from amt_export.cli.terminal.errors import warn_all
 from amt_export.cli.terminal.tables import output
 from amt_export.errors import AmtExportError, InputError
 from amt_export.manifest import load_manifest
 from amt_export.runtime.lookup import find_model
+
+SECONDS = number(
+    float, "is not a number of seconds from 0.5 to 600", lambda value: 0.5 <= value <= 600
+)
+"""What may be seen at once."""
+
+HELP = "a scrolling cochleagram or loudness meter of a file or the microphone"
 
 DESCRIPTION = """\
 Draw what an ear model hears, as it hears it, in this terminal: a cochleagram,
@@ -43,14 +54,8 @@ could run.
 """
 
 
-def add(commands: Commands) -> None:
-    """Add the command to the parser."""
-    parser = commands.add_parser(
-        "live",
-        help="a scrolling cochleagram or loudness meter of a file or the microphone",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-    )
+def add(parser: Parser) -> None:
+    """Add the arguments."""
     parser.add_argument(
         "model", metavar="MODEL", help="a model with a streaming form: name or published folder"
     )
@@ -68,20 +73,16 @@ def add(commands: Commands) -> None:
         full_scale="level of a full-scale sine in dB SPL, of the microphone and its gain or of FILE "
         "(default: 93.98)",
     )
-    parser.add_argument(
+    add_flag(
+        parser,
         "--diotic",
-        action="store_true",
-        help="give one channel, of FILE or the microphone, to both ears of a model that has two",
+        "give one channel, of FILE or the microphone, to both ears of a model that has two",
     )
-    parser.add_argument(
-        "--remove-dc", action="store_true", help="subtract the mean of each channel of FILE"
-    )
-    parser.add_argument(
-        "--truncated", action="store_true", help="take what there is of a FILE that ends early"
-    )
+    add_flag(parser, "--remove-dc", "subtract the mean of each channel of FILE")
+    add_flag(parser, "--truncated", "take what there is of a FILE that ends early")
     parser.add_argument(
         "--seconds",
-        type=_duration,
+        type=SECONDS,
         default=4.0,
         metavar="S",
         help="what is to be seen at once, 0.5 to 600 s (default: 4)",
@@ -91,20 +92,9 @@ def add(commands: Commands) -> None:
         metavar="NAME",
         help="microphone, where there is no FILE: its number or a part of its name",
     )
-    parser.set_defaults(command=partial(run, parser))
 
 
-def _duration(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0.5 <= value <= 600:
-        raise ArgumentTypeError(f"{text!r} is not a number of seconds from 0.5 to 600")
-    return value
-
-
-def run(parser: Parser, arguments: Namespace) -> int:
+def run(arguments: Namespace) -> int:
     """Draw until the file ends or Ctrl-C comes.
 
     Raises
@@ -112,10 +102,11 @@ def run(parser: Parser, arguments: Namespace) -> int:
     AmtExportError
         If standard output is no terminal, or anything that is needed is missing.
     """
+    usage_error = arguments.parser.error
     if arguments.level is not None and arguments.input is None:
-        parser.error("argument --level: needs FILE; --full-scale calibrates a microphone")
+        usage_error("argument --level: needs FILE; --full-scale calibrates a microphone")
     if arguments.device is not None and arguments.input is not None:
-        parser.error("argument --device: chooses a microphone; leave out FILE to listen to it")
+        usage_error("argument --device: chooses a microphone; leave out FILE to listen to it")
     console = output()
     folder = find_model(arguments.model)
     manifest = load_manifest(folder)
@@ -128,16 +119,7 @@ def run(parser: Parser, arguments: Namespace) -> int:
             raise InputError(f"{manifest.name}: was built for several signals at once")
         source: File | Microphone
         if arguments.input:
-            source = File(
-                arguments.input,
-                manifest,
-                arguments.level,
-                full_scale=arguments.full_scale,
-                diotic=arguments.diotic,
-                raw=arguments.raw,
-                truncated=arguments.truncated,
-                remove_dc=arguments.remove_dc,
-            )
+            source = File(arguments.input, manifest, reading_options(arguments))
         else:
             source = Microphone(
                 arguments.device,

@@ -5,11 +5,13 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
-from amt_export.cli.arguments import Commands, add_quiet, file_ending_in
-from amt_export.cli.terminal.errors import complain
+from amt_export.cli.arguments import Parser, add_quiet, file_ending_in
+from amt_export.cli.terminal.errors import print_error
 from amt_export.cli.terminal.tables import count, output, size
 from amt_export.errors import AmtExportError, ArtifactError, PublishError
-from amt_export.runtime.lookup import ARTIFACTS, MODELS_PACKAGE, installed_models, places
+from amt_export.runtime.lookup import ARTIFACTS, MODELS_PACKAGE, installed_models, model_folders
+
+HELP = "all published models on one page"
 
 DESCRIPTION = """\
 Write one page about all published models: sizes, the worst difference of each
@@ -27,14 +29,8 @@ examples:
 """
 
 
-def add(commands: Commands) -> None:
-    """Add the command to the parser."""
-    parser = commands.add_parser(
-        "report",
-        help="all published models on one page",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-    )
+def add(parser: Parser) -> None:
+    """Add the arguments."""
     parser.add_argument(
         "folder",
         nargs="?",
@@ -51,7 +47,6 @@ def add(commands: Commands) -> None:
         help="write the page here (default: DIR/parity.html, or here for installed models)",
     )
     add_quiet(parser)
-    parser.set_defaults(command=run)
 
 
 def run(arguments: Namespace) -> int:
@@ -67,13 +62,13 @@ def run(arguments: Namespace) -> int:
     # Imported here, because it brings all of verification with it.
     from amt_export.report import published_folders, read_published, write_page
 
-    out = arguments.folder or next((p for p in places() if published_folders(p)), ARTIFACTS)
+    out = arguments.folder or next((p for p in model_folders() if published_folders(p)), ARTIFACTS)
     models, damaged = [], 0
     for folder in published_folders(out):
         try:
             models.append(read_published(folder))
         except AmtExportError as error:
-            complain(error)
+            print_error(error)
             damaged += 1
     if not models:
         raise ArtifactError(f"{out}: holds no published models; run amt-export build")

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import math
 from argparse import ArgumentTypeError, Namespace
-from functools import partial
 from pathlib import Path
 
-from amt_export.audio.reader import FORMATS, SUFFIXES
-from amt_export.cli.arguments import Commands, Parser, add_quiet, one_of, positive
+from amt_export.audio.file import FORMATS, SUFFIXES
+from amt_export.cli.arguments import Parser, add_flag, add_quiet, one_of, positive
 from amt_export.cli.batch import plan, run_all
 from amt_export.cli.convert import Converter, Settings, Task, files_of
 from amt_export.cli.inputs import find_recordings, is_several
 from amt_export.cli.interruption import when_interrupted
-from amt_export.cli.recording_options import add_backend, add_calibration, warn_of_diotic
+from amt_export.cli.recording_options import (
+    add_backend,
+    add_calibration,
+    reading_options,
+    warn_of_diotic,
+)
 from amt_export.cli.sinks.files import SINKS
 from amt_export.cli.terminal.errors import warn_all
 from amt_export.cli.terminal.files import refuse
@@ -23,6 +27,8 @@ from amt_export.cli.terminal.tables import count, decibels, output, size
 from amt_export.errors import require
 from amt_export.manifest import load_manifest
 from amt_export.runtime.lookup import find_model
+
+HELP = "recordings through a published model"
 
 DESCRIPTION = """\
 Run recordings of any length and sampling rate through a published model: a name
@@ -79,14 +85,8 @@ NAMED_LIKE_INPUT = Path()
 """Stands for --plot without a name."""
 
 
-def add(commands: Commands) -> None:
-    """Add the command to the parser."""
-    parser = commands.add_parser(
-        "run",
-        help="recordings through a published model",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-    )
+def add(parser: Parser) -> None:
+    """Add the arguments."""
     parser.add_argument("model", metavar="MODEL", help="name of a model, or a published folder")
     parser.add_argument(
         "inputs",
@@ -139,19 +139,10 @@ def add(commands: Commands) -> None:
         full_scale="level in dB SPL that a full-scale sine would have had in this recording "
         "(default: 93.98)",
     )
-    parser.add_argument(
-        "--diotic",
-        action="store_true",
-        help="play a file of one channel to both ears of a model that has two",
-    )
-    parser.add_argument(
-        "--remove-dc", action="store_true", help="subtract the mean of each channel"
-    )
-    parser.add_argument(
-        "--truncated", action="store_true", help="take what there is of a file that ends early"
-    )
+    add_flag(parser, "--diotic", "play a file of one channel to both ears of a model that has two")
+    add_flag(parser, "--remove-dc", "subtract the mean of each channel")
+    add_flag(parser, "--truncated", "take what there is of a file that ends early")
     add_quiet(parser)
-    parser.set_defaults(command=partial(run, parser))
 
 
 def _result(text: str) -> Path:
@@ -173,45 +164,35 @@ def _picture(text: str) -> Path:
     raise ArgumentTypeError(f"{text!r} must end in {', '.join(PICTURES)}{hint}")
 
 
-def run(parser: Parser, arguments: Namespace) -> int:
+def run(arguments: Namespace) -> int:
     """Run the model, write what was asked for, and say what was done."""
+    usage_error = arguments.parser.error
     out: Path | None = arguments.output
     into_folder = out is not None and out.suffix.lower() not in SINKS
     if out is None or not into_folder:
         if is_several(arguments.inputs):
             find_recordings([name for name in arguments.inputs if is_several([name])])  # any at all
-            parser.error(
+            usage_error(
                 "argument -o: several recordings need a folder for their results, such as -o results/"
             )
         if arguments.format:
-            parser.error(
-                "argument --format: is for results in a folder; -o OUT.csv makes one table"
-            )
+            usage_error("argument --format: is for results in a folder; -o OUT.csv makes one table")
     elif arguments.plot not in (None, NAMED_LIKE_INPUT):
-        parser.error("argument --plot: takes no name where results go into a folder")
+        usage_error("argument --plot: takes no name where results go into a folder")
     limits: tuple[float, float] | None = None
     if arguments.range is not None:
         limits = (arguments.range[0], arguments.range[1])
         if arguments.plot is None:
-            parser.error("argument --range: is for pictures; add --plot")
+            usage_error("argument --range: is for pictures; add --plot")
         if not (limits[0] < limits[1] and all(map(math.isfinite, limits))):
-            parser.error(
+            usage_error(
                 "argument --range: give the lower level first, for example --range -120 -40"
             )
     if arguments.plot is not None:
         require("matplotlib", "plot", "Drawing pictures")
-    settings = Settings(
-        find_model(arguments.model),
-        arguments.backend,
-        arguments.level,
-        arguments.full_scale,
-        arguments.diotic,
-        arguments.raw,
-        arguments.truncated,
-        arguments.remove_dc,
-        limits,
-    )
-    warn_of_diotic(load_manifest(settings.folder), diotic=settings.diotic)
+    folder, reading = find_model(arguments.model), reading_options(arguments)
+    settings = Settings(folder, arguments.backend, reading, limits)
+    warn_of_diotic(load_manifest(folder), **reading)
     if out is None or not into_folder:
         return _run_one(settings, _one_task(arguments, out, settings.folder.resolve().name))
     suffix = f".{arguments.format or 'npz'}"

@@ -5,10 +5,12 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
-from amt_export.cli.arguments import Commands, number_above_zero, positive
+from amt_export.cli.arguments import Parser, add_flag, number_above_zero, positive
 from amt_export.cli.terminal.tables import count, output
 from amt_export.runtime.lookup import find_model
 from amt_export.runtime.triton import RepositoryOptions, write_model
+
+HELP = "a repository for the Triton server"
 
 DESCRIPTION = """\
 Write a model repository for Triton from published models.
@@ -30,14 +32,8 @@ from an app (pip install 'amt_export[triton]'):
 """
 
 
-def add(commands: Commands) -> None:
-    """Add the command to the parser."""
-    parser = commands.add_parser(
-        "triton",
-        help="a repository for the Triton server",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-    )
+def add(parser: Parser) -> None:
+    """Add the arguments."""
     parser.add_argument(
         "models", nargs="+", metavar="MODEL", help="names of models, or published folders"
     )
@@ -59,17 +55,14 @@ def add(commands: Commands) -> None:
         type=number_above_zero,
         default=60.0,
         metavar="S",
-        help="forget a sequence after S seconds without a block (default: 60)",
+        help="drop a sequence after S seconds without a block (default: 60)",
     )
-    parser.add_argument(
-        "--stateless", action="store_true", help="the client keeps the states of streams"
-    )
-    parser.add_argument(
+    add_flag(parser, "--stateless", "the client keeps the states of streams")
+    add_flag(
+        parser,
         "--python-backend",
-        action="store_true",
-        help="run onnxruntime in Triton's Python backend, for servers without an ONNX backend",
+        "run onnxruntime in Triton's Python backend, for servers without an ONNX backend",
     )
-    parser.set_defaults(command=run)
 
 
 def run(arguments: Namespace) -> int:

@@ -41,7 +41,7 @@ METADATA_KEY = "amt_export"
 
 @dataclass(frozen=True)
 class Layout:
-    """One table: where it goes, and which outputs are its columns behind the time.
+    """One table: its path, and the outputs that are its columns after the time.
 
     Parameters
     ----------

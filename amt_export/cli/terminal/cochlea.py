@@ -21,7 +21,7 @@ from amt_export.plot import TICKS, cams
 Array = NDArray[np.float64]
 
 SHADES = 64
-"""Colours told apart; with more, a terminal gets more to read and the eye no more to see."""
+"""Distinguishable colours; with more, a terminal gets more to read and the eye no more to see."""
 
 # matplotlib's magma at 13 equal steps (CC0).
 MAGMA = (

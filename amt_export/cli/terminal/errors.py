@@ -9,7 +9,7 @@ from pathlib import Path
 from amt_export.errors import AmtExportError
 
 
-def complain(message: object, kind: str = "error") -> None:
+def print_error(message: object, kind: str = "error") -> None:
     """Print one line, also when the reason that a library gave has several."""
     text = message.command_line if isinstance(message, AmtExportError) else str(message)
     print(f"amt-export: {kind}: {' '.join(text.split())}", file=sys.stderr)  # noqa: T201
@@ -18,7 +18,7 @@ def complain(message: object, kind: str = "error") -> None:
 def warn_all(remarks: Iterable[str]) -> None:
     """Print what a user should know of a recording, a line each; `--quiet` leaves warnings as they are."""
     for remark in remarks:
-        complain(remark, "warning")
+        print_error(remark, "warning")
 
 
 def about(path: str | Path, reason: str) -> str:

@@ -36,7 +36,7 @@ def maximum(sone: float, seconds: float) -> str:
     return f"maximum {sone_and_phon(sone)} at {time_of(seconds)}"
 
 
-def meter(running: RunningLoudness, width: int) -> list[str]:
+def loudness_bars(running: RunningLoudness, width: int) -> list[str]:
     """Return the loudness now with bars of its level in phon, and the maximum so far, a line each.
 
     Parameters

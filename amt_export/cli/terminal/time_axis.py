@@ -15,7 +15,7 @@ DIM = Style(dim=True)
 
 
 def time_axis(columns: int, seconds: float, unit: str) -> list[list[Segment]]:
-    """Return the axis with a tick each second (or two, or five ...), and its labels with the unit behind them.
+    """Return the axis with a tick each second (or two, or five ...), and its labels, each followed by the unit.
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ from amt_export.design.moore_excitation import least_exponents, upward_lines
 
 
 class ComponentGroup(nn.Module):
-    """What components first ... last - 1 add to the channels low ... high - 1 above them.
+    """Excitation by components first ... last - 1 of the channels low ... high - 1 above them.
 
     With the slope u of a component, a = 4 / ERB(fc) and the highest frequency fm of the group,
     z = a u (fc - f) = a (fc - fm) u + a u (fm - f), so the exponent is a product of matrices; where the slope
@@ -49,7 +49,7 @@ class ComponentGroup(nn.Module):
         members = f[first:last]
         above = (fc > members[0]) & (fc <= reach * members[-1])
         heard: list[int] = torch.nonzero(above)[:, 0].tolist()
-        # One channel that hears nothing, where there is none: empty tensors do not export.
+        # Where there is no channel, one that gets nothing: empty tensors do not export.
         self.low, self.high = (heard[0], heard[-1] + 1) if heard else (0, 1)
         centres = fc[self.low : self.high]
         lines = upward_lines(centres, members[-1])

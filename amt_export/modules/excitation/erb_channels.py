@@ -10,7 +10,7 @@ from amt_export.modules.filterbanks.centre_frequencies import checked_rate
 
 
 class ERBChannels(AuditoryModule):
-    """What `ERBIntegration` and `ExcitationPattern` share: the range of channels, its checks and its names.
+    """Base class of `ERBIntegration` and `ExcitationPattern`: the range of channels, its checks and its names.
 
     Parameters
     ----------

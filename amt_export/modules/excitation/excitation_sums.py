@@ -21,7 +21,7 @@ def excitation_sums(
     unrolled_rows: int,
     least_exponent: float,
 ) -> Tuple[Tensor, Tensor]:
-    """What all components of a frame add to each channel, (1 + z) e^-z: the roex filter of Moore et al. (2016).
+    """Sum over all components of a frame in each channel, (1 + z) e^-z: the roex filter of Moore et al. (2016).
 
     Parameters
     ----------

@@ -35,7 +35,7 @@ from amt_export.modules.reference import AMT, DOCUMENTED, TORCH_AMT, checked_ref
 ROWS = 12
 # In eager torch: twelve take three times as long in float32, and five times in float64.
 CACHED_ROWS = 1
-# e^-80 is 1e-23 of LEAST_WEIGHT; going on to e^-100 would be slow, denormal float32 arithmetic.
+# e^-80 is 1e-23 of LEAST_WEIGHT; e^-100 would mean slow, denormal float32 arithmetic.
 LEAST_EXPONENT = -80.0
 # What counts as padding, and what is added before the logarithm, is part of the documented formula.
 LEAST_FREQUENCY = 1e-6  # Hz; a component at or below it is padding
@@ -271,7 +271,7 @@ class Moore2016ExcitationPattern(AuditoryModule):
         return freqs * kept + 1000.0 * left_out, levels, power.unsqueeze(2)
 
     def lines(self, f: Tensor, levels: Tensor) -> List[Tensor]:
-        """What components (B, S, N) at f in Hz contribute to each channel; see `component_lines`."""
+        """Exponents for components (B, S, N) at f in Hz and each channel; see `component_lines`."""
         if self.on_component:
             p = sharpness(f)
             return lines_on_component(f, p, self.lower_sharpness(p, levels))

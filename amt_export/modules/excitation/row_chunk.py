@@ -1,5 +1,5 @@
-"""How many frames of something large are worked on at once."""
-# TorchScript would read `type: ignore` behind a line as a type.
+"""Number of frames that are computed at once, to bound memory."""
+# TorchScript would read `type: ignore` after a line as a type.
 # mypy: disable-error-code="attr-defined, no-untyped-call"
 
 import torch

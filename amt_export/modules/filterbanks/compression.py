@@ -36,7 +36,7 @@ def broken_stick(
 
 
 def knee_velocity(a: Tensor, b: Tensor, c: Tensor) -> Tensor | None:
-    """Where a quarter power takes over: |v| with a |v| = b |v|^(1/4).
+    """Knee velocity of a quarter power: |v| with a |v| = b |v|^(1/4).
 
     Parameters
     ----------

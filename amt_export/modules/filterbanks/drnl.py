@@ -1,4 +1,4 @@
-"""Dual-resonance nonlinear filterbank, exact recursive form."""
+"""Dual-resonance nonlinear filterbank with recursive filters."""
 
 from typing import ClassVar, List, Tuple
 
@@ -7,8 +7,6 @@ from torch import Tensor
 
 from amt_export.design.drnl import PARAMETERS
 from amt_export.manifest.ports import State
-from amt_export.modules.base import unrounded
-from amt_export.modules.filterbanks.compression import quarter_power_stick
 from amt_export.modules.filterbanks.drnl_parameters import DRNLParameters
 from amt_export.modules.reference import DOCUMENTED
 from amt_export.numerics.blocks import to_blocks, trim
@@ -24,13 +22,13 @@ from amt_export.recurrence.linear_filter import (
 )
 from amt_export.recurrence.memory import settling_time
 from amt_export.recurrence.prefix_scan import prefix_scan
-from amt_export.recurrence.state_space import amplified, driven
+from amt_export.recurrence.state_space import scale_input, scale_output
 from amt_export.recurrence.tables import Tables
 
-# The first filter's tail is amplified by up to a = 1e4 on its way through the compression, against
-# outputs of 0.1: 1e-13 of it is 1e-8 of the output. Behind the compression 1e-9 is enough.
+# The compression amplifies the first filter's tail by up to a = 1e4, where outputs are about 0.1: a tail of
+# 1e-13 becomes 1e-8 of the output. After the compression 1e-9 is enough.
 TAIL_BEFORE = 1e-13
-TAIL_BEHIND = 1e-9
+TAIL_AFTER = 1e-9
 
 
 class DRNLFilterbank(DRNLParameters):
@@ -38,7 +36,7 @@ class DRNLFilterbank(DRNLParameters):
 
     A linear path, g x through a gammatone and low-passes, and a nonlinear path, a gammatone, the
     broken-stick compression sign(v) min(a|v|, b|v|^c), the gammatone again and low-passes, are added.
-    All filters are exact recursions and start from silence.
+    All filters are recursive and start from silence.
 
     Parameters
     ----------
@@ -95,7 +93,7 @@ class DRNLFilterbank(DRNLParameters):
     states: ClassVar[tuple[State, ...]] = (
         State("linear", "filters of the linear path"),
         State("before", "gammatone before the compression"),
-        State("behind", "gammatone and low-passes behind the compression"),
+        State("behind", "gammatone and low-passes after the compression"),
     )
 
     def __init__(
@@ -117,30 +115,28 @@ class DRNLFilterbank(DRNLParameters):
     @torch.no_grad()
     def update_coefficients(self) -> None:
         """Design the filters and the compression from the parameters."""
-        before, behind = self.nonlinear_filter(0), self.nonlinear_filter(self.lp_nlin)
-        # In units of the knee velocity the published compression is two square roots. float64 keeps the
-        # published exponent, which is no quarter by 5e-9, and training may change it.
-        plain = self.fc.dtype == torch.float32 and not self.learnable
-        knee = self.knee_velocity() if plain else None
-        self.knee_units = knee is not None
-        if knee is not None:
-            before = amplified(before, 1.0 / knee)
-            behind = driven(behind, knee * unrounded(self.a, self._designed["a"]))
+        into, out_of = self.gains_around_compression()
+        before = scale_output(self.nonlinear_filter(0), into)
+        after = scale_input(self.nonlinear_filter(self.lp_nlin), out_of)
         self.linear = LinearFilter(self.linear_path(), self.block, self.fc, self.blocks)
-        self.before = LinearFilter(before, self.block, self.fc, self.blocks)
-        self.behind = LinearFilter(behind, self.block, self.fc, self.blocks)
+        self.before_compression = LinearFilter(before, self.block, self.fc, self.blocks)
+        self.after_compression = LinearFilter(after, self.block, self.fc, self.blocks)
         self.keep_compression()
 
     def tables(self, blocks: int) -> Tuple[Tables, Tables, Tables]:
-        """Of the linear path, and of the filters before and behind the compression, for so many blocks."""
+        """Tables for `blocks` blocks: linear path, filters before and after the compression."""
         if self.learnable:
-            behind = self.nonlinear_filter(self.lp_nlin)
+            after = self.nonlinear_filter(self.lp_nlin)
             return (
                 differentiable_tables(self.linear_path(), self.block, blocks, self.fc),
                 differentiable_tables(self.nonlinear_filter(0), self.block, blocks, self.fc),
-                differentiable_tables(behind, self.block, blocks, self.fc),
+                differentiable_tables(after, self.block, blocks, self.fc),
             )
-        return self.linear.tables(), self.before.tables(), self.behind.tables()
+        return (
+            self.linear.tables(),
+            self.before_compression.tables(),
+            self.after_compression.tables(),
+        )
 
     def like(self) -> Tensor:
         """A tensor of the dtype that is computed in."""
@@ -150,36 +146,37 @@ class DRNLFilterbank(DRNLParameters):
         """States of silence."""
         return [
             self.linear.initial_state(batch),
-            self.before.initial_state(batch),
-            self.behind.initial_state(batch),
+            self.before_compression.initial_state(batch),
+            self.after_compression.initial_state(batch),
         ]
 
     def step(self, audio: Tensor, states: List[Tensor]) -> Tuple[List[Tensor], List[Tensor]]:
         """Filter one block; see `AuditoryModule.step`."""
         blocks = to_blocks(audio.unsqueeze(1), self.block)
-        linear, before, behind = self.tables(blocks.shape[2])
-        # The compression lifts what rounding leaves of a loud tone in the states of distant channels.
+        linear, before, after = self.tables(blocks.shape[2])
+        # The compression amplifies the rounding error that a loud tone leaves in the states of distant
+        # channels.
         inputs = shared_product(blocks, before.input_to_state)
         inner, before_state = prefix_scan(inputs, states[1], before)
         resonant = output(PartialOutput(blocks @ before.impulse, inner, before_state), before)
-        compressed = quarter_power_stick(resonant) if self.knee_units else self.compressed(resonant)
+        compressed = self.compressed(resonant)
         linear_path = filter_parts(blocks, linear, states[0])
-        nonlinear_path = filter_parts(to_blocks(compressed, self.block), behind, states[2])
-        velocity = sum_outputs(linear_path, linear, nonlinear_path, behind)
+        nonlinear_path = filter_parts(to_blocks(compressed, self.block), after, states[2])
+        velocity = sum_outputs(linear_path, linear, nonlinear_path, after)
         following = [linear_path.next_state, before_state, nonlinear_path.next_state]
         return [trim(velocity, audio.shape[1])], following
 
     def prepare_for_stream(self, block: int) -> None:
-        """The filters' own blocks divide the stream's."""
+        """Choose a block length that divides the stream's block."""
         self.block, self.blocks = stream_blocks(block)
 
     def prepare_for_length(self, samples: int | None) -> None:
-        """A block that divides the audio spares padding and cutting."""
+        """Choose a block length that divides `samples`, so nothing is padded."""
         if samples is not None:
             self.block, self.blocks = whole_blocks(samples)
 
     def warm_up(self) -> int:
-        """Samples of memory: the two filters of the nonlinear path in a row, or the linear path."""
+        """Samples of memory: the two filters of the nonlinear path in series, or the linear path."""
         before = settling_time(self.nonlinear_filter(0), TAIL_BEFORE)
-        behind = settling_time(self.nonlinear_filter(self.lp_nlin), TAIL_BEHIND)
-        return max(settling_time(self.linear_path(), TAIL_BEHIND), before + behind)
+        after = settling_time(self.nonlinear_filter(self.lp_nlin), TAIL_AFTER)
+        return max(settling_time(self.linear_path(), TAIL_AFTER), before + after)

@@ -1,4 +1,4 @@
-"""What both forms of the DRNL share: checks, published parameters, filters."""
+"""Base class of both forms of the DRNL: checks, published parameters, filters."""
 
 from typing import ClassVar
 
@@ -10,20 +10,24 @@ from amt_export.manifest.ports import Port
 from amt_export.modules.base import unrounded
 from amt_export.modules.filterbanks.audio_filter import AudioFilter
 from amt_export.modules.filterbanks.centre_frequencies import checked_rate, evenly_spaced
-from amt_export.modules.filterbanks.compression import broken_stick, knee_velocity
+from amt_export.modules.filterbanks.compression import (
+    broken_stick,
+    knee_velocity,
+    quarter_power_stick,
+)
 from amt_export.modules.reference import AMT, DOCUMENTED, checked_reference
-from amt_export.recurrence.state_space import StateSpace, amplified
+from amt_export.recurrence.state_space import StateSpace, scale_output
 
 
 class DRNLParameters(AudioFilter):
-    """What both forms of the DRNL share: checks, published parameters, filters."""
+    """Base class of both forms of the DRNL: checks, published parameters, filters."""
 
     input_ports: ClassVar[tuple[Port, ...]] = (Port("audio", ("batch", "time"), "m/s"),)
     output_ports: ClassVar[tuple[Port, ...]] = (
         Port("velocity", ("batch", "channel", "time"), "m/s"),
     )
 
-    # The compression lifts what is faint, rounding included.
+    # The compression amplifies what is faint, rounding errors included.
     parity_defaults: ClassVar[dict[str, float]] = {"onnx": 3e-5, "coreml": 3e-5, "float64": 3e-5}
 
     fc: Tensor
@@ -64,6 +68,7 @@ class DRNLParameters(AudioFilter):
         self.model = model
         self.dtype = dtype
         self.learnable = bool(learnable)
+        self.knee_units = False
         self.gt_lin, self.lp_lin, self.gt_nlin, self.lp_nlin = MODELS[model]
         centre = evenly_spaced(fc, n_channels, fs)
         self.num_channels = centre.shape[0]
@@ -82,10 +87,10 @@ class DRNLParameters(AudioFilter):
             float(self.fs),
             self.classic,
         )
-        return amplified(system, unrounded(self.g, self._designed["g"]))
+        return scale_output(system, unrounded(self.g, self._designed["g"]))
 
     def nonlinear_filter(self, lowpasses: int) -> StateSpace:
-        """The gammatone of the nonlinear path, which stands on both sides of the compression."""
+        """The gammatone of the nonlinear path, which the signal passes before and after the compression."""
         return resonance(
             unrounded(self.CF_nlin, self._designed["CF_nlin"]),
             unrounded(self.BW_nlin_norm, self._designed["BW_nlin_norm"]),
@@ -112,13 +117,25 @@ class DRNLParameters(AudioFilter):
         exponent = (unrounded(self.c, self._designed["c"]) - 1.0).to(dtype)
         return a, b, exponent
 
-    def knee_velocity(self) -> Tensor | None:
-        """Knee of each channel (F,) in m/s, float64, or None; see `compression.knee_velocity`."""
+    def gains_around_compression(self) -> tuple[Tensor, Tensor]:
+        """Gains before and after the compression, (F,) in float64, that put its input in units of the knee.
+
+        In these units the published compression is two square roots. Where it is not (trained, or another
+        exponent) both are 1. float64 keeps the published exponent, which is no quarter by 5e-9.
+        """
         found = [unrounded(getattr(self, name), self._designed[name]) for name in ("a", "b", "c")]
-        return knee_velocity(found[0], found[1], found[2])
+        plain = self.fc.dtype == torch.float32 and not self.learnable
+        knee = knee_velocity(found[0], found[1], found[2]) if plain else None
+        self.knee_units = knee is not None
+        if knee is None:
+            one = torch.ones_like(self._designed["a"])
+            return one, one
+        return 1.0 / knee, knee * found[0]
 
     def compressed(self, resonant: Tensor) -> Tensor:
-        """`broken_stick` for (B, F, ...)."""
+        """The compression of (B, F, ...)."""
+        if self.knee_units:
+            return quarter_power_stick(resonant)
         a, b, exponent = self.linear_gain, self.compressive_gain, self.exponent
         if self.learnable:
             a, b, exponent = self.compression()

@@ -14,6 +14,7 @@ from amt_export.modules.reference import DOCUMENTED
 from amt_export.numerics.good_thomas import (
     best_torus,
     inverse,
+    ordered_inverse,
     precise_transform,
     product,
     single_torus,
@@ -24,7 +25,7 @@ from amt_export.recurrence.tables import impulse_response
 
 # Audio length for which an eager module chooses its transform; `freeze` knows better.
 TYPICAL_SAMPLES = 44100
-# A response that keeps more than this share of its energy behind ir_length is reported (-60 dB).
+# A response that keeps more than this share of its energy after ir_length is reported (-60 dB).
 MAX_LOST_ENERGY = 1e-6
 # Channels that the warning names, so that it stays one line.
 MOST_NAMED = 6
@@ -114,7 +115,7 @@ class FastDRNLFilterbank(DRNLParameters):
             self.nonlinear_filter(0),
             self.nonlinear_filter(self.lp_nlin),
         )
-        # Four times what is kept: what is lost of the energy can be told from this.
+        # Four times `ir_length`, to measure the energy that is cut off.
         long = [impulse_response(path, 4 * ir_length) for path in paths]
         self._report_losses(long)
         for name, response in zip(RESPONSES, long, strict=True):
@@ -175,9 +176,11 @@ class FastDRNLFilterbank(DRNLParameters):
         """Set the spectra of the filters and the compression from the parameters."""
         with torch.no_grad():
             self.transform.design(self.n1, self.n2, self.ir_length, self.fc, self.new_samples)
-            for name in RESPONSES:
+            into, out_of = self.gains_around_compression()
+            for name, gain in zip(RESPONSES, (torch.ones_like(into), into, out_of), strict=True):
                 spectrum: FilterSpectrum = getattr(self, "spectrum_" + name[3:])
-                spectrum.design(self._response(name), self.n1, self.n2, self.fc)
+                taps = self._response(name) * gain[:, None]
+                spectrum.design(taps, self.n1, self.n2, self.fc)
         self.keep_compression()
 
     def forward(self, audio: Tensor) -> Tensor:
@@ -204,14 +207,14 @@ class FastDRNLFilterbank(DRNLParameters):
         return [past, past.new_zeros(batch, self.num_channels, past.shape[1])]
 
     def step(self, audio: Tensor, states: List[Tensor]) -> Tuple[List[Tensor], List[Tensor]]:
-        """Go on by one block; see `AuditoryModule.step`."""
+        """Process one block; see `AuditoryModule.step`."""
         pieces = self.transform.pieces(audio, states[0])
         velocity, tail = self.transform.continued(self.convolved(pieces), states[1])
         heard = torch.cat([states[0], audio], dim=1)
         return [velocity], [heard[:, audio.shape[1] :], tail]
 
     def convolved(self, pieces: Tensor) -> Tensor:
-        """Both paths of pieces (B, 1, P, N1, N2) behind their past, to be overlapped and added."""
+        """Both paths of pieces (B, 1, P, N1, N2) with their past: (B, F, P, N), to be overlapped and added."""
         to = self.transform.matrices()
         precise = self.transform.split_matrices()
         new = self.transform.new_samples
@@ -220,13 +223,13 @@ class FastDRNLFilterbank(DRNLParameters):
             product(precise_transform(pieces, precise), self.spectrum_nlin_1.spectrum()), to
         )
         compressed = self.compressed(resonant * new)
-        # ... and overlap-add behind it, where both paths share one way back.
+        # ... and overlap-add after it, where both paths share one inverse transform.
         spectrum = total(
             product(precise_transform(pieces * new, precise), self.spectrum_lin.spectrum()),
             product(transform(compressed, to), self.spectrum_nlin_2.spectrum()),
         )
-        return inverse(spectrum, to)
+        return ordered_inverse(spectrum, self.transform.ordered())
 
     def warm_up(self) -> int:
-        """Samples of memory: two finite responses in a row."""
+        """Samples of memory: two finite responses in series."""
         return 2 * (self.ir_length - 1)

@@ -8,13 +8,14 @@ from torch import Tensor, nn
 from amt_export.numerics.blocks import pad_end
 from amt_export.numerics.double_float import SplitMatrix, split_matrix
 from amt_export.numerics.good_thomas import (
+    OrderedInverse,
     Spectrum,
     SplitTorus,
     Torus,
     halved,
+    ordered_inverse_matrices,
     torus,
     transform,
-    unwrap_order,
     wrap_order,
 )
 
@@ -59,9 +60,14 @@ class TorusTransform(nn.Module):
     back_sine1: Tensor
     back_cosine2: Tensor
     back_sine2: Tensor
+    ordered_cosine1: Tensor
+    ordered_sine1: Tensor
+    ordered_turn_cosine: Tensor
+    ordered_turn_sine: Tensor
+    ordered_cosine2: Tensor
+    ordered_sine2: Tensor
     new_samples: Tensor
     wrap: Tensor
-    unwrap: Tensor
 
     def design(self, n1: int, n2: int, taps: int, like: Tensor, hop: int = 0) -> None:
         """Set up for pieces of n1 n2 samples: taps - 1 of the past, then `hop` new ones (0: all others)."""
@@ -81,8 +87,10 @@ class TorusTransform(nn.Module):
         self.register_buffer("new_samples", new.to(like).reshape(n1, n2), persistent=False)
         self.register_buffer("wrap", order.to(like.device), persistent=False)
         # New samples first, then what reaches around into the next piece.
-        unwrap = unwrap_order(n1, n2).roll(-self.past)
-        self.register_buffer("unwrap", unwrap.to(like.device), persistent=False)
+        ordered = ordered_inverse_matrices(n1, n2, self.past)
+        for name, matrix in zip(ordered._fields, ordered, strict=True):
+            value = matrix.to(like).contiguous()
+            self.register_buffer(f"ordered_{name}", value, persistent=False)
 
     def matrices(self) -> Torus:
         """The transform."""
@@ -95,6 +103,17 @@ class TorusTransform(nn.Module):
             self.back_sine1,
             self.back_cosine2,
             self.back_sine2,
+        )
+
+    def ordered(self) -> OrderedInverse:
+        """Matrices of the inverse transform that returns samples in order, the new ones first."""
+        return OrderedInverse(
+            self.ordered_cosine1,
+            self.ordered_sine1,
+            self.ordered_turn_cosine,
+            self.ordered_turn_sine,
+            self.ordered_cosine2,
+            self.ordered_sine2,
         )
 
     def split_matrices(self) -> SplitTorus:
@@ -112,7 +131,7 @@ class TorusTransform(nn.Module):
         return torch.zeros(batch, self.past, dtype=like.dtype, device=like.device)
 
     def pieces(self, signal: Tensor, past: Tensor) -> Tensor:
-        """Pieces of (B, T) on the torus, (B, 1, P, N1, N2), each behind its past.
+        """Pieces of (B, T) on the torus, (B, 1, P, N1, N2), each after its past.
 
         `past` (B, past) is that of the first one; those of the others must be shorter than a piece.
         """
@@ -128,21 +147,19 @@ class TorusTransform(nn.Module):
         return laid_out.reshape(batch, 1, count, self.n1, self.n2)
 
     def joined(self, pieces: Tensor, samples: int) -> Tensor:
-        """Overlap-add of pieces (B, F, P, N1, N2) to (B, F, T)."""
-        batch, channels, count, _, _ = pieces.shape
-        size = self.n1 * self.n2
+        """Overlap-add of pieces (B, F, P, N), as `ordered_inverse` returns them, to (B, F, T)."""
+        batch, channels, count, _ = pieces.shape
         hop = self.hop
-        natural = torch.index_select(pieces.reshape(batch, channels, count, size), 3, self.unwrap)
-        signal = natural[:, :, :, :hop]
+        signal = pieces[:, :, :, :hop]
         if count > 1:
-            reaching = natural[:, :, : count - 1, hop : hop + self.past]
+            reaching = pieces[:, :, : count - 1, hop : hop + self.past]
             later = signal[:, :, 1:]
             later = torch.cat([later[..., : self.past] + reaching, later[..., self.past :]], dim=3)
             signal = torch.cat([signal[:, :, :1], later], dim=2)
         return signal.reshape(batch, channels, count * hop)[:, :, :samples]
 
     def continued(self, piece: Tensor, tail: Tensor) -> Tuple[Tensor, Tensor]:
-        """Overlap-add of one piece (B, F, 1, N1, N2) and what reaches into it from those before.
+        """Overlap-add of one piece (B, F, 1, N) and what reaches into it from those before.
 
         Parameters
         ----------
@@ -153,10 +170,8 @@ class TorusTransform(nn.Module):
         -------
         signal : Tensor [shape=(B, F, hop)]
         tail : Tensor [shape=(B, F, past)]
-            What reaches into the pieces behind.
+            What reaches into the next pieces.
         """
-        batch, channels, _, _, _ = piece.shape
-        flat = piece.reshape(batch, channels, self.n1 * self.n2)
-        natural = torch.index_select(flat, 2, self.unwrap[: self.hop + self.past])
-        both = torch.cat([natural[:, :, : self.past] + tail, natural[:, :, self.past :]], dim=2)
+        added = piece[:, :, 0, : self.hop + self.past]
+        both = torch.cat([added[:, :, : self.past] + tail, added[:, :, self.past :]], dim=2)
         return both[:, :, : self.hop], both[:, :, self.hop :]

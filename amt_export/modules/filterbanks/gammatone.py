@@ -21,7 +21,7 @@ from amt_export.recurrence.tables import Tables
 IMPLEMENTATIONS = ("sos", "poly")
 # |p| of the poly form, where a product of four poles close to the unit circle would lose its digits.
 MAX_POLY_RADIUS = 0.9
-# What is left of the past below this share no longer shows in float32 (eps 6e-8).
+# A share of the past that no longer shows in float32 (eps 1.2e-7).
 TAIL = 1e-9
 
 
@@ -30,7 +30,7 @@ class GammatoneFilterbank(AudioFilter):
 
     Per channel  H(z) = [(1 - e^-phi) / (1 - p z^-1)]^n,  p = e^(-phi - j theta),
     theta = 2 pi fc/fs, phi = 2 pi beta/fs, beta = betamul * audfiltbw(fc); the output is
-    2 Re{H x}. The filter is exact (no truncated impulse response) and starts from silence.
+    2 Re{H x}. The filter is recursive and starts from silence.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ class GammatoneFilterbank(AudioFilter):
         State("gammatone", "the one-pole stages of each channel"),
     )
 
-    # Final, so that TorchScript compiles the branch of `system` that there are parameters for.
+    # Final: TorchScript then compiles only this branch of `system`.
     is_cascade: Final[bool]
     fc: Tensor
     poles: Tensor
@@ -166,7 +166,7 @@ class GammatoneFilterbank(AudioFilter):
         self.filter = LinearFilter(self.system(), self.block, self.fc, self.blocks)
 
     def tables(self, blocks: int) -> Tables:
-        """The tables of the filters, for so many blocks at once."""
+        """Tables of the filters for `blocks` blocks."""
         if self.learnable:
             return differentiable_tables(self.system(), self.block, blocks, self.fc)
         return self.filter.tables()
@@ -186,11 +186,11 @@ class GammatoneFilterbank(AudioFilter):
         return [trim(filtered, audio.shape[1])], [state]
 
     def prepare_for_stream(self, block: int) -> None:
-        """The filter's own blocks divide the stream's."""
+        """Choose a block length that divides the stream's block."""
         self.block, self.blocks = stream_blocks(block)
 
     def prepare_for_length(self, samples: int | None) -> None:
-        """A block that divides the audio spares padding and cutting."""
+        """Choose a block length that divides `samples`, so nothing is padded."""
         if samples is not None:
             self.block, self.blocks = whole_blocks(samples)
 

@@ -6,17 +6,17 @@ import torch
 from torch import Tensor
 
 from amt_export.manifest.ports import Port, State
-from amt_export.modules.base import AuditoryModule
+from amt_export.modules.chain import Chain
 from amt_export.modules.filterbanks.drnl import DRNLFilterbank
 from amt_export.modules.filterbanks.ears import BothEars, MiddleEarFilter, OuterEarFilter
 from amt_export.modules.reference import AMT
 
 
-class CASPFrontEnd(AuditoryModule):
-    """What a recording goes through on its way to the basilar membrane.
+class CASPFrontEnd(Chain):
+    """From a recording to the velocity of the basilar membrane: outer ear, middle ear and DRNL.
 
     The chain of `OuterEarFilter`, `MiddleEarFilter` and `DRNLFilterbank`: sound pressure in, velocity of the
-    basilar membrane out. Behind the ears the input of the DRNL has the size that its compression is made for.
+    basilar membrane out. After the ears, the input of the DRNL has the size that its compression is made for.
 
     Parameters
     ----------
@@ -71,6 +71,7 @@ class CASPFrontEnd(AuditoryModule):
         State("ears", "the last samples of the audio, in Pa"),
         *DRNLFilterbank.states,
     )
+    stages: ClassVar[tuple[str, ...]] = ("ears", "drnl")
     parity_defaults: ClassVar[dict[str, float]] = DRNLFilterbank.parity_defaults
 
     def __init__(
@@ -115,10 +116,6 @@ class CASPFrontEnd(AuditoryModule):
         velocity: Tensor = self.drnl(self.ears(audio))
         return velocity
 
-    def initial_states(self, batch: int) -> List[Tensor]:
-        """States of silence."""
-        return self.ears.initial_states(batch) + self.drnl.initial_states(batch)
-
     def step(self, audio: Tensor, states: List[Tensor]) -> Tuple[List[Tensor], List[Tensor]]:
         """Filter one block; see `AuditoryModule.step`."""
         stapes, ears = self.ears.step(audio, states[:1])
@@ -129,21 +126,11 @@ class CASPFrontEnd(AuditoryModule):
         """A copy with the current values baked in."""
         static = super().freeze(samples, stream)
         del static.outer_ear, static.middle_ear
-        static.ears = self.ears.freeze(samples, stream)
-        static.drnl = self.drnl.freeze(samples, stream)
         return static
 
     def prepare_for_stream(self, block: int) -> None:
         """As the DRNL; the ears take any block."""
         self.drnl.prepare_for_stream(block)
-
-    def centre_frequencies(self) -> list[float]:
-        """In Hz."""
-        return self.drnl.centre_frequencies()
-
-    def warm_up(self) -> int:
-        """Samples of memory of all parts in a row."""
-        return self.ears.warm_up() + self.drnl.warm_up()
 
     def extra_repr(self) -> str:
         """Key parameters, as torch prints them."""

@@ -5,15 +5,15 @@ from typing import List, Tuple
 import torch
 from torch import Tensor
 
+from amt_export.modules.constant import ConstantModule
 from amt_export.modules.levels import propagate_nan
-from amt_export.modules.loudness.stage import LoudnessStage
 from amt_export.numerics.blocks import block_count, pad_end
 
 # Keeps a state that decays in silence from becoming a denormal number, which is slow.
 TINY = 1e-30
 
 
-class AttackRelease(LoudnessStage):
+class AttackRelease(ConstantModule):
     """S_t = S_(t-1) + a (x_t - S_(t-1)), with a = attack where x_t > S_(t-1), else release; from 0.
 
     As attack > release this is the larger of two rising lines of S. A block of K frames is therefore the
@@ -97,7 +97,7 @@ class AttackRelease(LoudnessStage):
         states: List[Tensor] = []
         for k in range(offsets.shape[2]):
             states.append(state)
-            # Over the third axis: ONNX engines know a maximum over the first two less well.
+            # Over the third axis: some ONNX engines do not support a maximum over the first two.
             state = (self.slopes * state + offsets[:, :, k]).amax(2, keepdim=True)
         return states
 

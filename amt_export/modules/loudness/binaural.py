@@ -1,4 +1,4 @@
-"""How each ear makes the other one's sound softer."""
+"""Binaural inhibition: the sound in each ear makes the sound in the other one softer."""
 
 import math
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from amt_export.design.loudness_excitation import CAM_STEP, CHANNELS
-from amt_export.modules.loudness.stage import LoudnessStage
+from amt_export.modules.constant import ConstantModule
 
 # Smoothing over channels: e^-(0.02 d)^2 over d channels up to 72, divided by the sum; and the exponent of sech
 # (Moore et al. 2016; ISO 532-3).
@@ -20,7 +20,7 @@ LARGEST_RATIO = 50.0
 LARGEST_INHIBITION = 2.0
 
 
-class BinauralInhibition(LoudnessStage):
+class BinauralInhibition(ConstantModule):
     """Loudness of each ear, reduced by what is heard in the other one.
 
     The pattern over channels of each ear is smoothed; with the ratio r of the other ear's to its own, specific

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from amt_export.design.outer_middle_ear import ear_taps
-from amt_export.modules.loudness.stage import LoudnessStage
+from amt_export.modules.constant import ConstantModule
 from amt_export.numerics.blocks import block_count, pad_end, trim
 from amt_export.numerics.double_float import split_rows
 from amt_export.numerics.fir import convolution_matrix, main_lobe, overlapping
@@ -25,13 +25,13 @@ SMALLEST = 32
 LOBE = 2.0**-7
 
 
-class LoudnessEarFilter(LoudnessStage):
+class LoudnessEarFilter(ConstantModule):
     """From the sound field to the cochlea, with the ends of the response.
 
     z[n] = sum_k h[k] x[n + 1024 - k], n = 0 ... T + 2047, with 4097 taps of linear phase.
 
     The sum over the main lobe rounds once, see `numerics.double_float`. A plain sum of 4097 float32 products is
-    ten times as far from the exact one, and then five times as many components end on the wrong side of the
+    ten times as far from the float64 sum, and then five times as many components are on the wrong side of the
     relevance threshold, 60 dB below the loudest one.
 
     Parameters

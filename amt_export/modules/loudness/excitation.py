@@ -12,9 +12,9 @@ from amt_export.design.loudness_excitation import (
     level_blocks,
     slope_coefficients,
 )
+from amt_export.modules.constant import ConstantModule
 from amt_export.modules.excitation.row_chunk import row_chunk
 from amt_export.modules.levels import DB_PER_NEPER
-from amt_export.modules.loudness.stage import LoudnessStage
 from amt_export.modules.loudness.upward_spread import UpwardSpread
 
 # Frames of both ears at once in a graph: fewer take as long and make it longer to open, all at once takes half
@@ -57,7 +57,7 @@ class LevelSum(nn.Module):
         return total
 
 
-class LoudnessExcitation(LoudnessStage):
+class LoudnessExcitation(ConstantModule):
     """Power in 150 auditory filters (roex), 47.5 Hz to 15.1 kHz.
 
     Of each component the level X in one ERB around it counts. Channels at or below a component hear it with the

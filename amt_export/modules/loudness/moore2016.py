@@ -10,6 +10,7 @@ from amt_export.design.loudness_excitation import CHANNELS, channel_frequencies
 from amt_export.design.moore_spectrum import BLOCK, FS, LENGTH
 from amt_export.manifest.ports import MAX_OF_EARS, Port, State
 from amt_export.modules.base import as_batch
+from amt_export.modules.constant import ConstantModule
 from amt_export.modules.levels import propagate_nan
 from amt_export.modules.loudness.attack_release import AttackRelease
 from amt_export.modules.loudness.binaural import BinauralInhibition
@@ -18,7 +19,6 @@ from amt_export.modules.loudness.excitation import LoudnessExcitation
 from amt_export.modules.loudness.relevance import Relevance
 from amt_export.modules.loudness.specific_loudness import SpecificLoudness
 from amt_export.modules.loudness.spectrum import LoudnessSpectrum
-from amt_export.modules.loudness.stage import LoudnessStage
 
 # dB SPL of a sine with an amplitude of 1 Pa: 20 log10(1 / (sqrt(2) 20 uPa)).
 PASCAL_DB = 90.9691
@@ -26,16 +26,16 @@ PASCAL_DB = 90.9691
 # make each fastest (Moore et al. 2016 and 2018; ISO 532-3).
 SHORT = (0.045, 0.033, 8)
 LONG = (0.01, 0.00133, 16)
-# Samples behind the start of a frame that it depends on: half the response of the ear and a window.
+# Samples after the start of a frame that it depends on: half the response of the ear and a window.
 AHEAD = LENGTH + TAPS // 2 // 2 - 1
-# Frames of a stream that end before the sound does begin: they hear it with half a window or less.
+# Frames at the start of a stream that lie before the first frame: the sound is in half their window or less.
 # (2048 + 1024) / 32 - 1, for half the response of the ear and half a window.
 LEAD = 95
-# What is left of a loudness after the memory that is counted as such.
-FORGOTTEN = 1e-12
+# Share of a loudness that is left after `warm_up`.
+TAIL = 1e-12
 
 
-class Moore2016Loudness(LoudnessStage):
+class Moore2016Loudness(ConstantModule):
     """Short-term and long-term loudness of both ears, every millisecond.
 
     The model of ISO 532-3:2023: the ear's filter, the spectrum of short frames, excitation patterns, specific
@@ -100,8 +100,9 @@ class Moore2016Loudness(LoudnessStage):
             reduction=MAX_OF_EARS,
         ),
     )
-    # Compression lifts what is faint: a component 60 dB below a loud one is rounded with it, and channels that
-    # hear nothing else are wrong by 1e-4 of their own peak. Loudness sums over channels, so the loudest counts.
+    # Compression amplifies what is faint: a component 60 dB below a loud one is rounded with it, and channels
+    # with no other component are wrong by 1e-4 of their own peak. Loudness sums over channels, so the loudest
+    # counts.
     specific_port: ClassVar[Port] = Port(
         "specific", ("batch", "frame", "ear", "channel"), "sone/Cam", quiet=1.0
     )
@@ -185,7 +186,7 @@ class Moore2016Loudness(LoudnessStage):
         smooth = self.short(self.instantaneous(self.ear_filter(signal)))
         short_term = self.binaural(smooth)
         long_term = self.long(short_term.transpose(1, 2).unsqueeze(3)).squeeze(3).transpose(1, 2)
-        # Over the last axis, as engines know maxima best.
+        # Over the last axis, where most engines support a maximum.
         loudness = long_term.sum(2).unsqueeze(1).amax(2, keepdim=True).flatten()
         by_channel = smooth.transpose(1, 2)
         if audio.dim() == 2:
@@ -259,12 +260,12 @@ class Moore2016Loudness(LoudnessStage):
         return LEAD
 
     def latency(self) -> int:
-        """Samples behind the place of a frame that a stream has to hear before it knows it."""
+        """Samples after a frame's position that a stream needs before it returns the frame."""
         return AHEAD + 1
 
     def warm_up(self) -> int:
         """Memory of long-term loudness: 22 s."""
-        frames = sum(math.log(FORGOTTEN) / math.log1p(-release) for _, release, _ in (SHORT, LONG))
+        frames = sum(math.log(TAIL) / math.log1p(-release) for _, release, _ in (SHORT, LONG))
         return BLOCK * math.ceil(frames) + AHEAD + 1
 
     def extra_repr(self) -> str:

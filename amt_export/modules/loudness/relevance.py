@@ -1,4 +1,4 @@
-"""Which components are heard at all."""
+"""Components that are loud enough in their frame to count."""
 
 import torch
 from torch import Tensor, nn

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from amt_export.design.loudness_excitation import channel_frequencies
 from amt_export.design.specific_loudness import SCALE, loudness_numbers
-from amt_export.modules.loudness.stage import LoudnessStage
+from amt_export.modules.constant import ConstantModule
 
 # Excitation from which on loudness grows as power to the 0.2, and what makes the two meet there (Moore et al.
 # 2016; ISO 532-3).
@@ -17,7 +17,7 @@ HIGH, HIGH_SCALE, HIGH_EXPONENT = 1e10, 1.0707, 0.2
 SMALL, TERMS = 0.5, 10
 
 
-class SpecificLoudness(LoudnessStage):
+class SpecificLoudness(ConstantModule):
     """N' = C ((G E + A)^alpha - A^alpha), less below threshold, and E^0.2 at very high levels.
 
     The difference of powers is A^alpha expm1(alpha log1p(G E / A)), because near the threshold the two powers

@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from amt_export.design import moore_spectrum as design
-from amt_export.modules.loudness.stage import LoudnessStage
+from amt_export.modules.constant import ConstantModule
 from amt_export.modules.spectra.spectrum_bands import SpectrumBands
 
 
-class LoudnessSpectrum(LoudnessStage):
+class LoudnessSpectrum(ConstantModule):
     """Intensity of 960 components at multiples of 15.625 Hz, every millisecond.
 
     Symmetric Hann windows of 2048 to 64 samples share the middle of each frame; window i gives the bins of

@@ -13,14 +13,14 @@ from amt_export.design.loudness_excitation import (
     groups,
     steepness,
 )
-from amt_export.modules.loudness.stage import LoudnessStage
+from amt_export.modules.constant import ConstantModule
 
 # Exponent of a channel that lies below a component, and an upper limit that is never met.
 NOTHING = 1e30
 
 
-class GroupSpread(LoudnessStage):
-    """What neighbouring components add to the channels above them; see `UpwardSpread`."""
+class GroupSpread(ConstantModule):
+    """Excitation of channels by a group of neighbouring components below them; see `UpwardSpread`."""
 
     near: Tensor
     far: Tensor
@@ -38,7 +38,7 @@ class GroupSpread(LoudnessStage):
         f = component_frequencies()[self.first : self.last]
         fc = channel_frequencies()[self.group.low :]
         a = steepness(fc)
-        # Behind the near ones all channels lie above all components.
+        # After the near channels, all channels lie above all components.
         count = int((fc <= f[-1]).sum())
         lines = torch.stack([a * (f[-1] - fc), -a])
         self.set_table("near", lines[:, :count])
@@ -61,8 +61,8 @@ class GroupSpread(LoudnessStage):
         return [near, far]
 
 
-class UpwardSpread(LoudnessStage):
-    """What components add to the channels above them.
+class UpwardSpread(ConstantModule):
+    """Excitation of the channels above each component.
 
     With the slope u of a component, a = 4 / ERB(fc) and the highest frequency fm of its group,
     z = a u (fc - f) = a (fc - fm) u + a u (fm - f): a product of two numbers of each component with two of each
@@ -90,7 +90,7 @@ class UpwardSpread(LoudnessStage):
 
     @torch.no_grad()
     def update_coefficients(self) -> None:
-        """Set what adds up the sums of the groups, and says which channels they are of."""
+        """Set the table that adds the sums of the groups to their channels."""
         f, fc = component_frequencies(), channel_frequencies()
         a = steepness(fc)
         distance, sums, place = torch.zeros_like(f), [], []

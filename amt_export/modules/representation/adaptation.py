@@ -18,8 +18,8 @@ from amt_export.modules.representation.adaptation_loop import AdaptationLoop
 from amt_export.modules.representation.stage import STEADY, ChannelStage
 from amt_export.numerics.blocks import from_blocks, to_blocks, trim
 
-# What is left of a difference between two pasts behind the memory that is counted as such, in nepers: 1e-12.
-FORGOTTEN = 27.6
+# Nepers by which a difference between two pasts decays within `warm_up`: to 1e-12.
+DECAY = 27.6
 
 
 class AdaptationLoops(ChannelStage):
@@ -180,11 +180,11 @@ class AdaptationLoops(ChannelStage):
         self.set_table("gain", FULL_SCALE / (1.0 - rest[:, -1:]))
 
     def states_at_rest(self, batch: int, channels: int) -> List[Tensor]:
-        """What the loops tend to at the minimum level."""
+        """Steady states of the loops at the minimum level."""
         return [self.rest.unsqueeze(0).expand(batch, channels, self.rest.shape[1]).clone()]
 
     def step(self, audio: Tensor, states: List[Tensor]) -> Tuple[List[Tensor], List[Tensor]]:
-        """Go on by one block; see `AuditoryModule.step`."""
+        """Process one block; see `AuditoryModule.step`."""
         given = torch.where(states[0] == 0.0, self.rest, states[0])
         # A maximum hides -inf, and the limiter +inf.
         above = propagate_nan(torch.maximum(audio, self.minimum), audio)
@@ -197,13 +197,13 @@ class AdaptationLoops(ChannelStage):
         return [adapted], [torch.cat(following, dim=2)]
 
     def prepare_for_stream(self, block: int) -> None:
-        """Guess from the state before the block: it is short beside the time constants."""
+        """Guess from the state before the block, which is short compared with the time constants."""
         super().prepare_for_stream(block)
         self.from_state, self.sweeps = True, self.stream_sweeps
 
     def warm_up(self) -> int:
-        """Samples of memory, all loops in a row."""
-        return int(FORGOTTEN * sum(self.tau) * self.fs) + 1
+        """Samples of memory, all loops in series."""
+        return int(DECAY * sum(self.tau) * self.fs) + 1
 
     def extra_repr(self) -> str:
         """Key parameters, as torch prints them."""

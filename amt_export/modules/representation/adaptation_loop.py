@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from amt_export.recurrence.one_pole import OnePole
 
 # Far below any state in the loops' own units, which is 1e-7 or more at rest. Every guess is kept above it, so
-# that whoever reads the graph sees that nothing is divided by 0.
+# that a check of the graph can see that nothing is divided by 0.
 LEAST = 1e-20
 
 
@@ -38,7 +38,7 @@ class AdaptationLoop(nn.Module):
     limits : Tensor [shape=(F, 1)] or None
         M of each channel; None for a loop without a limiter.
     sweeps : int
-        Passes behind the first guess.
+        Passes after the first guess.
     from_state : bool
         Take the state before the signal as the first guess of s, as short blocks of a stream do. Otherwise it
         is what s would be if no v were above 1.
@@ -129,7 +129,7 @@ class AdaptationLoop(nn.Module):
         -------
         y : Tensor [shape=(B, F, K, L)]
         state : Tensor [shape=(B, F, 1)]
-            Behind the last sample.
+            After the last sample.
         """
         scaled = u * self.input_scale
         start = state * self.state_scale

@@ -16,7 +16,7 @@ from amt_export.design.hair_cell import (
 )
 from amt_export.manifest.ports import Port, State
 from amt_export.modules.levels import propagate_nan
-from amt_export.modules.representation.stage import FORGOTTEN, ChannelStage
+from amt_export.modules.representation.stage import TAIL, ChannelStage
 from amt_export.numerics.blocks import from_blocks, to_blocks, trim
 from amt_export.recurrence.affine_scan import affine_scan, doubling_rounds, running_sum
 
@@ -33,7 +33,7 @@ class CASPHairCell(ChannelStage):
         C dW/dt = (90 mV - V) G(d) - g (V - E1) - g (V - E2)
 
     by the forward Euler rule, V being W plus the potential at rest. Given G this is linear in W with a
-    coefficient that changes from sample to sample, and `affine_scan` solves it exactly. Everything is computed
+    coefficient that changes from sample to sample, and `affine_scan` solves it. Everything is computed
     from the *change* of G: what float32 loses then is relative to the signal, however faint.
 
     Parameters
@@ -119,7 +119,7 @@ class CASPHairCell(ChannelStage):
         return [self.like.new_zeros([batch, channels, 1])]
 
     def step(self, audio: Tensor, states: List[Tensor]) -> Tuple[List[Tensor], List[Tensor]]:
-        """Go on by one block; see `AuditoryModule.step`."""
+        """Process one block; see `AuditoryModule.step`."""
         blocks = to_blocks(audio, self.block)
         # Where the conductance saturates, infinity would not show.
         change = propagate_nan(self.conductance_change(blocks), blocks)
@@ -148,4 +148,4 @@ class CASPHairCell(ChannelStage):
 
     def warm_up(self) -> int:
         """Samples of memory."""
-        return int(2 ** doubling_rounds(self.retained + self.change, 1, FORGOTTEN))
+        return int(2 ** doubling_rounds(self.retained + self.change, 1, TAIL))

@@ -2,14 +2,14 @@
 
 import math
 from dataclasses import replace
-from typing import ClassVar, List, Self, Tuple
+from typing import ClassVar, List, Tuple
 
 import torch
 from torch import Tensor
 
 from amt_export.erb import erbspacebw
 from amt_export.manifest.ports import Port, State
-from amt_export.modules.base import AuditoryModule
+from amt_export.modules.chain import Chain
 from amt_export.modules.filterbanks.gammatone import GammatoneFilterbank
 from amt_export.modules.representation.adaptation import AdaptationLoops
 from amt_export.modules.representation.dau_hair_cell import DauHairCell
@@ -27,7 +27,7 @@ MODULATION = {
 }
 
 
-class Dau1997(AuditoryModule):
+class Dau1997(Chain):
     """From sound pressure to the internal representation of Dau et al. (1997).
 
     Gammatone filterbank, half-wave rectification and low-pass, adaptation loops, and a modulation filterbank in
@@ -92,8 +92,9 @@ class Dau1997(AuditoryModule):
         *AdaptationLoops.states,
         *ModulationFilterbank.states,
     )
+    stages = ("filterbank", "hair_cell", "adaptation", "modulation")
 
-    # The loops lift what rounding leaves far from a loud tone.
+    # The loops amplify rounding errors far from a loud tone.
     parity_defaults: ClassVar[dict[str, float]] = dict.fromkeys(("onnx", "coreml", "float64"), 1e-4)
 
     def __init__(
@@ -145,48 +146,17 @@ class Dau1997(AuditoryModule):
         representation: Tensor = self.modulation(self.adaptation(self.hair_cell(subbands)))
         return representation
 
-    def initial_states(self, batch: int) -> List[Tensor]:
-        """States of silence."""
-        return (
-            self.filterbank.initial_states(batch)
-            + self.hair_cell.initial_states(batch)
-            + self.adaptation.initial_states(batch)
-            + self.modulation.initial_states(batch)
-        )
-
     def step(self, audio: Tensor, states: List[Tensor]) -> Tuple[List[Tensor], List[Tensor]]:
-        """Go on by one block; see `AuditoryModule.step`."""
+        """Process one block; see `AuditoryModule.step`."""
         subbands, filterbank = self.filterbank.step(audio, states[:1])
         envelope, hair_cell = self.hair_cell.step(self.scale * subbands[0], states[1:2])
         adapted, adaptation = self.adaptation.step(envelope[0], states[2:3])
         outputs, modulation = self.modulation.step(adapted[0], states[3:])
         return outputs, filterbank + hair_cell + adaptation + modulation
 
-    def freeze(self, samples: int | None = None, stream: int | None = None) -> Self:
-        """A copy with the current values baked in."""
-        static = super().freeze(samples, stream)
-        static.filterbank = self.filterbank.freeze(samples, stream)
-        static.hair_cell = self.hair_cell.freeze(samples, stream)
-        static.adaptation = self.adaptation.freeze(samples, stream)
-        static.modulation = self.modulation.freeze(samples, stream)
-        return static
-
     def prepare_for_stream(self, block: int) -> None:
         """As the filterbank."""
         self.filterbank.prepare_for_stream(block)
-
-    def centre_frequencies(self) -> list[float]:
-        """In Hz."""
-        return self.filterbank.centre_frequencies()
-
-    def modulation_filters(self) -> tuple[list[float], list[int]]:
-        """Centre frequencies in Hz, and how many of them each channel has."""
-        return self.modulation.modulation_filters()
-
-    def warm_up(self) -> int:
-        """Samples of memory of all parts in a row."""
-        parts = (self.filterbank, self.hair_cell, self.adaptation, self.modulation)
-        return sum(part.warm_up() for part in parts)
 
     def extra_repr(self) -> str:
         """Key parameters, as torch prints them."""

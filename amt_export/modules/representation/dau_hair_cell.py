@@ -8,7 +8,7 @@ from torch import Tensor
 from amt_export.design.modulation import first_order_lowpass
 from amt_export.manifest.ports import Port, State
 from amt_export.modules.levels import propagate_nan
-from amt_export.modules.representation.stage import FORGOTTEN, ChannelStage
+from amt_export.modules.representation.stage import TAIL, ChannelStage
 from amt_export.numerics.blocks import to_blocks, trim
 from amt_export.recurrence.linear_filter import LinearFilter
 from amt_export.recurrence.memory import settling_time
@@ -101,14 +101,14 @@ class DauHairCell(ChannelStage):
         return [self.like.new_zeros([batch, channels, 1, self.order])]
 
     def step(self, audio: Tensor, states: List[Tensor]) -> Tuple[List[Tensor], List[Tensor]]:
-        """Go on by one block; see `AuditoryModule.step`."""
+        """Process one block; see `AuditoryModule.step`."""
         rectified = propagate_nan(torch.clamp(audio, min=0.0), audio)
         filtered, state = self.filter(to_blocks(rectified, self.block), states[0])
         return [trim(filtered, audio.shape[2])], [state]
 
     def warm_up(self) -> int:
         """Samples of memory."""
-        return settling_time(self.system(), FORGOTTEN)
+        return settling_time(self.system(), TAIL)
 
     def extra_repr(self) -> str:
         """Key parameters, as torch prints them."""

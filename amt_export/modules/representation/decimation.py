@@ -8,10 +8,9 @@ from torch import Tensor
 from amt_export.design.decimation import decimation_taps
 from amt_export.manifest.ports import Port, State
 from amt_export.modules.base import as_batch
-from amt_export.modules.filterbanks.ears import behind_past
 from amt_export.modules.representation.stage import STEADY, ChannelStage
 from amt_export.numerics.blocks import pad_end
-from amt_export.numerics.fir import convolution_matrix
+from amt_export.numerics.fir import convolution_matrix, overlapping
 
 AMT, PLAIN = "amt", "plain"
 KINDS = (AMT, PLAIN)
@@ -21,7 +20,7 @@ FRAMES = 32
 
 
 class Decimation(ChannelStage):
-    """Every fourth sample, behind a low-pass.
+    """Every fourth sample, after a low-pass.
 
     What comes out of the adaptation loops still carries the carrier and its harmonics. Taken as it is, every
     fourth sample at 44.1 kHz has twice the 5.5 kHz channel's frequency at 100 Hz: the modulation spectrum is
@@ -95,7 +94,7 @@ class Decimation(ChannelStage):
         self.update_coefficients()
 
     def update_coefficients(self) -> None:
-        """Lay out the matrix: one row of samples behind its past to one row of frames."""
+        """Lay out the matrix: from one row of samples and the past before it to one row of frames."""
         taps = torch.from_numpy(decimation_taps(self.factor))
         self.set_table("matrix", convolution_matrix(taps, self.stride)[:, :: self.factor])
 
@@ -134,7 +133,9 @@ class Decimation(ChannelStage):
     def low_passed(self, heard: Tensor) -> Tensor:
         """Every output number `factor` of the filter, (B, F, past + T) -> (B, F, T / factor)."""
         batch, channels, length = heard.shape
-        rows = behind_past(heard.reshape(batch * channels, length), self.past, self.stride)
+        rows = overlapping(
+            heard.reshape(batch * channels, length), self.past + self.stride, self.stride
+        )
         decimated = (rows @ self.matrix).reshape(batch, channels, -1)
         return decimated[:, :, : (length - self.past) // self.factor]
 
@@ -143,7 +144,7 @@ class Decimation(ChannelStage):
         return [self.like.new_zeros([batch, channels, self.past if self.filtered else 0])]
 
     def step(self, audio: Tensor, states: List[Tensor]) -> Tuple[List[Tensor], List[Tensor]]:
-        """Go on by one block; its frames are `lead_frames` late. See `AuditoryModule.step`."""
+        """Process one block; its frames are `lead_frames` late. See `AuditoryModule.step`."""
         if not self.filtered:
             return [audio[:, :, :: self.factor]], states
         heard = torch.cat([states[0], audio], dim=2)

@@ -16,7 +16,7 @@ from amt_export.design.modulation import (
     modulation_modes,
 )
 from amt_export.manifest.ports import Port, State
-from amt_export.modules.representation.stage import FORGOTTEN, STEADY, ChannelStage
+from amt_export.modules.representation.stage import STEADY, TAIL, ChannelStage
 from amt_export.numerics.blocks import to_blocks
 from amt_export.numerics.toeplitz import toeplitz
 from amt_export.recurrence.linear_filter import LinearFilter
@@ -30,7 +30,7 @@ ATTENUATION = 0.5**0.5
 
 
 class ModulationFilterbank(ChannelStage):
-    """How fast, and how strongly, each channel's adapted signal is modulated.
+    """Modulation filterbank on the adapted signal of each channel.
 
     Filter 0 is a low-pass at 2.5 Hz. Those at 5 and 10 Hz, 5 Hz wide, give a signal; those above, with Q = 2,
     give its Hilbert envelope. All share one set of states: the filters are written as partial fractions over
@@ -166,10 +166,10 @@ class ModulationFilterbank(ChannelStage):
         system = self.system()
         first = StateSpace(system.A[:1], system.b[:1], system.c[:1], system.d[:1])
         self.scan = LinearFilter(first, self.block, self.like, self.blocks)
-        observed, _, _ = krylov_products(system, self.block)
+        state_to_output, _, _ = krylov_products(system, self.block)
         taps = toeplitz(impulse_response(system, self.block)[:, :, None, None])
         # From the samples of a block and the states before it to the outputs of each filter.
-        weights = torch.cat([taps, observed.transpose(1, 2)], dim=1)
+        weights = torch.cat([taps, state_to_output.transpose(1, 2)], dim=1)
         self.set_table("mfc", torch.tensor(self.centres, dtype=torch.float64))
         self.set_table("slow_weights", weights[: self.slow])
         self.set_table("real_weights", weights[self.slow : self.count])
@@ -184,7 +184,7 @@ class ModulationFilterbank(ChannelStage):
         self.set_table("present", (mask.T * gain[:, None])[:, :, None])
 
     def centre_frequencies(self) -> list[float]:
-        """Of the channels, in Hz."""
+        """Centre frequencies of the channels in Hz."""
         return self.fc
 
     def modulation_filters(self) -> tuple[list[float], list[int]]:
@@ -196,7 +196,7 @@ class ModulationFilterbank(ChannelStage):
         return [self.like.new_zeros([batch, channels, 1, self.scan.size])]
 
     def step(self, audio: Tensor, states: List[Tensor]) -> Tuple[List[Tensor], List[Tensor]]:
-        """Go on by one block; see `AuditoryModule.step`."""
+        """Process one block; see `AuditoryModule.step`."""
         if audio.shape[1] != self.mask.shape[0]:
             raise ValueError(
                 "signal has {} channels; {} are needed".format(audio.shape[1], self.mask.shape[0])
@@ -219,7 +219,7 @@ class ModulationFilterbank(ChannelStage):
 
     def warm_up(self) -> int:
         """Samples of memory."""
-        return settling_time(self.system(), FORGOTTEN)
+        return settling_time(self.system(), TAIL)
 
     def extra_repr(self) -> str:
         """Key parameters, as torch prints them."""

@@ -1,6 +1,6 @@
 """CASP, the computational auditory signal processing and perception model, as one graph."""
 
-from typing import ClassVar, Final, List, Self, Tuple
+from typing import ClassVar, Final, List, Tuple
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ from amt_export.design.casp import minimum_potentials
 from amt_export.manifest.ports import Port, State
 from amt_export.modules.centred import END, samples_beyond
 from amt_export.modules.front_ends.casp import CASPFrontEnd
+from amt_export.modules.front_ends.framing import StageFrames
 from amt_export.modules.reference import AMT
 from amt_export.modules.representation.adaptation import AdaptationLoops
 from amt_export.modules.representation.casp_hair_cell import CASPHairCell
@@ -31,7 +32,7 @@ ENVELOPE_GAIN = 10.0**2.5
 FACTOR = 4
 
 
-class Paulick2024(CASPFrontEnd):
+class Paulick2024(StageFrames, CASPFrontEnd):
     """From sound pressure to the internal representation that CASP decides on.
 
     Outer ear, middle ear, basilar membrane (`CASPFrontEnd`), inner hair cell, adaptation loops, decimation by 4
@@ -76,9 +77,9 @@ class Paulick2024(CASPFrontEnd):
 
     Notes
     -----
-    A stream gives each frame 40 samples, 10 frames, after its place: so long is half the filter before the
-    decimation. That filter takes the adapted signal to be 0 behind the end; the loops would answer silence with
-    something else. A stream is told where the end is by one of its states.
+    A stream returns each frame 40 samples, 10 frames, after its position: that is half the length of the filter
+    before the decimation. That filter takes the adapted signal to be 0 after the end, where the adaptation
+    loops would answer silence with something else. One of the stream's states says where the end is.
 
     References
     ----------
@@ -108,6 +109,8 @@ class Paulick2024(CASPFrontEnd):
         *ModulationFilterbank.states,
         END,
     )
+    stages = ("ears", "drnl", "hair_cell", "adaptation", "decimation", "modulation")
+    decimated: ClassVar[dict[str, int]] = {"modulation": FACTOR}
 
     # The loops lift what is faint most of all: rounding of the filterbank far from a loud tone is 1e-4 of the
     # peak.
@@ -134,7 +137,7 @@ class Paulick2024(CASPFrontEnd):
         self.squared = model == JEPSEN
         self.envelope_gain = ENVELOPE_GAIN  # TorchScript reads no globals
         self.given_sweeps = sweeps is not None
-        centres = torch.tensor(self.centre_frequencies(), dtype=torch.float64)
+        centres = torch.tensor(self.drnl.centre_frequencies(), dtype=torch.float64)
         if self.squared:
             self.hair_cell: DauHairCell | CASPHairCell = DauHairCell(fs, order=2, dtype=dtype)
             self.adaptation = AdaptationLoops(fs, tau=DAU_TAU, sweeps=sweeps, dtype=dtype)
@@ -178,7 +181,7 @@ class Paulick2024(CASPFrontEnd):
         return representation
 
     def enveloped(self, potential: Tensor) -> Tensor:
-        """What enters the adaptation loops: the potential as it is, or the squared envelope of 2008."""
+        """Input of the adaptation loops: the potential, or the squared envelope of 2008."""
         if self.squared:
             envelope = self.envelope_gain * potential
             return envelope * envelope
@@ -186,42 +189,22 @@ class Paulick2024(CASPFrontEnd):
 
     def initial_states(self, batch: int) -> List[Tensor]:
         """States of silence."""
-        return (
-            self.ears.initial_states(batch)
-            + self.drnl.initial_states(batch)
-            + self.hair_cell.initial_states(batch)
-            + self.adaptation.initial_states(batch)
-            + self.decimation.initial_states(batch)
-            + self.modulation.initial_states(batch)
-            + [self.decimation.like.new_zeros([batch, 1])]
-        )
+        return [*super().initial_states(batch), self.decimation.like.new_zeros([batch, 1])]
 
     def step(self, audio: Tensor, states: List[Tensor]) -> Tuple[List[Tensor], List[Tensor]]:
-        """Go on by one block; its frames are 10 late. See `AuditoryModule.step`."""
+        """Process one block; its frames are 10 late. See `AuditoryModule.step`."""
         stapes, ears = self.ears.step(audio, states[:1])
         velocity, drnl = self.drnl.step(stapes[0], states[1:4])
         potential, hair_cell = self.hair_cell.step(velocity[0], states[4:5])
         adapted, adaptation = self.adaptation.step(self.enveloped(potential[0]), states[5:6])
         beyond, block = states[8], audio.shape[-1]
-        # 1 for the samples of the signal, 0 for those behind its end
+        # 1 for the samples of the signal, 0 for those after its end
         place = torch.arange(block, dtype=beyond.dtype, device=beyond.device)
         inside = torch.clamp(block - beyond - place, 0.0, 1.0).unsqueeze(1)
         decimated, decimation = self.decimation.step(adapted[0] * inside, states[6:7])
         outputs, modulation = self.modulation.step(decimated[0], states[7:8])
         after = [samples_beyond(beyond, block)]
         return outputs, ears + drnl + hair_cell + adaptation + decimation + modulation + after
-
-    def freeze(self, samples: int | None = None, stream: int | None = None) -> Self:
-        """A copy with the current values baked in."""
-        static = super().freeze(samples, stream)
-        frames = None if samples is None else samples // FACTOR
-        static.hair_cell = self.hair_cell.freeze(samples, stream)
-        static.adaptation = self.adaptation.freeze(samples, stream)
-        static.decimation = self.decimation.freeze(samples, stream)
-        static.modulation = self.modulation.freeze(
-            frames, None if stream is None else stream // FACTOR
-        )
-        return static
 
     def prepare_for_stream(self, block: int) -> None:
         """Blocks are whole frames, which the DRNL takes.
@@ -236,36 +219,6 @@ class Paulick2024(CASPFrontEnd):
             stage.prepare_for_stream(block)
         self.modulation.prepare_for_stream(block // FACTOR)
 
-    def hop(self) -> int:
-        """Samples from one frame to the next."""
-        return self.decimation.hop()
-
-    def frame_length(self) -> int:
+    def framing_stage(self) -> Decimation:
         """A frame for every four samples."""
-        return self.decimation.frame_length()
-
-    def lead_frames(self) -> int:
-        """Frames that a stream gives before the signal's first."""
-        return self.decimation.lead_frames()
-
-    def latency(self) -> int:
-        """Half the filter before the decimation."""
-        return self.decimation.latency()
-
-    def look_ahead(self) -> int:
-        """Half the filter before the decimation."""
-        return self.decimation.look_ahead()
-
-    def modulation_filters(self) -> tuple[list[float], list[int]]:
-        """Centre frequencies in Hz, and how many of them each channel has."""
-        return self.modulation.modulation_filters()
-
-    def warm_up(self) -> int:
-        """Samples of memory of all parts in a row."""
-        parts = (self.hair_cell, self.adaptation, self.decimation)
-        before = sum(part.warm_up() for part in parts)
-        return super().warm_up() + before + FACTOR * self.modulation.warm_up()
-
-    def extra_repr(self) -> str:
-        """Key parameters, as torch prints them."""
-        return f"fs={self.fs:g}, reference={self.reference!r}"
+        return self.decimation

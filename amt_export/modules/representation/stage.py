@@ -1,21 +1,22 @@
-"""What the stages behind the filterbank share."""
+"""Base class of the stages after the filterbank."""
 
 from typing import ClassVar, List
 
 import torch
 from torch import Tensor
 
-from amt_export.modules.base import AuditoryModule, as_batch, checked_dtype
+from amt_export.modules.base import as_batch, checked_dtype
+from amt_export.modules.constant import ConstantModule
 from amt_export.modules.filterbanks.centre_frequencies import checked_rate
 from amt_export.recurrence.block_length import BLOCK, stream_blocks, whole_blocks
 
 # Model units of a steady sound of 110 dB SPL, with room; what is above belongs to an onset.
 STEADY = 120.0
-# What is left of a linear stage's past behind the samples that are counted as its memory: far below rounding.
-FORGOTTEN = 1e-12
+# Share of a linear stage's past that is left after the samples of its memory: far below rounding.
+TAIL = 1e-12
 
 
-class ChannelStage(AuditoryModule):
+class ChannelStage(ConstantModule):
     """A stage that does the same to every channel: (B, F, T) in, T samples or frames of them out.
 
     Its numbers are constants, designed in float64 and cast once.
@@ -32,27 +33,20 @@ class ChannelStage(AuditoryModule):
     Attributes
     ----------
     channels : int
-        Channels that `initial_states` makes states for; whoever streams sets it.
+        Channels that `initial_states` makes states for, see `prepare_for_shape`.
     """
 
-    like: Tensor
     # Of a whole signal.
     shortest_block: ClassVar[int] = BLOCK
 
     def __init__(self, fs: float, dtype: torch.dtype, learnable: bool = False) -> None:
-        super().__init__()
+        super().__init__(dtype)
         if learnable:
             raise ValueError(f"learnable is True; {type(self).__name__} has nothing to be trained")
         self.fs = checked_rate(fs)
-        self.learnable = False
         self.dtype = checked_dtype(dtype, self)
         self.block, self.blocks = BLOCK, 0
         self.channels = 1
-        self.register_buffer("like", torch.zeros(1, dtype=dtype), persistent=False)
-
-    def set_table(self, name: str, value: Tensor) -> None:
-        """Keep a float64 table in the dtype of the computation; it is not saved."""
-        self.register_buffer(name, value.to(self.like), persistent=False)
 
     def forward(self, signal: Tensor) -> Tensor:
         """Process whole signals from rest.
@@ -76,16 +70,20 @@ class ChannelStage(AuditoryModule):
         """States before the first sample, for so many channels."""
         raise NotImplementedError
 
+    def prepare_for_shape(self, shape: tuple[int, ...]) -> None:
+        """Make `initial_states` for the channels of a signal (B, F, T)."""
+        self.channels = shape[1]
+
     def initial_states(self, batch: int) -> List[Tensor]:
         """States before the first sample, for `channels` channels."""
         return self.states_at_rest(batch, self.channels)
 
     def prepare_for_stream(self, block: int) -> None:
-        """The stage's own blocks divide the stream's."""
+        """Choose a block length that divides the stream's block."""
         self.block, self.blocks = stream_blocks(block)
 
     def prepare_for_length(self, samples: int | None) -> None:
-        """A block that divides the signal spares padding and cutting."""
+        """Choose a block length that divides `samples`, so nothing is padded."""
         if samples is not None:
             self.block, self.blocks = whole_blocks(samples, self.shortest_block)
 

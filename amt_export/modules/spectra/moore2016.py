@@ -114,11 +114,11 @@ class Moore2016Spectrum(SegmentedModule):
     freq_limits: Tensor
     threshold_max_minus: Tensor
     threshold_absolute: Tensor
-    places: Tensor
+    source_columns: Tensor
     below_maximum: Tensor
-    numbers: Tensor
+    bin_numbers: Tensor
     frequencies: Tensor
-    least: Tensor
+    added_intensity: Tensor
     all_windows: Tensor
 
     def __init__(
@@ -177,22 +177,24 @@ class Moore2016Spectrum(SegmentedModule):
         self.slots = max(self.components, len(self.served_bins))
         self.columns = 1 + max(self.slots, *self.served_bins)
         # Where each column of `intensities` comes from: 0 is an empty column.
-        places = torch.zeros(self.columns, dtype=torch.long, device=like.device)
-        places[bins] = torch.arange(1, len(bins) + 1, device=like.device)
-        places[0] = 0
-        # With the limits of the model the windows' bins follow one another, behind the first two columns.
-        self.empty = self.columns - len(bins)
-        ascending = torch.arange(self.empty, self.columns, device=like.device)
-        self.in_order = bool(torch.equal(bins, ascending))
+        source_columns = torch.zeros(self.columns, dtype=torch.long, device=like.device)
+        source_columns[bins] = torch.arange(1, len(bins) + 1, device=like.device)
+        source_columns[0] = 0
+        # With the limits of the model the windows' bins are contiguous, after the first two columns.
+        self.first_bin = self.columns - len(bins)
+        ascending = torch.arange(self.first_bin, self.columns, device=like.device)
+        self.contiguous_bins = bool(torch.equal(bins, ascending))
         below = unrounded(self.threshold_max_minus, self._designed["threshold_max_minus"])
-        least = torch.full((ALL_BINS,), self.least_intensity, dtype=like.dtype, device=like.device)
-        least[0] = 1.0  # column 0 is no component: 0 dB
-        self.set_buffer("places", places)
-        self.set_buffer("least", least)
+        added = torch.full((ALL_BINS,), self.least_intensity, dtype=like.dtype, device=like.device)
+        added[0] = 1.0  # column 0 is no component: 0 dB
+        self.set_buffer("source_columns", source_columns)
+        self.set_buffer("added_intensity", added)
         self.set_buffer("below_maximum", torch.exp(-below / DB_PER_NEPER).to(like.dtype))
         frequencies = torch.arange(ALL_BINS, dtype=torch.float64) * design.BIN_WIDTH
         self.set_buffer("frequencies", frequencies.to(like))
-        self.set_buffer("numbers", torch.arange(ALL_BINS, dtype=torch.int32, device=like.device))
+        self.set_buffer(
+            "bin_numbers", torch.arange(ALL_BINS, dtype=torch.int32, device=like.device)
+        )
         self.set_buffer("all_windows", analysis.windows.to(like.dtype))
 
     def set_buffer(self, name: str, value: Tensor) -> None:
@@ -219,11 +221,11 @@ class Moore2016Spectrum(SegmentedModule):
         total = pieces[0].sum(2, keepdim=True)
         for i in range(1, len(pieces)):
             total = total + pieces[i].sum(2, keepdim=True)
-        nothing = total - total  # or NaN
-        if self.in_order:
-            return torch.cat([nothing] * self.empty + pieces, dim=2)
-        joined = torch.cat([nothing] + pieces, dim=2)  # noqa: RUF005  (TorchScript)
-        return joined.index_select(2, self.places)
+        empty = total - total  # zeros, or NaN in a frame that is not finite
+        if self.contiguous_bins:
+            return torch.cat([empty] * self.first_bin + pieces, dim=2)
+        joined = torch.cat([empty] + pieces, dim=2)  # noqa: RUF005  (TorchScript)
+        return joined.index_select(2, self.source_columns)
 
     def selected_intensities(self, ear: Tensor, frames: int) -> Tensor:
         """The same by FFT, for limits that may have changed; not for export."""
@@ -259,28 +261,28 @@ class Moore2016Spectrum(SegmentedModule):
         return torch.clamp(loudest, min=self.least_maximum) * below
 
     def relevance(self, intensity: Tensor) -> Tensor:
-        """What is loud enough in its frame, bool of the same shape; nothing in one that is not finite."""
+        """Whether each bin is loud enough in its frame, bool of the same shape; False in frames with NaN."""
         return intensity > self.threshold(intensity) + intensity[:, :, :1]
 
     def packed(self, intensity: Tensor) -> Tuple[Tensor, Tensor]:
         """Frequencies and levels (B, S, 958) of the relevant components among (B, S, K)."""
         columns = intensity.shape[2]
         # No window serves the first columns, so they are never relevant.
-        first = self.empty if self.in_order and not self.learnable else 1
+        first = self.first_bin if self.contiguous_bins and not self.learnable else 1
         relevant = self.relevance(intensity)[:, :, first:]
-        numbers = self.numbers[first:columns]
+        numbers = self.bin_numbers[first:columns]
         if self.learnable:
             slots = max(self.components, int((self.serving_windows() >= 0).sum()))
             bins = pack(relevant, numbers, columns - 1)[:, :, :slots]
         else:
             bins = pack(relevant, numbers, self.slots)
-        level = self.db_per_neper * torch.log(intensity + self.least[:columns])
-        places = bins.to(torch.long)
+        level = self.db_per_neper * torch.log(intensity + self.added_intensity[:columns])
+        indices = bins.to(torch.long)
         # Looked up, because the converter to float16 cannot handle a cast from integers. In as many rows as
         # levels, because the whole model takes a third longer in ONNX Runtime with a table of one row. The
         # zeros look computed: see `pack`.
         freqs = torch.full_like(level, 0.0) + self.frequencies[:columns]
-        return torch.gather(freqs, 2, places), torch.gather(level, 2, places)
+        return torch.gather(freqs, 2, indices), torch.gather(level, 2, indices)
 
     def forward(self, audio: Tensor) -> Tuple[Tensor, Tensor, Tensor, Tensor]:
         """Spectrum of both ears.
@@ -292,7 +294,7 @@ class Moore2016Spectrum(SegmentedModule):
         Returns
         -------
         freqs_left, levels_left, freqs_right, levels_right : Tensor [shape=(B, S, 958) or (S, 958)]
-            Hz and dB SPL; zeros behind the last component. All levels of a frame that is not
+            Hz and dB SPL; zeros after the last component. All levels of a frame that is not
             finite are NaN.
 
         Raises
@@ -300,7 +302,7 @@ class Moore2016Spectrum(SegmentedModule):
         ValueError
             For audio that is not stereo, or shorter than one frame.
         """
-        signal = as_batch(audio, 3, self.least, "audio")
+        signal = as_batch(audio, 3, self.added_intensity, "audio")
         if signal.shape[1] != 2:
             raise ValueError(f"audio has {signal.shape[1]} channels; 2 are needed")
         found = self.stream_frames(signal, 0)
@@ -319,7 +321,7 @@ class Moore2016Spectrum(SegmentedModule):
     def near_threshold(self, *inputs: Tensor) -> Tensor:
         """Frames (B, S) with a component within `NEAR_DB` of the relevance threshold, in either ear."""
         (audio,) = inputs
-        intensity = self.intensities(merge_ears(audio.to(self.least.dtype)))
+        intensity = self.intensities(merge_ears(audio.to(self.added_intensity.dtype)))
         excess = intensity / self.threshold(intensity)
         margin = 10.0 ** (NEAR_DB / 10.0)
         left, right = split_ears(((excess > 1.0 / margin) & (excess < margin)).any(2))

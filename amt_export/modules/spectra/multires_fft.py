@@ -145,7 +145,7 @@ class MultiResolutionFFT(CentredModule):
             band.register_buffer("weight", weight, persistent=False)
             band.samples = self.samples
             tables += [table, table]  # for Re^2 and Im^2
-        # Most of it is zeros, which Core ML files store (1 MB). Gathering the two bins of each frequency instead
+        # Most of it is zeros, which Core ML files store (1 MB). Gathering two bins for each frequency instead
         # takes ONNX Runtime three times as long as this product (580 and 180 us for 32 frames).
         reading = torch.cat(tables).to(like.dtype)
         self.register_buffer("reading", reading, persistent=False)
@@ -156,7 +156,7 @@ class MultiResolutionFFT(CentredModule):
         self.register_buffer("room", room, persistent=False)
 
     def positions(self) -> Tuple[Tensor, Tensor]:
-        """What `read_positions` says for the current thresholds."""
+        """Result of `read_positions` for the current thresholds."""
         thresholds = unrounded(self.freq_thresholds, self._designed["freq_thresholds"])
         return read_positions(thresholds, self.window_lengths, float(self.fs), self.is_aligned)
 
@@ -230,7 +230,7 @@ class MultiResolutionFFT(CentredModule):
         return psd, self.freqs
 
     def get_window_selection_map(self) -> tuple[Tensor, Tensor]:
-        """Which window serves each frequency.
+        """Window that serves each frequency.
 
         Returns
         -------
@@ -309,7 +309,7 @@ class MultiResolutionFFT(CentredModule):
         return 0
 
     def look_ahead(self) -> int:
-        """Samples behind the centre of a frame that reach into it: half a window."""
+        """Samples after the centre of a frame that reach into it: half a window."""
         reach = [self.reference_hop // 2 + length // 2 for length in self.window_lengths[1:]]
         return max([self.longest // 2, *reach])
 

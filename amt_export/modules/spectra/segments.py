@@ -62,5 +62,5 @@ class SegmentedModule(FramedModule):
         return self.lead_frames() * self.hop_length
 
     def latency(self) -> int:
-        """What follows the place of a frame, in whole hops."""
+        """Samples after a frame's position that the stream needs: whole hops."""
         return super().lead_frames() * self.hop_length

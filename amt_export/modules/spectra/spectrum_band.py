@@ -72,8 +72,8 @@ class SpectrumBand(nn.Module):
 
     def forward(
         self,
-        ahead: List[Tensor],
-        behind: List[Tensor],
+        spans: List[Tensor],
+        reversed_spans: List[Tensor],
         slow: Tensor,
         slow_rest: Tensor,
         frames: int,
@@ -82,7 +82,7 @@ class SpectrumBand(nn.Module):
 
         Parameters
         ----------
-        ahead, behind : list of Tensor [shape=(B, positions, BLOCK << i)]
+        spans, reversed_spans : list of Tensor [shape=(B, positions, BLOCK << i)]
             The samples that start with each block, and the same read backwards.
         slow, slow_rest : Tensor [shape=(B, positions, r)]
             STRETCH samples in terms of `stretch_basis`, with `split` as the sum of the two.
@@ -100,11 +100,11 @@ class SpectrumBand(nn.Module):
             return self.power(self.joined(main, frames) + self.joined(small, frames))
         middle = self.first + (1 << self.level)
         last = (frames - 1) * self.hop_blocks + 1
-        later = ahead[self.level][:, middle : middle + last : self.hop_blocks]
+        later = spans[self.level][:, middle : middle + last : self.hop_blocks]
         if self.asymmetric:
-            earlier = ahead[self.level][:, self.first : self.first + last : self.hop_blocks]
+            earlier = spans[self.level][:, self.first : self.first + last : self.hop_blocks]
             return self.power(torch.cat([earlier, later], dim=2) @ self.columns)
-        earlier = behind[self.level][:, self.first : self.first + last : self.hop_blocks]
+        earlier = reversed_spans[self.level][:, self.first : self.first + last : self.hop_blocks]
         real, imaginary = (later + earlier) @ self.even, (later - earlier) @ self.odd
         power: Tensor = real * real + imaginary * imaginary
         return power

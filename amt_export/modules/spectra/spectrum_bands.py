@@ -70,21 +70,23 @@ class SpectrumBands(nn.Module):
         blocks = ear.shape[1] // self.block
         samples = ear[:, : blocks * self.block].reshape(ear.shape[0], blocks, self.block)
         # What starts with each block, doubled each time; and the same read backwards.
-        ahead: List[Tensor] = [samples]
-        behind: List[Tensor] = [samples.flip(2)]
+        spans: List[Tensor] = [samples]
+        reversed_spans: List[Tensor] = [samples.flip(2)]
         for i in range(self.doublings):
             one = 1 << i
-            ahead.append(torch.cat([ahead[i][:, :-one], ahead[i][:, one:]], dim=2))
+            spans.append(torch.cat([spans[i][:, :-one], spans[i][:, one:]], dim=2))
             if i + 1 < self.doublings:
-                behind.append(torch.cat([behind[i][:, one:], behind[i][:, :-one]], dim=2))
+                reversed_spans.append(
+                    torch.cat([reversed_spans[i][:, one:], reversed_spans[i][:, :-one]], dim=2)
+                )
         if self.split:
-            head, rest = split_rows(ahead[self.doublings])
+            head, rest = split_rows(spans[self.doublings])
             slow, slow_rest = split_product(head, rest, self.basis, self.rest)
         else:
-            slow = ahead[self.doublings] @ self.basis
+            slow = spans[self.doublings] @ self.basis
             slow_rest = slow
         intensities: List[Tensor] = []
         for band in self.bands:
-            intensity = band(ahead, behind, slow, slow_rest, frames)
+            intensity = band(spans, reversed_spans, slow, slow_rest, frames)
             intensities.append(intensity)
         return intensities

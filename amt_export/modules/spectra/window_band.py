@@ -16,7 +16,7 @@ class WindowBand(nn.Module):
 
     Buffers: columns (hop, parts * 2 * bins) and rest of the same shape, which is what
     `columns` lack of float64; window (w,); index (S * r,) and weight (S, r, 1) of
-    the frames behind each reference frame, for one length of the signal.
+    the frames after each reference frame, for one length of the signal.
     """
 
     columns: Tensor
@@ -122,6 +122,6 @@ class WindowBand(nn.Module):
         return (power * weight).sum(2)
 
     def overhang(self) -> int:
-        """Samples behind the last reference frame's hop that `centred` reads."""
+        """Samples after the last reference frame's hop that `centred` reads."""
         share = self.reference_hop // self.hop
         return (self.parts - 1 - share // 2) * self.hop - self.length // 2

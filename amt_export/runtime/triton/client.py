@@ -133,13 +133,13 @@ class TritonBackend:
         return answer
 
     def _end_sequences(self, like: Mapping[str, Array]) -> None:
-        """Give back the places of streams that are over; the server learns of it with one more block."""
+        """Give back the places of streams that are over; the server learns of it from one more block."""
         assert self._sequences is not None  # noqa: S101
         silence = {name: np.zeros_like(like[name]) for name in self._inputs}
         while (identity := self._sequences.over()) is not None:
             try:
                 self._infer(silence, sequence_id=identity, sequence_end=True)
-            except BackendError:  # the server has forgotten it already
+            except BackendError:  # the server has dropped it already
                 continue
 
     def _infer(self, inputs: Mapping[str, Array], **sequence: Any) -> dict[str, Array]:
@@ -186,7 +186,7 @@ class _Sequences:
             if self._blocks.get(identity) != blocks:
                 raise StreamError(
                     "the states of this stream are on the server, which has gone on without it: a copied or "
-                    "saved stream cannot go on; serve the model with --stateless for that"
+                    "saved stream cannot continue; serve the model with --stateless for that"
                 )
             return identity, False
 

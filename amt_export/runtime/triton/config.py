@@ -21,7 +21,7 @@ TYPES = {"float32": "FP32", "float64": "FP64", "int64": "INT64", "int32": "INT32
 """Triton's names of dtypes; TYPE_FP32 in a configuration."""
 
 STREAM_SUFFIX = "_stream"
-"""Behind the model's name: the name under which its streaming form is served."""
+"""Follows the model's name in the name under which its streaming form is served."""
 
 OF_THE_CLIENT = frozenset({f"state_{ELAPSED}", f"state_{BEYOND_END}"})
 """States that a client writes: where its signal begins and ends, which no server can know."""
@@ -32,7 +32,7 @@ MOST_ROWS = 32
 
 @dataclass(frozen=True)
 class RepositoryOptions:
-    """How models are served.
+    """Settings with which models are served.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class RepositoryOptions:
     instances : int
         Copies of each model, each on a thread of its own.
     idle : float
-        s without a block after which a sequence is forgotten and its place is free.
+        s without a block after which the server drops a sequence and its place is free.
     stateless : bool
         States among inputs and outputs of streaming forms: the client keeps them, and any replica may answer.
     python_backend : bool

@@ -1,4 +1,4 @@
-"""Where an artifact first departs from eager torch: intermediate values against intermediate values."""
+"""Search for the first operator of an artifact that differs from eager torch, by intermediate values."""
 
 from amt_export.verify.divergence.search import Divergence, Step, diverge
 from amt_export.verify.divergence.subject import Subject, subject_of

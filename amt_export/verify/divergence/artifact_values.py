@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from amt_export.coreml_interpreter import Interpreter
-from amt_export.errors import ArtifactError, require
+from amt_export.errors import ArtifactError, first_line, require
 from amt_export.manifest.onnx_file import refuse_external_data
 
 Array = npt.NDArray[Any]
@@ -56,7 +56,9 @@ class OnnxValues:
                 model.SerializeToString(), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # protobuf's and the runtime's own kinds
-            raise ArtifactError(f"{path}: cannot be run node by node ({_reason(error)})") from error
+            raise ArtifactError(
+                f"{path}: cannot be run node by node ({first_line(error)})"
+            ) from error
 
     def run(self, inputs: Mapping[str, Array], wanted: set[str]) -> dict[str, Array]:
         """See `ArtifactValues.run`."""
@@ -65,7 +67,7 @@ class OnnxValues:
         try:
             found = self._session.run(names, feeds) if names else []
         except Exception as error:  # the runtime's own kinds
-            raise ArtifactError(f"{self._path}: does not run ({_reason(error)})") from error
+            raise ArtifactError(f"{self._path}: does not run ({first_line(error)})") from error
         return dict(zip(names, found, strict=True))
 
 
@@ -95,11 +97,6 @@ class CoreMLValues:
 
         self._interpreter.run(inputs, observe)
         return kept
-
-
-def _reason(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
 
 
 VALUES: dict[str, Callable[[Path], ArtifactValues]] = {"onnx": OnnxValues, "coreml": CoreMLValues}

@@ -99,7 +99,7 @@ def diverge(
     signal : str
         One of the suite.
     progress : callable, optional
-        Told what is being done and the share that is done.
+        Called with what is being done and the share that is done.
 
     Raises
     ------
@@ -121,11 +121,16 @@ def diverge(
         progress(f"{subject.name}: comparing values", number / len(chunks))
         answers = [side.run(inputs, names) for side in (artifact, eager, truth)]
         for name in (name for name in shared if name in names):
-            found, expected, exact = (answer.get(name) for answer in answers)
-            if found is None or expected is None or exact is None or found.size != expected.size:
+            found, expected, reference = (answer.get(name) for answer in answers)
+            if (
+                found is None
+                or expected is None
+                or reference is None
+                or found.size != expected.size
+            ):
                 continue  # another value by the same name
             error = _difference(found, expected, subject.ports.get(name))
-            rounding = relative(expected, exact)
+            rounding = relative(expected, reference)
             explained = OWN_ROUNDING * rounding if rounding < MOST_ROUNDING else 0.0
             beyond = not error <= max(subject.tolerance, explained)
             steps.append(Step(name, producers[name].op, targets[name], error, rounding, beyond))
@@ -210,7 +215,7 @@ def _reaching_outputs(
 def _upstream(
     name: str, graph: Graph, producers: Mapping[str, Node], compared: Collection[str]
 ) -> Iterator[str]:
-    """Operators behind a value as far as the last values that were compared, and those values."""
+    """Operators that a value depends on, back to the last values that were compared, and those values."""
     waiting, seen = [name], {name}
     while waiting:
         node = producers[waiting.pop(0)]

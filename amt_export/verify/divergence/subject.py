@@ -1,4 +1,4 @@
-"""What is compared: the graph of a model, and an artifact of it, built for the purpose or published."""
+"""The two sides of a comparison: the graph of a model, and an artifact of it, built for it or published."""
 
 from __future__ import annotations
 
@@ -197,7 +197,7 @@ def _loudest_block(
 
 
 def _tolerance(spec: ModelSpec, ports: Iterable[Port], format: str) -> float:
-    """Of linear quantities, which is what most inner values are, also those behind levels."""
+    """Tolerance of linear quantities: most inner values are linear, also in a model of levels."""
     if any(port.kind == "db" for port in ports):
         return spec.parity_db[format] * DECIBEL
     return spec.parity[format]

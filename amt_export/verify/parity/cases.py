@@ -31,7 +31,7 @@ from amt_export.verify.parity.stages import rate_of, stage_inputs
 
 # Amplitude 1 of a "full scale" input is 93.98 dB SPL as the RMS of a sine (Moore 2016's db_max).
 FULL_SCALE_PASCAL = 2.0**0.5 * REFERENCE_PRESSURE * 10.0 ** (93.98 / 20.0)
-# From pascals at a sampling rate to the unit of the input. A velocity is that of the stapes behind both ears.
+# From pascals at a sampling rate to the unit of the input. A velocity is that of the stapes after both ears.
 UNITS: dict[str, Callable[[Array, float], Array]] = {
     "Pa": lambda pressure, _fs: pressure,
     "m/s": stapes_velocity,
@@ -117,7 +117,7 @@ def _stage_audio(
 ) -> dict[str, npt.NDArray[np.float64]]:
     """Audio from which the preceding stage makes this many frames."""
     if isinstance(module, Moore2016ExcitationPattern):
-        # 32 samples a frame at 32 kHz, behind the first 2048
+        # 32 samples a frame at 32 kHz, after the first 2048
         return audio_cases((batch, 2, 2048 + 32 * frames), 32000.0, "full scale")
     # 1024 samples a frame; the centred first one needs more than half a window of 2048.
     return audio_cases((batch, max(1024 * (frames - 1), 0) + 1023), module.fs, "Pa")

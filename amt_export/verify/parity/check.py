@@ -9,7 +9,7 @@ from pathlib import Path
 
 from amt_export.errors import ArtifactError, BackendError, MissingDependencyError, require
 from amt_export.manifest import FileEntry, Manifest, ParityRow, load_manifest, verify_files
-from amt_export.manifest.ports import courses
+from amt_export.manifest.ports import stream_outputs
 from amt_export.manifest.safe_files import check_unpacked
 from amt_export.verify.parity.compare import Case, failing, parity_error
 from amt_export.verify.parity.interface import check_artifact
@@ -100,7 +100,7 @@ def check_folder(
     folder : Path
         What `amt-export build` published.
     progress : callable, optional
-        Told what is being done and the share that is done.
+        Called with what is being done and the share that is done.
     vectors_only : bool, optional
         Leave eager torch out even where torch is installed.
 
@@ -142,7 +142,7 @@ def check_folder(
             check_artifact(folder, manifest, entry)
             streams = entry.form == "stream"
             known = whole_as_stream(manifest, cases) if streams else cases
-            ports = courses(manifest.outputs) if streams else manifest.outputs
+            ports = stream_outputs(manifest.outputs) if streams else manifest.outputs
             if cases:
                 expected = Expected(known, ports, with_dtype)
                 vectors += prove(folder, manifest, entry, expected).rows

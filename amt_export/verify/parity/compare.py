@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from amt_export.errors import ParityError
 from amt_export.manifest import BEYOND, ParityRow
+from amt_export.manifest.phrases import UNITS
 from amt_export.manifest.ports import Port
 from amt_export.verify.parity.metric import Array, by_channel
 
@@ -17,9 +18,6 @@ from amt_export.verify.parity.metric import Array, by_channel
 # 7 % at 20 dB SPL, and 0 for louder noise. A few frames may be left out of short signals, whose shares vary:
 # 6 of 20 at 1e-8 Pa.
 MOST_LEFT_OUT, FEW_FRAMES = 0.25, 2
-
-# Behind a difference, by its kind. Model units are the only absolute ones so far.
-UNITS = {"db": " dB", "absolute": " MU"}
 
 Arrays = dict[str, npt.NDArray[np.floating]]
 Runner = Callable[[Mapping[str, npt.NDArray[np.floating]]], Mapping[str, npt.NDArray[np.floating]]]

@@ -19,7 +19,7 @@ from amt_export.verify.parity.compare import Runner, Variant
 from amt_export.verify.parity.coreml_interface import check_interface
 from amt_export.verify.parity.program_archive import checked_archive
 from amt_export.verify.parity.script_archive import check_script
-from amt_export.verify.parity.settings import CPU, DEFAULT, OPTIONS, Setup, providers
+from amt_export.verify.parity.settings import CPU, DEFAULT, OPTIONS, OrtSettings, providers
 from amt_export.verify.parity.streaming import streamed
 
 # Where each format runs first; "torch" is torch on the CPU.
@@ -32,7 +32,7 @@ FIRST = {
 CUDA = "cuda"
 
 
-def places(entry: FileEntry) -> tuple[tuple[str, ...], tuple[Skip, ...]]:
+def providers_for(entry: FileEntry) -> tuple[tuple[str, ...], tuple[Skip, ...]]:
     """Providers to measure a file on, the usual one first, and those that are not available.
 
     Raises
@@ -51,7 +51,7 @@ def open_artifact(
     manifest: Manifest,
     entry: FileEntry,
     provider: str | None = None,
-    setup: Setup = DEFAULT,
+    ort_settings: OrtSettings = DEFAULT,
 ) -> tuple[Runner, Variant]:
     """A runner for one file, and its name in the table. The runner of a stream takes whole signals.
 
@@ -63,8 +63,8 @@ def open_artifact(
     manifest : Manifest
     entry : FileEntry
     provider : str, optional
-        One of `places(entry)`; by default the first.
-    setup : Setup, optional
+        One of `providers_for(entry)`; by default the first.
+    ort_settings : OrtSettings, optional
         Of ONNX Runtime.
 
     Raises
@@ -77,12 +77,14 @@ def open_artifact(
         If the runtime is not installed.
     """
     provider = FIRST[entry.format] if provider is None else provider
-    run, version = _open(folder / entry.path, manifest.of(entry.form), entry, provider, setup)
+    run, version = _open(
+        folder / entry.path, manifest.of(entry.form), entry, provider, ort_settings
+    )
     return (streamed(manifest, run) if entry.form == "stream" else run), version
 
 
 def _open(
-    path: Path, manifest: Manifest, entry: FileEntry, provider: str, setup: Setup
+    path: Path, manifest: Manifest, entry: FileEntry, provider: str, ort_settings: OrtSettings
 ) -> tuple[Runner, Variant]:
     """A runner with the inputs and outputs of one file."""
     version = Variant(entry.format, entry.form, provider)
@@ -97,7 +99,7 @@ def _open(
         return _exported_program(path, manifest), version
     options: dict[str, Any] = {}
     if entry.format == "onnx":
-        options = {"providers": [(provider, OPTIONS.get(provider, {}))], **setup.options}
+        options = {"providers": [(provider, OPTIONS.get(provider, {}))], **ort_settings.options}
     elif entry.format == "torchscript" and provider == CUDA:
         options = {"device": cuda_device()}
     if entry.format == "torchscript":

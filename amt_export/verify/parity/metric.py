@@ -120,7 +120,7 @@ def _decibels(gap: Array, expected: Array, port: Port) -> Array:
 
 
 def counted(levels: Array, port: Port) -> npt.NDArray[np.bool_]:
-    """Which cells of a level output are compared; see `difference`."""
+    """Cells of a level output that are compared; see `difference`."""
     axis = channel_axis(port)
     loudest = np.max(levels, axis=-1 if axis is None else axis, keepdims=True)
     within: npt.NDArray[np.bool_] = levels > loudest - RANGE_DB

@@ -11,7 +11,7 @@ from torch import nn
 from amt_export.export import FORMATS
 from amt_export.manifest import Manifest, ParityRow
 from amt_export.manifest.parity_row import BATCHES
-from amt_export.manifest.ports import courses
+from amt_export.manifest.ports import stream_outputs
 from amt_export.model_file import ModelSpec
 from amt_export.modules.base import AuditoryModule
 from amt_export.modules.forms import StreamForm
@@ -85,7 +85,7 @@ def prove_model(
         With the files that are in the folder.
     folder : Path
     progress : callable
-        Told what is being done, and the share that is done, from a half to one.
+        Called with what is being done and the share that is done, from a half to one.
     """
     ports = forms.frozen.output_ports
 
@@ -113,7 +113,7 @@ def prove_model(
     steps = len(manifest.files) + 1
     for step, entry in enumerate(manifest.files):
         progress(f"{spec.name}: checking {entry.format}", 0.5 + 0.5 * (1 + step) / (1 + steps))
-        outputs = courses(ports) if entry.form == "stream" else ports
+        outputs = stream_outputs(ports) if entry.form == "stream" else ports
         allowed = tolerance(entry.format)
         expected = Expected(cases[entry.form], outputs, allowed)
         found = prove(folder, manifest, entry, expected)
@@ -156,7 +156,7 @@ def _prove_eager_forms(
         def stream_answers() -> list[Case]:
             return stream_cases(manifest, stream, slightly_louder(cases["whole"]))
 
-        known, ports = whole_as_stream(manifest, reference), courses(ports)
+        known, ports = whole_as_stream(manifest, reference), stream_outputs(ports)
         variant = Variant("float64", "stream", "torch")
         found = prove_answers(cases["stream"], Expected(known, ports, tolerance), variant)
         if may_round:

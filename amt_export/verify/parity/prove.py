@@ -10,8 +10,8 @@ from amt_export.errors import AmtExportError, ArtifactError
 from amt_export.manifest import FileEntry, Manifest, ParityRow, Setting, Skip
 from amt_export.manifest.ports import Port
 from amt_export.verify.parity.compare import Case, Runner, Worst, finite, measure, rows_of
-from amt_export.verify.parity.load import open_artifact, places
-from amt_export.verify.parity.settings import DEFAULT, OTHERS, REDUCED_SIGNALS, Setup
+from amt_export.verify.parity.load import open_artifact, providers_for
+from amt_export.verify.parity.settings import DEFAULT, OTHERS, REDUCED_SIGNALS, OrtSettings
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Expected:
-    """What an artifact is compared with: cases, outputs, and the tolerance of each kind of output."""
+    """Expected results of an artifact: cases, outputs, and the tolerance of each kind of output."""
 
     cases: Sequence[Case]
     ports: Sequence[Port]
@@ -49,7 +49,7 @@ def prove(folder: Path, manifest: Manifest, entry: FileEntry, expected: Expected
     BackendError, MissingDependencyError
         If this machine cannot run the format at all.
     """
-    (usual, *others), skipped = places(entry)
+    (usual, *others), skipped = providers_for(entry)
     run, version = open_artifact(folder, manifest, entry, usual)
     worst = _measured(folder / entry.path, run, expected)
     rows = list(rows_of(worst, expected.ports, version, expected.tolerance))
@@ -90,14 +90,16 @@ def _in_all_settings(
     """Rows of the default settings, replaced by those of other settings where these are worse."""
     signals = tuple(case.signal for case in expected.cases)
     merged = [replace(row, settings=(_setting(DEFAULT, signals, row),)) for row in rows]
-    for setup in OTHERS:
-        few = [case for case in expected.cases if case.signal == REDUCED_SIGNALS[setup.threads]]
+    for ort_settings in OTHERS:
+        few = [
+            case for case in expected.cases if case.signal == REDUCED_SIGNALS[ort_settings.threads]
+        ]
         if not few:
             continue
-        run, version = open_artifact(folder, manifest, entry, setup=setup)
+        run, version = open_artifact(folder, manifest, entry, ort_settings=ort_settings)
         found = _measured(folder / entry.path, run, replace(expected, cases=few))
         merged = [
-            _merged(row, other, setup, tuple(case.signal for case in few))
+            _merged(row, other, ort_settings, tuple(case.signal for case in few))
             for row, other in zip(
                 merged, rows_of(found, expected.ports, version, expected.tolerance), strict=True
             )
@@ -105,19 +107,21 @@ def _in_all_settings(
     return merged
 
 
-def _merged(row: ParityRow, other: ParityRow, setup: Setup, signals: tuple[str, ...]) -> ParityRow:
+def _merged(
+    row: ParityRow, other: ParityRow, ort_settings: OrtSettings, signals: tuple[str, ...]
+) -> ParityRow:
     worse = other if (other.worst or 0.0) > (row.worst or 0.0) else row
     return replace(
         row,
         worst=worse.worst,
         signal=worse.signal,
         channel=worse.channel,
-        settings=(*row.settings, _setting(setup, signals, other)),
+        settings=(*row.settings, _setting(ort_settings, signals, other)),
     )
 
 
-def _setting(setup: Setup, signals: tuple[str, ...], row: ParityRow) -> Setting:
-    return Setting(setup.name, signals, finite(row.worst or 0.0), row.signal or "")
+def _setting(ort_settings: OrtSettings, signals: tuple[str, ...], row: ParityRow) -> Setting:
+    return Setting(ort_settings.name, signals, finite(row.worst or 0.0), row.signal or "")
 
 
 def worse(one: Evidence, other: Evidence) -> Evidence:

@@ -38,8 +38,8 @@ OPTIONS: dict[str, dict[str, str]] = {
 
 
 @dataclass(frozen=True)
-class Setup:
-    """How ONNX Runtime opens a file: level of optimization, and threads (0: as many as it likes)."""
+class OrtSettings:
+    """Settings of ONNX Runtime for one file: level of optimization, and threads (0: its own choice)."""
 
     optimization: str
     threads: int
@@ -60,12 +60,12 @@ class Setup:
         }
 
 
-DEFAULT = Setup("all", 0)
+DEFAULT = OrtSettings("all", 0)
 OTHERS = tuple(
-    setup
+    settings
     for level in ("all", "basic", "disabled")
     for threads in (0, 1)
-    if (setup := Setup(level, threads)) != DEFAULT
+    if (settings := OrtSettings(level, threads)) != DEFAULT
 )
 
 

@@ -136,7 +136,7 @@ def onsets(samples: int, fs: float) -> dict[str, Array]:
 
 
 def stapes_velocity(pressure: Array, fs: float) -> Array:
-    """Velocity of the stapes behind outer and middle ear: a physically possible input of a DRNL.
+    """Velocity of the stapes after outer and middle ear: a physically possible input of a DRNL.
 
     Without the outer ear's delay, so that a short signal is not all silence.
 

@@ -1,4 +1,4 @@
-"""Inputs of the stages behind a filterbank: what the stages before them make of the signal suite."""
+"""Inputs of the stages after a filterbank: what the stages before them make of the signal suite."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from amt_export.manifest import Manifest, Port
-from amt_export.manifest.ports import courses
+from amt_export.manifest.ports import stream_outputs
 from amt_export.runtime.axes import cut, time_axis
 from amt_export.runtime.stream import Stream
 from amt_export.runtime.windows import Framing
@@ -51,7 +51,7 @@ def streamed(manifest: Manifest, block: Runner) -> Runner:
         frames = comparable_frames(manifest, audio.shape[-1], heard)
         return {
             port.name: cut(_joined(first, last, port), port, frames.start, frames.stop)
-            for port in courses(manifest.outputs)
+            for port in stream_outputs(manifest.outputs)
         }
 
     return run
@@ -84,7 +84,7 @@ def whole_as_stream(manifest: Manifest, cases: Iterable[Case]) -> list[Case]:
     """Cases of whole signals as a stream can answer them."""
     samples = manifest.inputs[0].sized()[-1]
     frames = comparable_frames(manifest, samples, heard_samples(manifest.sampling_rate, samples))
-    ports = {port.name: port for port in courses(manifest.outputs)}
+    ports = {port.name: port for port in stream_outputs(manifest.outputs)}
 
     def known(outputs: Mapping[str, npt.NDArray[np.floating]]) -> Arrays:
         return {

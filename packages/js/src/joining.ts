@@ -3,7 +3,7 @@
 import { type NdArray, copyAlong, product, zeros } from "./arrays.js";
 import type { Session } from "./engine.js";
 import { ArtifactError, InputError } from "./errors.js";
-import { type Manifest, courses, sized, timeAxis } from "./manifest.js";
+import { type Manifest, streamOutputs, sized, timeAxis } from "./manifest.js";
 import { type Outputs, audioPort, firstRow, isTimed } from "./signals.js";
 import type { Stream } from "./stream.js";
 import { Framing, fillWindow, plan } from "./windows.js";
@@ -23,7 +23,7 @@ export async function joinWindows(session: Session, manifest: Manifest, signal: 
     throw new InputError(`audio: ${samples} samples; this model needs at least ${framing.shortest()}`);
   }
   const whole: Arrays = {};
-  for (const output of courses(manifest.outputs).filter(isTimed)) {
+  for (const output of streamOutputs(manifest.outputs).filter(isTimed)) {
     const [axis, size] = [timeAxis(output), sized(output.shape)];
     if (size[axis] !== framing.frames(length)) {
       throw new ArtifactError(
@@ -37,7 +37,7 @@ export async function joinWindows(session: Session, manifest: Manifest, signal: 
     const data = new Float32Array(product(dims)); // further rows of a fixed batch stay silent
     signal.forEach((ear, i) => fillWindow(data.subarray(i * length, (i + 1) * length), ear, window.start, framing));
     const answer = await session.run({ [port.name]: { data, dims } });
-    for (const output of courses(manifest.outputs)) {
+    for (const output of streamOutputs(manifest.outputs)) {
       const part = firstRow(answer[output.name], output);
       if (!isTimed(output)) whole[output.name] ??= part;
       else copyAlong(part, window.first, window.stop, whole[output.name], window.at, timeAxis(output));
@@ -76,7 +76,7 @@ export async function joinStream(manifest: Manifest, signal: readonly Float32Arr
   let at = 0;
   const take = (outputs: Outputs): void => {
     let taken = 0;
-    for (const port of courses(manifest.outputs)) {
+    for (const port of streamOutputs(manifest.outputs)) {
       const { data, dims } = outputs[port.name];
       const axis = timeAxis(port);
       if (axis < 0) {

@@ -162,6 +162,6 @@ export function timeAxis(port: Port): number {
 }
 
 /** The outputs that a stream has: all but what is reduced from another one. */
-export function courses(ports: readonly Port[]): Port[] {
+export function streamOutputs(ports: readonly Port[]): Port[] {
   return ports.filter((port) => port.reduced_from === undefined);
 }

@@ -9,9 +9,9 @@ import { Framing } from "./windows.js";
 
 /**
  * What to do about NaN and infinity. "error": an InputError for audio that is not finite, the stream is as it was; a
- * StreamError where finite audio was too large, and the stream refuses to go on until `reset`. "reset": take such
- * audio, and where it spoils a state, which a recursive filter would never forget, go on from silence with the next
- * block and count it in `resets`. "pass": let everything through.
+ * StreamError where finite audio was too large, and the stream refuses more audio until `reset`. "reset": take such
+ * audio; if a state becomes NaN or infinite, which a recursive filter would keep forever, continue from silence with
+ * the next block and count it in `resets`. "pass": let everything through.
  */
 export type OnNonfinite = "error" | "reset" | "pass";
 
@@ -33,7 +33,7 @@ export function mirroredSamples({ padding, look_ahead }: Manifest, info: StreamI
  * Calls are carried out one after the other, in the order in which they were made, whether or not they are awaited.
  */
 export class Stream {
-  /** How often the stream went on from silence; see `OnNonfinite`. */
+  /** How often the stream restarted from silence; see `OnNonfinite`. */
   resets = 0;
   /** Seconds spent in the model. */
   busy = 0;
@@ -93,7 +93,7 @@ export class Stream {
   }
 
   /**
-   * Go on with the signal by any number of samples, in the unit of the model's input.
+   * Process the next samples of the signal, any number of them, in the unit of the model's input.
    *
    * @returns what these samples have made known since the last call, which may be nothing (a size of 0 along time);
    * outputs without a time axis (a frequency grid) are in every answer

@@ -2,7 +2,7 @@
 
 import { type NdArray, cutAlong, joinAlong, product } from "./arrays.js";
 import { ArtifactError } from "./errors.js";
-import { type Manifest, type Port, courses, sized, timeAxis } from "./manifest.js";
+import { type Manifest, type Port, streamOutputs, sized, timeAxis } from "./manifest.js";
 import type { Model } from "./model.js";
 import { type Outputs, audioPort } from "./signals.js";
 import { Framing } from "./windows.js";
@@ -52,7 +52,7 @@ export async function verify(model: Model, vectors: Vectors): Promise<Verdict> {
     const channels = Array.from({ length: ears }, (_, ear) => audio.data.subarray(ear * samples, (ear + 1) * samples));
     const expected = (output: Port): NdArray | undefined => vectors[`out.${signal}.${output.name}`];
     const note = (form: "whole" | "stream", found: Outputs): void => {
-      for (const output of courses(manifest.outputs)) {
+      for (const output of streamOutputs(manifest.outputs)) {
         const right = expected(output);
         if (!right) throw new ArtifactError(`the test vectors hold no ${output.name} of ${signal}; build the model again`);
         const peak = vectors[`peak.${signal}.${output.name}`]?.data[0] ?? peakOf(right, output);
@@ -78,11 +78,11 @@ export async function verify(model: Model, vectors: Vectors): Promise<Verdict> {
 async function streamed(model: Model, audio: Float32Array[], expected: (output: Port) => NdArray | undefined): Promise<Outputs> {
   const stream = await model.stream({ onNonfinite: "pass" });
   const outputs = await stream.push(audio);
-  const port = courses(model.manifest.outputs).find((output) => timeAxis(output) >= 0)!;
+  const port = streamOutputs(model.manifest.outputs).find((output) => timeAxis(output) >= 0)!;
   const [frames, axis] = [new Framing(model.manifest).frames(audio[0].length), timeAxis(port)];
   if (expected(port)?.dims[axis] !== frames) return outputs;
   const rest = await stream.flush();
-  for (const output of courses(model.manifest.outputs)) {
+  for (const output of streamOutputs(model.manifest.outputs)) {
     const along = timeAxis(output) - 1;
     if (along < 0) continue;
     const first = outputs[output.name];

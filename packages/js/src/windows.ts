@@ -45,11 +45,11 @@ export interface Window {
 export function* plan(samples: number, length: number, framing: Framing): Generator<Window> {
   const { hop, warmUp, lookAhead } = framing;
   const total = framing.frames(samples);
-  // Frames of a window from `settled` on have their whole past in it, those before `inside` their whole future.
-  const settled = Math.ceil(warmUp / hop);
+  // Frames of a window from `firstComplete` on have their whole past in it, those before `inside` their whole future.
+  const firstComplete = Math.ceil(warmUp / hop);
   const inside = Math.min(framing.frames(length), 1 + Math.floor((length - 1 - lookAhead) / hop));
   for (let done = 0; done < total; ) {
-    const start = Math.max(0, done - settled);
+    const start = Math.max(0, done - firstComplete);
     // A window that ends where the signal ends treats the end as the model does; silence may also follow in it.
     const surplus = start * hop + length - samples;
     const endsAlike = surplus === 0 || (surplus > 0 && framing.padding === "zero");

@@ -133,22 +133,22 @@ const tasks = {
     const [whole, part] = [await model.verify(vectors), await model.verify(short)];
     const { data } = short[Object.keys(short).find((key) => key.startsWith("out.noise"))];
     data[data.length >> 1] += 1;
-    return { whole, part, spoilt: (await model.verify(short)).ok };
+    return { whole, part, damaged: (await model.verify(short)).ok };
   },
 
-  async refused({ folder, spoilt }) {
+  async refused({ folder, damaged }) {
     const bytes = (name) => new Uint8Array(readFileSync(`${folder}/${name}`));
     const json = (value) => new TextEncoder().encode(JSON.stringify(value));
-    const files = { "manifest.json": bytes("manifest.json"), [spoilt]: bytes(spoilt) };
+    const files = { "manifest.json": bytes("manifest.json"), [damaged]: bytes(damaged) };
     const stream = (source) => messageOf(async () => (await load(source)).stream());
     const good = await stream(files);
     const climbing = JSON.parse(new TextDecoder().decode(files["manifest.json"]));
     for (const file of climbing.files) file.path = `../${file.path}`;
-    const altered = bytes(spoilt);
+    const altered = bytes(damaged);
     altered[1000] ^= 1;
     return {
       good,
-      altered: await stream({ ...files, [spoilt]: altered }),
+      altered: await stream({ ...files, [damaged]: altered }),
       none: await messageOf(() => load("/no/such/folder")),
       schema: await messageOf(() => load({ "manifest.json": json({ schema: 3 }) })),
       up: await stream({ ...files, "manifest.json": json(climbing) }),

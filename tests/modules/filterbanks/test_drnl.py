@@ -208,7 +208,7 @@ def test_published_constants():
 
 
 @pytest.mark.parametrize("cast", [lambda m: m.double(), lambda m: m.to(FLOAT64)])
-def test_a_cast_module_is_as_exact_as_one_built_so(cast):
+def test_a_cast_module_is_as_accurate_as_one_built_so(cast):
     audio = 0.1 * noise(1, 500)
     built = DRNLFilterbank(**CASP, n_channels=5)
     module = cast(DRNLFilterbank(**CASP, n_channels=5, dtype=torch.float32))

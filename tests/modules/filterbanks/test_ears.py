@@ -40,9 +40,9 @@ def test_float32_rounds_the_sum_once(ear):
     fs = 44100
     tone = torch.sin(2.0 * math.pi * 4000.0 / fs * torch.arange(fs, dtype=torch.float64))[None]
     tone = tone.float()
-    exact = ear(fs, dtype=torch.float64)(tone)
-    error = (ear(fs)(tone).double() - exact)[0, 1000:]
-    assert float(error.square().mean().sqrt() / exact.abs().max()) < 4e-8
+    reference = ear(fs, dtype=torch.float64)(tone)
+    error = (ear(fs)(tone).double() - reference)[0, 1000:]
+    assert float(error.square().mean().sqrt() / reference.abs().max()) < 4e-8
 
 
 @pytest.mark.parametrize("block", [1, 17, 64, 441, 512, 1000])
@@ -64,10 +64,10 @@ def test_shapes_dtypes_and_rows(ear):
     assert module(audio[0]).shape == (200,)
     assert torch.equal(module(audio[0]), module(audio[:1])[0])
     audio[1, 100] = math.nan
-    spoilt = module(audio)
-    assert torch.equal(spoilt[[0, 2]], together[[0, 2]])
-    assert not torch.isfinite(spoilt[1, 100 : 100 + module.warm_up() + 1]).any()
-    assert torch.isfinite(spoilt[1, :36]).all()
+    nonfinite = module(audio)
+    assert torch.equal(nonfinite[[0, 2]], together[[0, 2]])
+    assert not torch.isfinite(nonfinite[1, 100 : 100 + module.warm_up() + 1]).any()
+    assert torch.isfinite(nonfinite[1, :36]).all()
     with pytest.raises(TypeError, match="complex"):
         module(audio.to(torch.complex64))
     with pytest.raises(ValueError, match="3 dimensions"):
@@ -75,7 +75,7 @@ def test_shapes_dtypes_and_rows(ear):
 
 
 @pytest.mark.parametrize("ear", EARS)
-def test_a_cast_module_is_as_exact_as_one_built_so(ear):
+def test_a_cast_module_is_as_accurate_as_one_built_so(ear):
     audio = noise(1, 500)
     assert torch.equal(ear(16000).double()(audio), ear(16000, dtype=torch.float64)(audio))
 

@@ -33,7 +33,7 @@ def test_golden(golden, name, dtype, learnable):
 
 
 @pytest.mark.parametrize("frequency", [500.0, 1000.0])
-def test_a_channel_far_from_a_tone_is_not_spoiled_by_its_transform(frequency):
+def test_a_channel_far_from_a_tone_keeps_its_accuracy_in_the_transform(frequency):
     """A plain float32 transform is off by 1.5e-5 and more of a channel's peak, or 1 % of the loudest."""
     time = np.arange(6000) / CASP["fs"]
     tone = 0.1 * np.sin(2 * np.pi * frequency * time) * signal.windows.tukey(time.size, 0.3)
@@ -98,7 +98,7 @@ def test_what_is_not_finite_stays_in_its_row_and_shows(value):
     damaged = module(audio)
     assert torch.equal(damaged[[0, 2]], clean[[0, 2]])
     assert not torch.isfinite(damaged[1, :, 700 : 700 + 2 * 255 + 1]).any()
-    # Pieces before it and long behind it do not depend on it.
+    # pieces before it and long after it do not depend on it.
     assert torch.isfinite(damaged[1, :, :297]).all()
 
 

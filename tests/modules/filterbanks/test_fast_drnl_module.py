@@ -68,10 +68,10 @@ def test_channels_that_lose_energy_are_named_in_one_warning():
     assert len(record) == 1
     assert record[0].filename == __file__, "the warning points at the caller"
     named = re.search(r"channels at ([\d, ]+) Hz", str(record[0].message)).group(1)
-    exact = FastDRNLFilterbank(**CASP, n_channels=5, ir_length=4096, dtype=FLOAT64)
+    reference = FastDRNLFilterbank(**CASP, n_channels=5, ir_length=4096, dtype=FLOAT64)
     lossy = []
-    for channel, centre in enumerate(exact.fc):
-        responses = [getattr(exact, name)[channel, :2048] for name in RESPONSES]
+    for channel, centre in enumerate(reference.fc):
+        responses = [getattr(reference, name)[channel, :2048] for name in RESPONSES]
         if any(float((r[512:] ** 2).sum() / (r**2).sum()) > 1e-6 for r in responses):
             lossy.append(round(float(centre)))
     assert [int(f) for f in named.split(",")] == lossy
@@ -150,7 +150,7 @@ def test_script_and_trace_are_eager(dtype, learnable):
 
 
 @pytest.mark.parametrize("cast", [lambda m: m.double(), lambda m: m.to(FLOAT64)])
-def test_a_cast_module_is_as_exact_as_one_built_so(cast):
+def test_a_cast_module_is_as_accurate_as_one_built_so(cast):
     audio = 0.1 * noise(1, 500)
     built, module = FastDRNLFilterbank(**SHORT, dtype=FLOAT64), FastDRNLFilterbank(**SHORT)
     assert torch.equal(cast(module)(audio), built(audio))

@@ -105,8 +105,8 @@ def test_a_loaded_value_changes_its_channel(implementation, name, index, learnab
     assert relative(module.freeze(300)(audio), after) < 1e-6
     if implementation == "sos":
         double = GammatoneFilterbank(**SPEECH, dtype=FLOAT64)
-        exact = {key: value.clone() for key, value in double.state_dict().items()}
-        exact[name][index] = state[name][index]
-        double.load_state_dict(exact)
+        reference = {key: value.clone() for key, value in double.state_dict().items()}
+        reference[name][index] = state[name][index]
+        double.load_state_dict(reference)
         expected = recursion(double, audio[0].double())
         assert relative(after[0, 3], expected[3]) < 1e-6

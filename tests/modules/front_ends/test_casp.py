@@ -140,6 +140,6 @@ def test_not_finite_stays_in_its_row():
     audio = noise(2, 700, dtype=torch.float32)
     clean = module(audio)
     audio[1, 300] = math.nan
-    spoilt = module(audio)
-    assert torch.equal(spoilt[0], clean[0])
-    assert not torch.isfinite(spoilt[1, :, 300:]).any()
+    nonfinite = module(audio)
+    assert torch.equal(nonfinite[0], clean[0])
+    assert not torch.isfinite(nonfinite[1, :, 300:]).any()

@@ -10,7 +10,7 @@ from amt_export.modules.front_ends.glasberg2002 import Glasberg2002FrontEnd
 from amt_export.modules.front_ends.moore2016 import Moore2016FrontEnd
 from amt_export.modules.spectra.moore2016 import Moore2016Spectrum
 from amt_export.modules.spectra.multires_fft import MultiResolutionFFT
-from support.spectra import STATE_DICTS, assert_captured, assert_same, golden
+from support.spectra import STATE_DICTS, assert_captured, assert_same, entries_of, golden
 
 
 def mono(samples: int = 5000) -> torch.Tensor:
@@ -166,17 +166,7 @@ def test_state_dict(front_end: type, parts: dict[str, str], learnable: bool) -> 
         for prefix, name in parts.items()
         for key, entry in STATE_DICTS[f"{name} learnable={learnable}"].items()
     }
-    module = front_end(learnable=learnable)
-    parameters = dict(module.named_parameters())
-    found = {
-        key: {
-            "shape": list(value.shape),
-            "dtype": str(value.dtype).removeprefix("torch."),
-            "parameter": key in parameters,
-        }
-        for key, value in module.state_dict().items()
-    }
-    assert found == expected
+    assert entries_of(front_end(learnable=learnable)) == expected
 
 
 @pytest.mark.parametrize("learnable", [False, True])

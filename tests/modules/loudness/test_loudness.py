@@ -114,7 +114,7 @@ def test_truths() -> None:
     assert_same(specific[1], specific[2].flip(1), 1e-5, 1e-6)
     assert float(loudness[3] / loudness[4]) == pytest.approx(1.500026, rel=1e-5)
     assert not long_term[4][:, 1].any()
-    # The onset of a sine is a click, whose spectrum is broad: behind it the soft ear hears nothing more.
+    # The onset of a sine is a click, whose spectrum is broad: after it the soft ear hears nothing more.
     assert float(short_term[5, -1, 1]) < 1e-3 * float(short_term[5, -1, 0])
     assert loudness[6] > 1.2 * loudness[3]
     assert_same(loudness, long_term.sum(2).amax(1))

@@ -64,9 +64,9 @@ def test_ear_filter_gain_at_1_khz(field: str, gain: float) -> None:
 def test_the_sound_at_the_cochlea_rounds_once(field: str) -> None:
     """Plain sums of 4097 products are ten times as far off, and put components on the wrong side of -60 dB."""
     audio = noise(1, 2, 4000).float()
-    exact = LoudnessEarFilter(field, DOUBLE)(audio.double())
-    error = LoudnessEarFilter(field)(audio).double() - exact
-    assert float(error.pow(2).mean().sqrt() / exact.pow(2).mean().sqrt()) < 4e-8
+    reference = LoudnessEarFilter(field, DOUBLE)(audio.double())
+    error = LoudnessEarFilter(field)(audio).double() - reference
+    assert float(error.pow(2).mean().sqrt() / reference.pow(2).mean().sqrt()) < 4e-8
 
 
 def test_unknown_field() -> None:
@@ -90,9 +90,9 @@ def test_spectrum_and_relevance() -> None:
 
 def test_spectrum_in_float32() -> None:
     case = golden("spectrum")
-    exact = LoudnessSpectrum(DB_MAX, DOUBLE)(case["x"].transpose(1, 2))
+    reference = LoudnessSpectrum(DB_MAX, DOUBLE)(case["x"].transpose(1, 2))
     found = LoudnessSpectrum(DB_MAX)(case["x"].transpose(1, 2).float())
-    assert float((found - exact).abs().max() / exact.max()) < 1e-6
+    assert float((found - reference).abs().max() / reference.max()) < 1e-6
 
 
 def test_what_one_ear_hears_hides_in_the_other() -> None:

@@ -210,9 +210,9 @@ def test_not_finite_stays_in_its_row():
         audio = 0.02 * noise(2, 1200, dtype=torch.float32)
         clean = module(audio)
         audio[1, 300] = float("inf")
-        spoilt = module(audio)
-        assert torch.equal(spoilt[0], clean[0])
-        assert not torch.isfinite(spoilt[1, :, 0, 310 // module.hop() + 2 :]).any()
+        nonfinite = module(audio)
+        assert torch.equal(nonfinite[0], clean[0])
+        assert not torch.isfinite(nonfinite[1, :, 0, 310 // module.hop() + 2 :]).any()
 
 
 def test_streams_of_the_stages_are_their_whole_forms():

@@ -19,7 +19,7 @@ CHANNELS = torch.tensor([840.0, 1000.0, 1190.0])
 def test_masking_decays_and_hearing_loss_lifts_thresholds(subject, printed):
     casp = Paulick2024(fc=CHANNELS, subject=subject).eval()
     example = runpy.run_path(str(ROOT / "docs" / "examples" / "forward_masking.py"))
-    example["thresholds"].__globals__["SAMPLES"] = 14000  # nothing is heard behind it
+    example["thresholds"].__globals__["SAMPLES"] = 14000  # nothing is heard after it
 
     def represent(audio):
         with torch.no_grad():

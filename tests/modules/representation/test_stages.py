@@ -48,7 +48,7 @@ def test_casp_hair_cell_keeps_float32_at_every_level(scale):
 
 
 def test_casp_hair_cell_is_the_membrane_equation():
-    """From the definition, sample by sample, at a low rate, where the blocks remember least."""
+    """From the definition, sample by sample, at a low rate, where the memory in blocks is shortest."""
     fs, velocity = 8000.0, 0.02 * np.random.default_rng(0).standard_normal(300)
     d = 5623.413251903491 * velocity
     conductance = 30e-9 / (1.0 + np.exp((20.0 - d) / 35.0) * (1.0 + np.exp((20.0 - d) / 16.0)))

@@ -134,11 +134,13 @@ def test_float32_flips_only_components_at_the_threshold() -> None:
     """Between float32 and float64 only a component within 0.01 dB of the threshold may change."""
     audio = torch.cat([stereo(samples=6000), tone(1000.0, 6000).float()])
     single = Moore2016Spectrum()(audio)
-    exact = Moore2016Spectrum(dtype=torch.float64)(audio)
+    reference = Moore2016Spectrum(dtype=torch.float64)(audio)
     flips = 0
     for i in (0, 2):
         for a, b, level in zip(
-            *(x[i].flatten(0, 1) for x in (single, exact)), exact[i + 1].flatten(0, 1), strict=True
+            *(x[i].flatten(0, 1) for x in (single, reference)),
+            reference[i + 1].flatten(0, 1),
+            strict=True,
         ):
             changed = set(a.tolist()) ^ set(b.tolist())
             flips += len(changed)

@@ -32,13 +32,13 @@ def test_torch_values_in_both_precisions():
     double = TorchValues(exported, ("scaled", "total"), in_float64=True)
     wanted = set(single.sizes())
     assert {"scaled", "total"} <= wanted
-    found, exact = single.run(inputs, wanted), double.run(inputs, wanted)
-    assert set(found) == set(exact) == wanted
+    found, reference = single.run(inputs, wanted), double.run(inputs, wanted)
+    assert set(found) == set(reference) == wanted
     scaled, total = Mixed()(x)
     np.testing.assert_array_equal(found["scaled"], scaled.numpy())
     np.testing.assert_array_equal(found["total"], total.numpy())
-    assert exact["scaled"].dtype == exact["total"].dtype == np.float64
-    np.testing.assert_allclose(exact["scaled"], x.double().numpy() / 3.0, rtol=1e-15)
+    assert reference["scaled"].dtype == reference["total"].dtype == np.float64
+    np.testing.assert_allclose(reference["scaled"], x.double().numpy() / 3.0, rtol=1e-15)
     assert single.run(inputs, {"scaled"}).keys() == {"scaled"}
 
 

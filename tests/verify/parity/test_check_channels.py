@@ -10,13 +10,13 @@ from amt_export.manifest.ports import Port
 from amt_export.verify.parity import check_folder, failing
 from amt_export.verify.parity.metric import by_channel
 from support.filters import noise
-from support.folders import keep_only, sign, spoil_channel
+from support.folders import keep_only, scale_channel, sign
 
 
 def test_the_worst_channel_is_named(writable):
     folder = writable("gammatone")
     keep_only(folder, "onnx")
-    spoil_channel(folder / "gammatone.onnx", 2, 1.001)
+    scale_channel(folder / "gammatone.onnx", 2, 1.001)
     sign(folder)
     with pytest.raises(ParityError) as caught:
         check_folder(folder)

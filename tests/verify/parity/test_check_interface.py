@@ -34,7 +34,7 @@ def no_manifest(model: onnx.ModelProto) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "message"),
+    ("change", "message"),
     [
         (rename_output, r"its outputs are other \(float\)"),
         (widen_input, "ONNX Runtime cannot read it|its inputs are audio"),
@@ -42,11 +42,11 @@ def no_manifest(model: onnx.ModelProto) -> None:
         (no_manifest, "not made by amt-export"),
     ],
 )
-def test_another_interface_is_noticed(spoil, message, writable):
+def test_another_interface_is_noticed(change, message, writable):
     folder = writable("gammatone")
     keep_only(folder, "onnx")
     model = onnx.load(folder / "gammatone.onnx")
-    spoil(model)
+    change(model)
     onnx.save(model, folder / "gammatone.onnx")
     sign(folder)
     with pytest.raises(ArtifactError, match=message):

@@ -10,7 +10,7 @@ import torch
 from amt_export.errors import BackendError, ParityError
 from amt_export.manifest import load_manifest
 from amt_export.verify.parity import check_folder, failing, load, prove, settings
-from amt_export.verify.parity.settings import OTHERS, Setup
+from amt_export.verify.parity.settings import OTHERS, OrtSettings
 from amt_export.verify.parity.signals import suite
 
 
@@ -38,9 +38,9 @@ def test_a_setting_that_is_wrong_is_the_worst(published, monkeypatch):
     folder = published("gammatone")
     real = load.open_artifact
 
-    def open_artifact(folder, manifest, entry, provider=None, setup=settings.DEFAULT):
-        run, version = real(folder, manifest, entry, provider, setup)
-        if setup != Setup("basic", 1):
+    def open_artifact(folder, manifest, entry, provider=None, ort_settings=settings.DEFAULT):
+        run, version = real(folder, manifest, entry, provider, ort_settings)
+        if ort_settings != OrtSettings("basic", 1):
             return run, version
         return (lambda inputs: {k: 1.001 * v for k, v in run(inputs).items()}), version
 
@@ -98,13 +98,13 @@ def test_another_provider_has_a_row_of_its_own(published, monkeypatch):
     factor = [1.0]
     real = load.open_artifact
 
-    def open_artifact(folder, manifest, entry, provider=None, setup=settings.DEFAULT):
+    def open_artifact(folder, manifest, entry, provider=None, ort_settings=settings.DEFAULT):
         run, version = real(
             folder,
             manifest,
             entry,
             settings.CPU if provider == "OtherExecutionProvider" else provider,
-            setup,
+            ort_settings,
         )
         if provider != "OtherExecutionProvider":
             return run, version

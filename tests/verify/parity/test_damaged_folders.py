@@ -75,7 +75,7 @@ def test_a_core_ml_package_of_another_model_is_noticed(writable, published):
         check_folder(folder)
 
 
-def spoiled_vectors(kind: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def damaged_vectors(kind: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     first = next(key for key in arrays if key.startswith("in."))
     if kind == "none":
         return {}
@@ -99,7 +99,7 @@ def test_vectors_of_something_else_are_one_error(kind, writable):
     folder = writable("gammatone")
     with np.load(folder / "vectors.npz") as file:
         arrays = dict(file)
-    np.savez(folder / "vectors.npz", **spoiled_vectors(kind, arrays))
+    np.savez(folder / "vectors.npz", **damaged_vectors(kind, arrays))
     with pytest.raises((ArtifactError, ParityError)):
         check_folder(folder)
 

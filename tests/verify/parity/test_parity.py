@@ -18,7 +18,6 @@ from amt_export.export.capture import quiet_torch
 from amt_export.manifest import METADATA_KEY, load_manifest, sha256_of
 from amt_export.manifest.ports import Port
 from amt_export.model_file import load_spec
-from amt_export.model_file.building import build_module
 from amt_export.publish import publish
 from amt_export.verify.parity import check_folder
 from amt_export.verify.parity.compare import failing
@@ -94,7 +93,7 @@ def weights(model: onnx.ModelProto) -> list[onnx.TensorProto]:
 
 
 def nudge(path: Path, name: str | None = None, place: int | None = None) -> None:
-    """Change one float of an ONNX file by 1e-4 of it, the largest of its initializer if not told which."""
+    """Change one float of an ONNX file by 1e-4 of it, by default the largest of its initializer."""
     model = onnx.load(path)
     tensors = weights(model)
     tensor = tensors[0] if name is None else next(t for t in tensors if t.name == name)
@@ -142,20 +141,16 @@ def test_one_changed_float_in_an_onnx_file_is_rejected(writable):
         assert {row.format for row in failing(checked(folder))} == {"onnx"}, place
 
 
-@pytest.mark.parametrize(
-    ("name", "what"),
-    [("fast_drnl", "linear_gain"), ("fast_drnl", "compressive_gain"), ("drnl", "knee")],
-)
-def test_a_wrong_compression_is_rejected(name, what, writable):
+@pytest.mark.parametrize("name", ["drnl", "fast_drnl"])
+def test_a_wrong_compression_is_rejected(name, writable):
     """At everyday levels in pascals the linear path of the DRNL dominates; the vectors know more."""
     folder = writable(name)
     path = folder / f"{name}.onnx"
-    # The DRNL is in units of its knee.
-    values = getattr(build_module(small_specs()[name]), what, torch.ones(1)).numpy()
+    knee = np.ones(1, np.float32)  # The nonlinear path is in units of it.
     model = onnx.load(path)
     for tensor in model.graph.initializer:
         array = onnx.numpy_helper.to_array(tensor)
-        if array.size == values.size and np.array_equal(array.ravel(), values):
+        if np.array_equal(array.ravel(), knee):
             wrong = array * np.float32(1.01)
             tensor.CopyFrom(onnx.numpy_helper.from_array(wrong, tensor.name))
             break
@@ -234,7 +229,7 @@ class Softer(torch.nn.Module):
 
 @pytest.fixture
 def wrong_exporter(monkeypatch):
-    """Let the exporter of a format export another module than it is told."""
+    """Let the exporter of a format export another module than the given one."""
 
     def install(format, wrapper):
         kind = FORMATS[format]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from amt_export.cli.arguments import Commands
+from amt_export.cli.arguments import Parser, add_command
 from amt_export.cli.commands.corpus import check, plan, run
+
+HELP = "many recordings, to Parquet files"
 
 DESCRIPTION = """\
 Extract levels or loudness of many recordings into Parquet files.
@@ -22,14 +24,8 @@ from a folder of recordings to Parquet files:
 """
 
 
-def add(commands: Commands) -> None:
-    """Add the command to the parser."""
-    parser = commands.add_parser(
-        "corpus",
-        help="many recordings, to Parquet files",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-    )
+def add(parser: Parser) -> None:
+    """Add the arguments."""
     parts = parser.add_subparsers(metavar="COMMAND", required=True, title="commands")
-    for command in (plan, run, check):
-        command.add(parts)
+    for name, command in {"plan": plan, "run": run, "check": check}.items():
+        add_command(parts, name, command)

@@ -6,11 +6,13 @@ from argparse import Namespace
 from pathlib import Path
 
 from amt_export import corpus
-from amt_export.cli.arguments import Commands, Parser
+from amt_export.cli.arguments import Parser
 from amt_export.cli.exit_codes import SOME_BAD
 from amt_export.cli.terminal.errors import about
 from amt_export.cli.terminal.progress import bar
 from amt_export.cli.terminal.tables import count, output
+
+HELP = "compare a folder with its plan"
 
 DESCRIPTION = """\
 Compare a folder with the plan it was made from.
@@ -27,20 +29,13 @@ examples:
 """
 
 
-def add(parts: Commands) -> None:
-    """Add the command to the parser."""
-    parser: Parser = parts.add_parser(
-        "check",
-        help="compare a folder with its plan",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-    )
+def add(parser: Parser) -> None:
+    """Add the arguments."""
     parser.add_argument("output", type=Path, metavar="OUT", help="folder of `corpus run`")
     parser.add_argument("plan", type=Path, metavar="PLAN", help="of `corpus plan`")
-    parser.set_defaults(command=check)
 
 
-def check(arguments: Namespace) -> int:
+def run(arguments: Namespace) -> int:
     """Compare, sweep, and say what was found."""
     planned = corpus.read_plan(arguments.plan)
     with bar(str(arguments.output)) as report:

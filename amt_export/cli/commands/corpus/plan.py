@@ -6,10 +6,12 @@ from argparse import Namespace
 from pathlib import Path
 
 from amt_export import corpus
-from amt_export.cli.arguments import Commands, Parser, file_ending_in, number_above_zero
+from amt_export.cli.arguments import Parser, file_ending_in, number_above_zero
 from amt_export.cli.exit_codes import SOME_BAD
 from amt_export.cli.terminal.tables import count, duration, output
 from amt_export.errors import PublishError
+
+HELP = "share recordings out to shards"
 
 DESCRIPTION = """\
 Find recordings, read their headers, and share them out to shards.
@@ -25,14 +27,8 @@ examples:
 """
 
 
-def add(parts: Commands) -> None:
-    """Add the command to the parser."""
-    parser: Parser = parts.add_parser(
-        "plan",
-        help="share recordings out to shards",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-    )
+def add(parser: Parser) -> None:
+    """Add the arguments."""
     parser.add_argument(
         "sources", nargs="+", type=Path, metavar="FILE|DIR|LIST", help="recordings, folders, lists"
     )
@@ -51,10 +47,9 @@ def add(parts: Commands) -> None:
         metavar="PLAN",
         help="the plan (default: plan.parquet)",
     )
-    parser.set_defaults(command=plan)
 
 
-def plan(arguments: Namespace) -> int:
+def run(arguments: Namespace) -> int:
     """Write a plan, and say what is in it."""
     _needs_folder(arguments.output)
     planned = corpus.plan(arguments.sources, arguments.minutes)

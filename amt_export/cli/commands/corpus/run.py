@@ -6,22 +6,18 @@ from argparse import Namespace
 from pathlib import Path
 
 from amt_export import corpus
-from amt_export.cli.arguments import (
-    Commands,
-    Parser,
-    number_above_zero,
-    part,
-    positive,
-)
+from amt_export.cli.arguments import Parser, add_flag, number_above_zero, part, positive
 from amt_export.cli.commands.corpus.progress import Done
 from amt_export.cli.exit_codes import SOME_BAD
 from amt_export.cli.interruption import stop_if_interrupted, when_interrupted
-from amt_export.cli.recording_options import add_calibration, warn_of_diotic
-from amt_export.cli.terminal.errors import complain
+from amt_export.cli.recording_options import add_calibration, reading_options, warn_of_diotic
+from amt_export.cli.terminal.errors import print_error
 from amt_export.cli.terminal.progress import bar
 from amt_export.cli.terminal.tables import count, output
 from amt_export.corpus.check import strange_shards
 from amt_export.runtime.lookup import find_model
+
+HELP = "extract the shards of a plan"
 
 DESCRIPTION = """\
 Extract the shards of a plan into a folder, one Parquet file for each shard.
@@ -57,11 +53,8 @@ reading the result:
 INTERRUPTED = "shards that are done stay; start the same command again to resume"
 
 
-def add(parts: Commands) -> None:
-    """Add the command to the parser."""
-    parser: Parser = parts.add_parser(
-        "run", help="extract the shards of a plan", description=DESCRIPTION, epilog=EPILOG
-    )
+def add(parser: Parser) -> None:
+    """Add the arguments."""
     parser.add_argument("model", metavar="MODEL", help="name of a model, or a published folder")
     parser.add_argument("plan", type=Path, metavar="PLAN", help="of `corpus plan`")
     parser.add_argument(
@@ -82,32 +75,19 @@ def add(parts: Commands) -> None:
         full_scale="level of a full-scale sine in dB SPL",
         raw=False,
     )
-    parser.add_argument(
-        "--diotic", action="store_true", help="play files of one channel to both ears of a model"
+    add_flag(parser, "--diotic", "play files of one channel to both ears of a model")
+    add_flag(parser, "--remove-dc", "subtract the mean of each channel")
+    add_flag(
+        parser, "--hash", "name shards after the content of the recordings, which reads them first"
     )
-    parser.add_argument(
-        "--remove-dc", action="store_true", help="subtract the mean of each channel"
-    )
-    parser.add_argument(
-        "--hash",
-        action="store_true",
-        help="name shards after the content of the recordings, which reads them first",
-    )
-    parser.set_defaults(command=run)
 
 
 def run(arguments: Namespace) -> int:
     """Extract the shards, and say what came out."""
     planned = corpus.read_plan(arguments.plan)
-    extractor = corpus.Extractor(
-        find_model(arguments.model),
-        arguments.hop,
-        level=arguments.level,
-        full_scale=arguments.full_scale,
-        diotic=arguments.diotic,
-        remove_dc=arguments.remove_dc,
-    )
-    warn_of_diotic(extractor.manifest, diotic=arguments.diotic)
+    reading = reading_options(arguments)
+    extractor = corpus.Extractor(find_model(arguments.model), arguments.hop, **reading)
+    warn_of_diotic(extractor.manifest, **reading)
     shards = corpus.Shards(extractor, arguments.output, hash=arguments.hash)
     index, parts = arguments.shard or (1, 1)
     chosen = planned.shards[index - 1 :: parts]
@@ -140,7 +120,7 @@ def _warn_of_strange(arguments: Namespace, files: list[str], planned: corpus.Pla
     strange, twice = strange_shards(arguments.output, files, planned)
     if strange:
         rows = f"and {count(twice, 'recording')} of this plan {'is' if twice == 1 else 'are'} there twice"
-        complain(
+        print_error(
             f"{count(len(strange), 'file')} in {arguments.output} {'is' if len(strange) == 1 else 'are'} "
             f"not of this plan{f', {rows}' if twice else ''}; "
             f"`amt-export corpus check {arguments.output} {arguments.plan}` names "

@@ -1,4 +1,4 @@
-"""What the stages of the loudness model share: constant tables, designed in float64 and cast once."""
+"""Modules with constant tables, designed in float64 and cast once."""
 
 import torch
 from torch import Tensor
@@ -6,7 +6,7 @@ from torch import Tensor
 from amt_export.modules.base import AuditoryModule
 
 
-class LoudnessStage(AuditoryModule):
+class ConstantModule(AuditoryModule):
     """A module whose only numbers are constants.
 
     Parameters

@@ -70,7 +70,7 @@ def test_attributes_are_those_of_the_formulas():
 @pytest.mark.parametrize("cast", [lambda m: m.double(), lambda m: m.to(FLOAT64)])
 @pytest.mark.parametrize("implementation", FORMS)
 @pytest.mark.parametrize("learnable", [False, True])
-def test_a_cast_module_is_as_exact_as_one_built_so(cast, implementation, learnable):
+def test_a_cast_module_is_as_accurate_as_one_built_so(cast, implementation, learnable):
     keywords = {**SPEECH, "implementation": implementation, "learnable": learnable}
     audio = noise(1, 1000)
     built = GammatoneFilterbank(**keywords, dtype=FLOAT64)
