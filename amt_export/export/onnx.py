@@ -56,6 +56,14 @@ def _ready(program: Program) -> ExportedProgram:
     return exported
 
 
+def _subtract_from(x: Any, number: float, alpha: float = 1.0) -> Any:
+    """`number - x`, which torch's exporter knows by decomposing all of a program again."""
+    from onnxscript import opset18 as op
+
+    scaled = x if alpha == 1.0 else op.Mul(x, op.CastLike(alpha, x))
+    return op.Sub(op.CastLike(number, x), scaled)
+
+
 def _translated(program: Program) -> Any:
     """Convert a program with torch's exporter; returns its ONNXProgram."""
     for chatty in ("torch.onnx", "onnx_ir"):
@@ -72,6 +80,7 @@ def _translated(program: Program) -> Any:
             external_data=False,
             optimize=False,
             verbose=False,
+            custom_translation_table={torch.ops.aten.rsub.Scalar: _subtract_from},
         )
     if exported is None:  # torch returns None where it writes a file itself
         raise RuntimeError("torch.onnx.export returned no program")
