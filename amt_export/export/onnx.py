@@ -56,7 +56,7 @@ def _ready(program: Program) -> ExportedProgram:
     return exported
 
 
-def _subtract_from(x: Any, number: float, alpha: float = 1.0) -> Any:
+def _subtract_from(x: Any, number: Any, alpha: Any = 1.0) -> Any:
     """`number - x`, which torch's exporter knows by decomposing all of a program again."""
     from onnxscript import opset18 as op
 
