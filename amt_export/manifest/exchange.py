@@ -12,8 +12,8 @@ import errno
 import importlib
 import os
 import re
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -41,12 +41,15 @@ def staging(out: Path, name: str) -> Iterator[Path]:
         If `out` cannot be written.
     """
     out.mkdir(parents=True, exist_ok=True)
-    with _locked(out, wait=True):
-        _sweep(out)
-        _restore(out)
-        folder = Path(tempfile.mkdtemp(prefix=f".{name}{BUILDING}", dir=out))
-        held = _hold(folder, wait=False)
+    # Named before it is made: whenever an interruption comes, the folder is removed.
+    folder = out / f".{name}{BUILDING}{secrets.token_hex(4)}"
+    held = None
     try:
+        with _locked(out, wait=True):
+            _sweep(out)
+            _restore(out)
+            folder.mkdir(mode=0o700)
+            held = _hold(folder, wait=False)
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
