@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from amt_export.cli.memory import opened, peak_memory
+from amt_export.cli.own_process import OwnProcess
 from amt_export.cli.peer import NAME, peer_call
 from amt_export.cli.streams import StreamTimes
 from amt_export.cli.terminal.progress import Report, bar
@@ -79,12 +81,16 @@ def measure_folder(folder: Path, repeats: int, with_peer: bool, missing: Missing
     manifest = load_manifest(folder)
     inputs = _inputs(folder, manifest)
     with bar(manifest.name) as report:
-        artifacts = _artifacts(folder, manifest, inputs, report, missing)
-        report(f"preparing {NAME}", 0.0)
-        call = peer_call(manifest, inputs) if with_peer else None
-        peer = Contender(NAME, call) if call else None
+        with ExitStack() as processes:
+            artifacts = _artifacts(folder, manifest, inputs, report, missing, processes)
+            peer = None
+            if with_peer:
+                report(f"preparing {NAME}", 0.0)
+                process = OwnProcess(partial(peer_call, manifest, inputs))
+                processes.callback(process.close)
+                peer = Contender(NAME, process.seconds) if process.there_is_one else None
+            measure([*artifacts.values(), *([peer] if peer else [])], repeats, report)
         streams = _streams(folder, manifest, inputs, report, missing)
-        measure([*artifacts.values(), *([peer] if peer else [])], repeats, report)
         measure([stream.contender for stream in streams], repeats, report)
         memory = {}
         for entry in artifacts:
@@ -99,23 +105,32 @@ def _artifacts(
     inputs: Mapping[str, NDArray[Any]],
     report: Report,
     missing: Missing,
+    processes: ExitStack,
 ) -> dict[FileEntry, Contender]:
-    """Open every artifact that can run here."""
+    """Open every artifact that can run here, each in a process of its own."""
     found = {}
     for entry in manifest.files:
         if entry.form != "whole" or _elsewhere(entry):
             continue
         report(f"loading {entry.format}", 0.0)
         try:
-            call = opened(folder, entry)
+            process = OwnProcess(partial(_bound, folder, entry, inputs))
         except MissingDependencyError as error:
             missing.add(entry.format, error)
             continue
-        found[entry] = Contender(entry.format, partial(call, **inputs))
+        processes.callback(process.close)
+        found[entry] = Contender(entry.format, process.seconds)
     if not found:
         reasons = "; ".join(missing.lines())
         raise ArtifactError(f"{folder}: holds nothing that can run here ({reasons or 'no file'})")
     return found
+
+
+def _bound(
+    folder: Path, entry: FileEntry, inputs: Mapping[str, NDArray[Any]]
+) -> Callable[[], object]:
+    """A call of an artifact with its inputs."""
+    return partial(opened(folder, entry), **inputs)
 
 
 def _streams(

@@ -6,6 +6,7 @@ import statistics
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from amt_export import runtime
+from amt_export.cli.own_process import timed
 from amt_export.cli.terminal.console import Table
 from amt_export.cli.terminal.tables import number, plain_table, size
 from amt_export.cli.timing import Contender
@@ -68,7 +70,7 @@ class StreamTimes:
         times = -(-self.block // self.audio.shape[-1])
         self._block = np.tile(self.audio, times)[..., : self.block].copy()
         self.seconds = self.blocks * self.block / rate  # of audio
-        self.contender = Contender(f"{self.entry.format} stream", self._push)
+        self.contender = Contender(f"{self.entry.format} stream", partial(timed, self._push))
 
     def _push(self) -> None:
         self._timed.seconds = 0.0

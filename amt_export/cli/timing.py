@@ -14,7 +14,7 @@ SLOW = 5.0
 
 REST = 0.2
 """s before each turn: threads of OpenMP and ONNX Runtime wait busily for more work when theirs is done, and
-would keep a processor from whoever is next."""
+would keep a processor from the next one."""
 
 STEADY = 0.2
 """s of runs that do not count at the start of each turn: whoever calls again and again finds caches filled,
@@ -29,10 +29,17 @@ WARM_UP = 3
 
 @dataclass
 class Contender:
-    """A call that is timed, and its run times in s."""
+    """A call that is timed, and its run times in s.
+
+    Parameters
+    ----------
+    name : str
+    timed : callable
+        Returns the time of one call in s, after others that take so many seconds.
+    """
 
     name: str
-    call: Callable[[], object]
+    timed: Callable[[float], float]
     seconds: list[float] = field(default_factory=list)
 
     @property
@@ -45,11 +52,9 @@ class Contender:
         """Whether its first run says that one is enough."""
         return bool(self.seconds) and self.seconds[0] > SLOW
 
-    def run(self) -> None:
-        """Run it once and note the time."""
-        started = time.perf_counter()
-        self.call()
-        self.seconds.append(time.perf_counter() - started)
+    def run(self, before: float = 0.0) -> None:
+        """Run it once, after others that take `before` s, and note the time."""
+        self.seconds.append(self.timed(before))
 
 
 def measure(contenders: Iterable[Contender], repeats: int, report: Report) -> None:
@@ -79,7 +84,4 @@ def measure(contenders: Iterable[Contender], repeats: int, report: Report) -> No
         for contender, steady in quick:
             report(contender.name, repeat / repeats)
             time.sleep(REST)
-            started = time.perf_counter()
-            while time.perf_counter() < started + steady:
-                contender.call()
-            contender.run()
+            contender.run(steady)

@@ -31,7 +31,7 @@ HELP = "size, accuracy, speed and memory of published artifacts"
 
 DESCRIPTION = """\
 Measure published artifacts: each one runs on a test signal of its own folder,
-taking turns with the others, and the median counts.
+in a process of its own, taking turns with the others. The median counts.
 """
 
 EPILOG = f"""\
